@@ -1,0 +1,1 @@
+"""The torch modules, one file per part, and nothing that reads or writes files."""

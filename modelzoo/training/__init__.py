@@ -1,0 +1,1 @@
+"""Training, the click simulator and evaluation."""
