@@ -1,0 +1,246 @@
+"""Rows of the loop. Rules about one row live here; everything that touches two rows is a service beside this module.
+
+ModelVersion   immutable weights, known by the sha256 of the checkpoint file
+ServingModel   which version a dataset's annotators work with (no row: the default base version)
+Embedding      the encoder's output for one image and one version: a float16 file
+Snapshot       the frozen training set of one moment, known by the digest of its manifest
+TrainingRun    one way from a snapshot to a candidate; at most one open per dataset
+Evaluation     what was measured for the candidate or the serving version in one run
+Promotion      every switch of the serving version, and every refusal to switch
+StageResult    one image done by one machine stage with one version and one set of settings
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+
+class ModelVersion(models.Model):
+    """Immutable weights. ``dataset`` is null for the shared base versions that ship with the product."""
+
+    class State(models.TextChoices):
+        BASE = "base", "shipped with the product"
+        CANDIDATE = "candidate", "trained, not judged yet"
+        PROMOTED = "promoted", "passed the gate"
+        REFUSED = "refused", "refused by the gate"
+
+    digest = models.CharField(max_length=64, unique=True)
+    name = models.CharField(max_length=200)
+    variant = models.CharField(max_length=64)
+    dataset = models.ForeignKey(
+        "annotation.Dataset", null=True, blank=True, on_delete=models.CASCADE, related_name="model_versions"
+    )
+    parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="children")
+    state = models.CharField(max_length=16, choices=State.choices)
+    is_default = models.BooleanField(default=False)
+    checkpoint_path = models.CharField(max_length=500)
+    decoder_path = models.CharField(max_length=500)
+    metrics = models.JSONField(default=dict)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["is_default"], condition=Q(is_default=True), name="engine_one_default_base_version"
+            ),
+            models.CheckConstraint(
+                condition=Q(is_default=False) | Q(dataset__isnull=True), name="engine_default_version_is_shared"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.short_digest})"
+
+    @property
+    def short_digest(self) -> str:
+        """The twelve characters people see."""
+        return self.digest[:12]
+
+
+class ServingModel(models.Model):
+    """The version that serves one dataset. Written by ``promotion.switch`` alone, by one conditional UPDATE."""
+
+    dataset = models.OneToOneField("annotation.Dataset", on_delete=models.CASCADE, related_name="serving_model")
+    version = models.ForeignKey(ModelVersion, on_delete=models.RESTRICT, related_name="serving")
+    updated_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"dataset {self.dataset_id}: {self.version}"
+
+
+class Embedding(models.Model):
+    """Float16 little-endian file of one image for one version; ``layout`` and ``frame`` say how to read it."""
+
+    image = models.ForeignKey("annotation.Image", on_delete=models.CASCADE, related_name="embeddings")
+    version = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="embeddings")
+    path = models.CharField(max_length=500)
+    layout = models.JSONField()
+    frame = models.JSONField()
+    byte_size = models.PositiveBigIntegerField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["image", "version"], name="engine_one_embedding_per_image_and_version")
+        ]
+
+    def __str__(self) -> str:
+        return f"image {self.image_id} by version {self.version_id}"
+
+
+class Snapshot(models.Model):
+    """A frozen training set. The manifest itself is ``manifest.json`` in ``path``: it may list a million masks."""
+
+    dataset = models.ForeignKey("annotation.Dataset", on_delete=models.CASCADE, related_name="snapshots")
+    digest = models.CharField(max_length=64)
+    path = models.CharField(max_length=500)
+    counts = models.JSONField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["dataset", "digest"], name="engine_one_snapshot_per_dataset_and_digest")
+        ]
+
+    def __str__(self) -> str:
+        return f"dataset {self.dataset_id} at {self.digest[:12]}"
+
+
+class TrainingRun(models.Model):
+    """One way from a snapshot to a judged candidate. ``job`` is the ledger row that carries its retries."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "waiting for a worker"
+        FREEZING = "freezing", "freezing the training set"
+        TRAINING = "training", "training"
+        EVALUATING = "evaluating", "comparing with the serving model"
+        FINISHED = "finished", "judged"
+        FAILED = "failed", "failed"
+        CANCELLED = "cancelled", "cancelled"
+
+    OPEN: ClassVar = [State.QUEUED, State.FREEZING, State.TRAINING, State.EVALUATING]
+
+    class Trigger(models.TextChoices):
+        PERSON = "person", "started by a person"
+        THRESHOLD = "threshold", "enough new masks"
+
+    dataset = models.ForeignKey("annotation.Dataset", on_delete=models.CASCADE, related_name="training_runs")
+    trigger = models.CharField(max_length=16, choices=Trigger.choices)
+    state = models.CharField(max_length=16, choices=State.choices, default=State.QUEUED)
+    base = models.ForeignKey(ModelVersion, on_delete=models.RESTRICT, related_name="runs_from")
+    snapshot = models.ForeignKey(Snapshot, null=True, blank=True, on_delete=models.RESTRICT, related_name="runs")
+    candidate = models.ForeignKey(
+        ModelVersion, null=True, blank=True, on_delete=models.SET_NULL, related_name="runs_to"
+    )
+    job = models.ForeignKey("annotation.Job", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    seed = models.PositiveIntegerField()
+    config = models.JSONField(default=dict)
+    curve = models.JSONField(default=list)
+    error_code = models.CharField(max_length=64, blank=True, default="")
+    message = models.TextField(blank=True, default="")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["dataset"],
+                condition=Q(state__in=["queued", "freezing", "training", "evaluating"]),
+                name="engine_one_open_training_run_per_dataset",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"training run {self.pk} of dataset {self.dataset_id}: {self.state}"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the run still holds the dataset's single training slot."""
+        return self.state in self.OPEN
+
+
+class Evaluation(models.Model):
+    """``summary`` is what people read; ``rows`` are the per-mask numbers that the gate pairs."""
+
+    class Role(models.TextChoices):
+        CANDIDATE = "candidate", "candidate"
+        SERVING = "serving", "serving"
+
+    run = models.ForeignKey(TrainingRun, on_delete=models.CASCADE, related_name="evaluations")
+    version = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="evaluations")
+    role = models.CharField(max_length=16, choices=Role.choices)
+    summary = models.JSONField()
+    rows = models.JSONField()
+    images = models.PositiveIntegerField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["run", "role"], name="engine_one_evaluation_per_run_and_role")
+        ]
+
+    def __str__(self) -> str:
+        return f"run {self.run_id}, {self.role}"
+
+
+class Promotion(models.Model):
+    """One decision about what serves a dataset. Rows are only ever added."""
+
+    class Kind(models.TextChoices):
+        PROMOTE = "promote", "promoted"
+        REFUSE = "refuse", "refused"
+        ROLLBACK = "rollback", "restored by a person"
+
+    dataset = models.ForeignKey("annotation.Dataset", on_delete=models.CASCADE, related_name="promotions")
+    run = models.ForeignKey(TrainingRun, null=True, blank=True, on_delete=models.SET_NULL, related_name="decisions")
+    kind = models.CharField(max_length=16, choices=Kind.choices)
+    from_version = models.ForeignKey(ModelVersion, on_delete=models.RESTRICT, related_name="+")
+    to_version = models.ForeignKey(ModelVersion, on_delete=models.RESTRICT, related_name="+")
+    reason = models.TextField()
+    numbers: Any = models.JSONField(default=dict)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["run"], condition=Q(run__isnull=False), name="engine_one_decision_per_training_run"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"dataset {self.dataset_id}: {self.kind} {self.to_version}"
+
+
+class StageResult(models.Model):
+    """A machine stage's finished work on one image: what makes it resumable, also where it found nothing."""
+
+    image = models.ForeignKey("annotation.Image", on_delete=models.CASCADE, related_name="stage_results")
+    version = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="stage_results")
+    stage = models.CharField(max_length=32)
+    settings_digest = models.CharField(max_length=64)
+    masks = models.PositiveIntegerField()
+    seconds = models.FloatField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["image", "stage", "version", "settings_digest"], name="engine_one_result_per_image_and_settings"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.stage} on image {self.image_id}"
