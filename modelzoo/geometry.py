@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -183,5 +183,4 @@ def upscale_logits(low_res: npt.ArrayLike, frame: Frame) -> npt.NDArray[np.float
     """
     values = _as_float(low_res).astype(np.float32, copy=False)
     rows, columns = upscale_matrices(_size(values.shape[-2:]), frame)
-    result: npt.NDArray[np.float32] = rows @ values @ columns.T
-    return result
+    return cast(npt.NDArray[np.float32], rows @ values @ columns.T)
