@@ -1,0 +1,16 @@
+"""The Django application `annotation`."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class AnnotationConfig(AppConfig):
+    """What people make."""
+
+    name = "annotation"
+    verbose_name = "Annotation"
+
+    def ready(self) -> None:
+        """Register the system checks."""
+        from annotation import checks  # noqa: F401

@@ -1,0 +1,51 @@
+"""System checks: a process that is set up wrongly says so before it starts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+
+from annotation import storage
+
+
+@register()
+def storage_is_writable(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """annotation.E001: ANYMASK_DATA must take files."""
+    if storage.is_writable():
+        return []
+    return [
+        Error(
+            f"{storage.root()} cannot be written.",
+            hint="Set ANYMASK_DATA to a folder of your own.",
+            id="annotation.E001",
+        )
+    ]
+
+
+@register()
+def sqlite_waits_for_its_turn(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """annotation.E002: on SQLite, transactions must start as IMMEDIATE; else a third of concurrent writes fail."""
+    database = settings.DATABASES["default"]
+    if not database["ENGINE"].endswith("sqlite3"):
+        return []
+    if database.get("OPTIONS", {}).get("transaction_mode") == "IMMEDIATE":
+        return []
+    return [Error("SQLite needs transaction_mode IMMEDIATE.", id="annotation.E002")]
+
+
+@register()
+def messages_are_json(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """annotation.E003: workers must take JSON messages only; a pickle runs code."""
+    if list(settings.CELERY_ACCEPT_CONTENT) == ["json"] and settings.CELERY_TASK_SERIALIZER == "json":
+        return []
+    return [Error("Celery must accept JSON only.", id="annotation.E003")]
+
+
+@register(deploy=True)
+def temporary_uploads_are_on_the_same_disk(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """annotation.W001: uploads are moved into place by rename, which needs one file system."""
+    if settings.FILE_UPLOAD_TEMP_DIR.stat().st_dev == storage.root().stat().st_dev:
+        return []
+    return [Warning("Uploads land on another disk than the data and will be copied.", id="annotation.W001")]

@@ -1,0 +1,461 @@
+"""Machine work: the job table is the record, the broker only a wake-up. All policy of background work is here.
+
+    EXPORT = declare("export", queue="io", title="Export dataset")     in a module that every process imports
+    @job("export")                                                     in jobs.py, which only workers import
+    def run_export(ctx: JobContext, *, export_format: str) -> dict: ...
+    enqueue("export", {"export_format": "coco"}, dataset=dataset)      in a service
+
+Row first, message after commit; a job is claimed by conditional UPDATE; a heartbeat renews its lease; the attempt
+number is the fence, so that a worker that was given up writes nothing any more; the sweeper re-sends what was never
+started, takes back what was lost, and sets aside what keeps killing its worker. Jobs run at least once: make them
+idempotent.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import traceback
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from celery import current_app
+from django.db import IntegrityError, connection, transaction
+from django.db.models import F, Q, QuerySet, Value
+from django.db.models.functions import Concat, Right
+from django.utils import timezone
+
+from annotation.errors import Conflict, UserError
+from annotation.models import Dataset, Job, WorkerPulse
+
+logger = logging.getLogger(__name__)
+
+RUN_TASK = "annotation.jobkit.run"
+RETRY_SECONDS = 5  # before the second attempt, twice that before the third
+RESEND_SECONDS = 30  # a queued job whose message is older was perhaps never delivered
+SWEEP_LIMIT = 200
+PULSE_SECONDS = 10
+SCHEDULER = "scheduler"  # name of the pulse that beat gives through the sweeper
+QUEUES: tuple[str, ...] = tuple(Job.Queue.values)
+LOG_CHARACTERS = 64_000
+UNEXPECTED = "Something unexpected went wrong. The log of the job has the details."
+
+JobFunction = Callable[..., dict[str, Any] | None]
+
+
+class JobCancelled(Exception):
+    """Somebody cancelled the job. Let it pass through: the ledger says so already."""
+
+
+class JobLost(Exception):
+    """This attempt was given up (lease ended, or past its time limit). Let it pass through; write nothing more."""
+
+
+@dataclass(frozen=True)
+class JobKind:
+    """Policy of one kind of job. `lease` and `time_limit` in seconds."""
+
+    name: str
+    queue: str
+    title: str
+    lease: float = 60
+    max_attempts: int = 3
+    time_limit: float | None = None
+
+
+_kinds: dict[str, JobKind] = {}
+_functions: dict[str, JobFunction] = {}
+_schedule: dict[str, dict[str, Any]] = {}
+
+
+def declare(
+    name: str, *, queue: str, title: str = "", lease: float = 60, max_attempts: int = 3, time_limit: float | None = None
+) -> JobKind:
+    """Make a kind of job known to this process. Call it where every process comes by: a service module or apps.py."""
+    if queue not in Job.Queue.values:
+        raise ValueError(f"unknown queue {queue!r}")
+    title = title or name.replace("_", " ").capitalize()
+    kind = JobKind(name, queue, title, lease, max_attempts, time_limit)
+    if _kinds.setdefault(name, kind) != kind:
+        raise ValueError(f"job kind {name!r} is declared twice, differently")
+    return kind
+
+
+def job(name: str, **policy: Any) -> Callable[[JobFunction], JobFunction]:
+    """Bind a function to a kind; with `policy` (as in `declare`) it declares the kind too.
+
+    The function gets a JobContext and the payload as keyword arguments and returns the result, a JSON object or None.
+    It raises UserError for the user's fault (the job fails at once, code and sentence are shown); any other exception
+    counts as unexpected and is tried again up to `max_attempts` times.
+    """
+    if policy:
+        declare(name, **policy)
+
+    def bind(function: JobFunction) -> JobFunction:
+        if name not in _kinds:
+            raise LookupError(f"declare job kind {name!r} first")
+        _functions[name] = function
+        return function
+
+    return bind
+
+
+def periodic(*, seconds: float, queue: str = "io") -> Callable[[Callable[[], Any]], Callable[[], Any]]:
+    """Have beat call a function without arguments every so often. It must be cheap, idempotent and safe in parallel."""
+
+    def bind(function: Callable[[], Any]) -> Callable[[], Any]:
+        name = f"{function.__module__}.{function.__name__}"
+        current_app.task(name=name, ignore_result=True)(function)
+        # What is not started before the next tick is dropped, so that an outage is not followed by a burst.
+        options = {"queue": queue, "expires": seconds}
+        _schedule[name] = {"task": name, "schedule": timedelta(seconds=seconds), "options": options}
+        return function
+
+    return bind
+
+
+def beat_schedule() -> dict[str, dict[str, Any]]:
+    """Entries for Celery's beat, once the jobs modules are imported."""
+    return dict(_schedule)
+
+
+def enqueue(
+    name: str,
+    payload: dict[str, Any],
+    *,
+    dataset: Dataset | None = None,
+    created_by: Any = None,
+    dedupe_key: str = "",
+    title: str = "",
+) -> Job:
+    """Write the row now and send its wake-up message when the surrounding transaction commits.
+
+    An open job of the same kind with the same (non-empty) `dedupe_key` is returned instead. `created_by` is a user or
+    None. Raises LookupError for a kind that this process does not know: declare it.
+    """
+    kind = _kinds.get(name)
+    if kind is None:
+        raise LookupError(f"unknown job kind {name!r}: declare() it where every process comes by, e.g. in apps.py")
+    try:
+        with transaction.atomic():
+            row = Job.objects.create(
+                kind=name,
+                title=title or kind.title,
+                queue=kind.queue,
+                dataset=dataset,
+                payload=payload,
+                dedupe_key=dedupe_key,
+                max_attempts=kind.max_attempts,
+                created_by=created_by,
+            )
+    except IntegrityError:
+        if existing := Job.objects.filter(kind=name, dedupe_key=dedupe_key, state__in=Job.OPEN).first():
+            return existing
+        if not dedupe_key:
+            raise
+        return enqueue(name, payload, dataset=dataset, created_by=created_by, dedupe_key=dedupe_key, title=title)
+    transaction.on_commit(lambda: _send(row), robust=True)
+    return row
+
+
+def cancel(row: Job) -> Job:
+    """Cancel an open job; a running one stops at its next check. Raises Conflict if it has ended."""
+    changed = Job.objects.filter(pk=row.pk, state__in=Job.OPEN).update(
+        state=Job.State.CANCELLED, finished_at=timezone.now(), lease_expires_at=None
+    )
+    row.refresh_from_db()
+    if not changed:
+        raise Conflict("job_ended", "This job has already ended.", {"state": row.state})
+    return row
+
+
+def retry(row: Job) -> Job:
+    """Queue a failed or cancelled job again. Raises Conflict if it has not, or if its like is open already.
+
+    Attempts are counted on, since they are the fence; the limit moves instead.
+    """
+    kind = _kinds.get(row.kind)
+    try:
+        with transaction.atomic():
+            changed = Job.objects.filter(pk=row.pk, state__in=[Job.State.FAILED, Job.State.CANCELLED]).update(
+                state=Job.State.QUEUED,
+                max_attempts=F("attempts") + (kind.max_attempts if kind else 1),
+                progress=0,
+                message="",
+                error_code="",
+                error_message="",
+                lease_expires_at=None,
+                finished_at=None,
+            )
+            row.refresh_from_db()
+            if not changed:
+                raise Conflict(
+                    "job_not_failed", "Only a failed or cancelled job can be tried again.", {"state": row.state}
+                )
+            transaction.on_commit(lambda: _send(row), robust=True)
+    except IntegrityError:
+        raise Conflict("job_open", "The same work is already waiting or running.") from None
+    return row
+
+
+class JobContext:
+    """What a running job may say about itself. Every write is conditional on this attempt still being the one."""
+
+    def __init__(self, row: Job, kind: JobKind) -> None:
+        self.job = row
+        self.kind = kind
+        self.attempt = row.attempts
+        self._ended = threading.Event()
+        self._given_up = threading.Event()
+
+    def mine(self) -> QuerySet[Job]:
+        """The row, if this attempt still holds it."""
+        return Job.objects.filter(pk=self.job.pk, state=Job.State.RUNNING, attempts=self.attempt)
+
+    def progress(self, fraction: float, message: str = "") -> None:
+        """Show how far it is (0..1) and what is being done. Raises JobCancelled or JobLost."""
+        self._write(progress=min(max(float(fraction), 0.0), 1.0), message=message[:500])
+
+    def log(self, text: str) -> None:
+        """Add a line to the job's log, of which the last 64 000 characters are kept. Raises JobCancelled or JobLost."""
+        line = text.replace("\x00", "") + "\n"
+        self._write(log=Right(Concat(F("log"), Value(line)), LOG_CHARACTERS))
+
+    def check_cancelled(self) -> None:
+        """Raise JobCancelled or JobLost if the job is no longer this attempt's. Cheap; call it in every loop."""
+        if self._given_up.is_set() or not self.mine().exists():
+            self._raise_ended()
+
+    @contextmanager
+    def fenced(self) -> Iterator[None]:
+        """A transaction for the job's effects that only commits if this attempt still holds the job."""
+        with transaction.atomic():
+            # The UPDATE locks the row: nobody can take the job back between here and the commit.
+            self._write(lease_expires_at=timezone.now() + timedelta(seconds=self.kind.lease))
+            yield
+
+    def _write(self, **fields: Any) -> None:
+        if self._given_up.is_set() or not self.mine().update(**fields):
+            self._raise_ended()
+
+    def _raise_ended(self) -> None:
+        state = Job.objects.filter(pk=self.job.pk).values_list("state", flat=True).first()
+        if state == Job.State.CANCELLED or state is None:
+            raise JobCancelled
+        raise JobLost
+
+    @contextmanager
+    def heartbeat(self) -> Iterator[None]:
+        """Renew the lease from a thread until the block ends, the job is given up or its time limit is over."""
+        thread = threading.Thread(target=self._beat, name=f"lease of {self.job.pk}", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._ended.set()
+            thread.join()
+
+    def _beat(self) -> None:
+        stop_at = timezone.now() + timedelta(seconds=self.kind.time_limit) if self.kind.time_limit else None
+        try:
+            while not self._ended.wait(self.kind.lease / 4):
+                now = timezone.now()
+                if stop_at and now > stop_at:
+                    logger.warning("job is past its time limit", extra={"job": self.job.pk, "kind": self.kind.name})
+                    break
+                try:
+                    if not self.mine().update(lease_expires_at=now + timedelta(seconds=self.kind.lease)):
+                        break
+                except Exception:  # a database that is away for a moment: the lease is longer than one beat
+                    logger.exception("lease not renewed", extra={"job": self.job.pk})
+                    connection.close()
+            else:
+                return
+            self._given_up.set()
+        finally:
+            connection.close()
+
+
+def run(job_id: str | uuid.UUID) -> bool:
+    """Claim and run one job; what a wake-up message does. False if there was nothing to claim (a repeated message)."""
+    now = timezone.now()
+    due = Q(lease_expires_at=None) | Q(lease_expires_at__lte=now)
+    waiting = Job.objects.filter(due, pk=job_id, state=Job.State.QUEUED)
+    row = waiting.first()
+    if row is None:
+        return False
+    kind = _kinds.get(row.kind) or JobKind(row.kind, row.queue, row.title)
+    claimed = waiting.update(
+        state=Job.State.RUNNING,
+        attempts=F("attempts") + 1,
+        started_at=now,
+        lease_expires_at=now + timedelta(seconds=kind.lease),
+        message="",
+    )
+    if not claimed:
+        return False
+    row.refresh_from_db()
+    context = JobContext(row, kind)
+    with context.heartbeat():
+        outcome = _call(context)
+    _fresh_connection()
+    if outcome:
+        context.mine().update(lease_expires_at=outcome.pop("lease_expires_at", None), **outcome)
+    return True
+
+
+def _call(context: JobContext) -> dict[str, Any]:
+    """Run the function; the fields to write for its outcome, none if the job is no longer ours."""
+    row = context.job
+    extra = {"job": row.pk, "kind": row.kind, "attempt": context.attempt}
+    function = _functions.get(row.kind)
+    try:
+        if function is None:
+            raise UserError("unknown_job", "No worker knows this kind of job.")
+        result = function(context, **row.payload)
+    except (JobCancelled, JobLost):
+        logger.info("job was taken away", extra=extra)
+        return {}
+    except UserError as error:
+        logger.info("job failed: %s", error.message, extra={**extra, "code": error.code})
+        fields: dict[str, Any] = {
+            "state": Job.State.FAILED,
+            "error_code": error.code,
+            "error_message": error.message,
+            "result": {"details": error.details} if error.details else None,
+        }
+    except Exception:
+        logger.exception("job failed unexpectedly", extra=extra)
+        return _after_unexpected(context, traceback.format_exc())
+    else:
+        fields = {"state": Job.State.SUCCEEDED, "progress": 1.0, "result": result}
+        fields |= {"error_code": "", "error_message": ""}
+    return {**fields, "finished_at": timezone.now()}
+
+
+def _after_unexpected(context: JobContext, trace: str) -> dict[str, Any]:
+    """Queue it again a little later, or set it aside when it has had its attempts. The trace goes to the log."""
+    row = context.job
+    row.refresh_from_db(fields=["log", "max_attempts"])
+    here = os.getcwd().rstrip("/") + "/"  # noqa: PTH109  plain text is wanted
+    fields: dict[str, Any] = {
+        "log": (row.log + trace.replace(here, ""))[-LOG_CHARACTERS:],
+        "error_code": "unexpected",
+        "error_message": UNEXPECTED,
+    }
+    if context.attempt < row.max_attempts:
+        later = timezone.now() + timedelta(seconds=RETRY_SECONDS * 2 ** (context.attempt - 1))
+        return {**fields, "state": Job.State.QUEUED, "sent_at": None, "lease_expires_at": later}
+    return {**fields, "state": Job.State.FAILED, "finished_at": timezone.now()}
+
+
+def sweep() -> dict[str, int]:
+    """Take back jobs whose worker is lost, set aside those that keep losing it, re-send what was not started."""
+    now = timezone.now()
+    lost = Q(state=Job.State.RUNNING, lease_expires_at__lt=now)
+    poison = Job.objects.filter(lost, attempts__gte=F("max_attempts")).update(
+        state=Job.State.FAILED,
+        finished_at=now,
+        lease_expires_at=None,
+        error_code="worker_lost",
+        error_message="The worker stopped every time it did this job, so the job was set aside.",
+    )
+    taken_back = Job.objects.filter(lost, attempts__lt=F("max_attempts")).update(
+        state=Job.State.QUEUED, lease_expires_at=None, sent_at=None
+    )
+    due = Q(lease_expires_at=None) | Q(lease_expires_at__lte=now)
+    unsent = Q(sent_at=None, created_at__lt=now - timedelta(seconds=2)) | Q(sent_at=None, attempts__gt=0)
+    stale = Q(sent_at__lt=now - timedelta(seconds=RESEND_SECONDS))
+    waiting = Job.objects.filter(due, unsent | stale, state=Job.State.QUEUED).order_by("created_at")[:SWEEP_LIMIT]
+    sent = sum(_send(row) for row in waiting)
+    if poison or taken_back:
+        logger.warning("sweep: %d jobs taken back, %d set aside", taken_back, poison)
+    return {"set_aside": poison, "taken_back": taken_back, "sent": sent}
+
+
+def run_pending(*, dataset: Dataset | None = None, limit: int = 1000) -> int:
+    """Run the queued jobs that are due in this process, in order, and those they queue: for commands and tests."""
+    done = 0
+    while done < limit:
+        due = Q(lease_expires_at=None) | Q(lease_expires_at__lte=timezone.now())
+        rows = Job.objects.filter(due, state=Job.State.QUEUED)
+        if dataset is not None:
+            rows = rows.filter(dataset=dataset)
+        row = rows.order_by("created_at").first()
+        if row is None:
+            break
+        run(row.pk)
+        done += 1
+    return done
+
+
+def _send(row: Job) -> bool:
+    """Send the wake-up message; if the broker is away the job stays queued and the sweeper tries again."""
+    kind = _kinds.get(row.kind)
+    # The pool kills what ignores its limit; before that the lease ends and the job is taken away politely.
+    limit = kind.time_limit + 60 if kind and kind.time_limit else None
+    try:
+        current_app.send_task(RUN_TASK, args=[str(row.pk)], queue=row.queue, retry=False, time_limit=limit)
+    except Exception:
+        logger.exception("wake-up not sent", extra={"job": row.pk, "kind": row.kind})
+        return False
+    Job.objects.filter(pk=row.pk).update(sent_at=timezone.now())
+    return True
+
+
+def _fresh_connection() -> None:
+    """After long work the database may have hung up; start anew unless a test's transaction is open."""
+    if not connection.in_atomic_block:
+        connection.close()
+
+
+# --- Worker side -------------------------------------------------------------------------------------------------
+
+
+@current_app.task(name=RUN_TASK, ignore_result=True)
+def _run_task(job_id: str) -> None:
+    run(job_id)
+
+
+_pulse_stop = threading.Event()
+
+
+def pulse(name: str, queues: list[str]) -> None:
+    """Say that a process is alive; forget those that have been silent for a day."""
+    now = timezone.now()
+    WorkerPulse.objects.update_or_create(name=name[:200], defaults={"queues": queues, "seen_at": now})
+    WorkerPulse.objects.filter(seen_at__lt=now - timedelta(days=1)).delete()
+
+
+def pulse_start(*, name: str, queues: list[str]) -> None:
+    """Give a pulse every few seconds from a thread of the worker's main process."""
+
+    def beat() -> None:
+        while True:
+            try:
+                pulse(name, queues)
+            except Exception:
+                logger.exception("pulse not written")
+            connection.close()
+            if _pulse_stop.wait(PULSE_SECONDS):
+                break
+        WorkerPulse.objects.filter(name=name[:200]).delete()
+        connection.close()
+
+    threading.Thread(target=beat, name="pulse", daemon=True).start()
+
+
+def pulse_stop() -> None:
+    """The worker is shutting down: its pulse ends and its row goes."""
+    _pulse_stop.set()
+
+
+def workers_alive(now: datetime | None = None) -> list[WorkerPulse]:
+    """Processes that gave a pulse within the last three beats."""
+    since = (now or timezone.now()) - timedelta(seconds=3 * PULSE_SECONDS)
+    return list(WorkerPulse.objects.filter(seen_at__gte=since).order_by("name"))

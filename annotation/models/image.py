@@ -1,0 +1,74 @@
+"""Image: one picture of a dataset. Its pixel frame is the display file: upright, 8-bit RGB, without metadata."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+
+from annotation.models.dataset import Dataset
+
+
+def split_for(sha256: str) -> str:
+    """The side an image is on for ever, from its digest: 2 in 10 held out, 1 in 10 validation, the rest training."""
+    bucket = int(sha256[:8], 16) % 10
+    if bucket in (0, 1):
+        return str(Image.Split.HELD_OUT)
+    return str(Image.Split.VALIDATION if bucket == 2 else Image.Split.TRAIN)
+
+
+class Image(models.Model):
+    """`sha256` is that of the bytes as uploaded; `width` and `height` are those of the display file.
+
+    `display_path`, `original_path` and `thumbnail_path` are relative paths of annotation.storage. `conversion` says in
+    words what was done to the pixels on the way (orientation, bit depth, transparency), empty if nothing.
+    """
+
+    class Split(models.TextChoices):
+        TRAIN = "train", "training"
+        VALIDATION = "validation", "validation"
+        HELD_OUT = "held_out", "held out"
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="images")
+    file_name = models.CharField(max_length=255)
+    sha256 = models.CharField(max_length=64)
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+    media_type = models.CharField(max_length=32)
+    byte_size = models.PositiveBigIntegerField()
+    conversion = models.CharField(max_length=255, blank=True, default="")
+    licence = models.CharField(max_length=200, blank=True, default="")
+    source = models.CharField(max_length=500, blank=True, default="")
+    credit = models.CharField(max_length=500, blank=True, default="")
+    split = models.CharField(max_length=16, choices=Split.choices)
+    original_path = models.CharField(max_length=255)
+    display_path = models.CharField(max_length=255)
+    thumbnail_path = models.CharField(max_length=255)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["dataset", "sha256"], name="annotation_one_image_per_digest_and_dataset")
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["dataset", "split"], name="annotation_image_split"),
+            models.Index(fields=["sha256"], name="annotation_image_sha256"),
+        ]
+
+    def __str__(self) -> str:
+        return self.file_name
+
+    @property
+    def display_media_type(self) -> str:
+        """Media type of the display file: JPEG for sources that were lossy, PNG for the others."""
+        return "image/png" if self.display_path.endswith(".png") else "image/jpeg"
+
+    @property
+    def pixels(self) -> int:
+        """Width times height of the display file."""
+        return self.width * self.height

@@ -1,0 +1,39 @@
+"""Member: who may do what in one dataset."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+
+from annotation.models.dataset import Dataset
+
+
+class Member(models.Model):
+    """One person's role in one dataset. A role includes everything that the ones after it may do."""
+
+    class Role(models.TextChoices):
+        LEAD = "lead", "lead"
+        REVIEWER = "reviewer", "reviewer"
+        ANNOTATOR = "annotator", "annotator"
+        VIEWER = "viewer", "viewer"
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="members")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=16, choices=Role.choices)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["dataset", "user"], name="annotation_one_role_per_person_and_dataset")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} is {self.role} of {self.dataset}"
+
+    def reaches(self, role: str) -> bool:
+        """Whether this member may do what `role` may do."""
+        order = [str(value) for value in self.Role.values]
+        return order.index(self.role) <= order.index(role)

@@ -1,0 +1,76 @@
+"""Task: human work on one image, and the lease that says who holds it and until when."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from annotation.models.image import Image
+
+
+class Task(models.Model):
+    """Written by annotation.services.tasks alone, by conditional UPDATE. `seconds` is active time.
+
+    `lease` stays after a submit, so that the same submit sent twice is known as the same one.
+    """
+
+    class Kind(models.TextChoices):
+        ANNOTATE = "annotate", "annotate"
+        REVIEW = "review", "review"
+        AUDIT = "audit", "audit"
+        TRAINING = "training", "training queue"
+
+    class State(models.TextChoices):
+        OPEN = "open", "open"
+        CLAIMED = "claimed", "claimed"
+        SUBMITTED = "submitted", "submitted"
+        SKIPPED = "skipped", "skipped"
+
+    class Answer(models.TextChoices):
+        DONE = "done", "done"
+        NOTHING_LEFT = "nothing_left", "nothing left to mask"
+
+    image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="tasks")
+    kind = models.CharField(max_length=16, choices=Kind.choices, default=Kind.ANNOTATE)
+    state = models.CharField(max_length=16, choices=State.choices, default=State.OPEN)
+    assignee = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="tasks"
+    )
+    lease = models.UUIDField(null=True, blank=True)
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+    seconds = models.FloatField(default=0)
+    answer = models.CharField(max_length=16, choices=Answer.choices, blank=True, default="")
+    skip_reason = models.CharField(max_length=500, blank=True, default="")
+    priority = models.IntegerField(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+    submitted_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-priority", "id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["image"],
+                condition=Q(kind="annotate", state__in=["open", "claimed"]),
+                name="annotation_one_live_annotate_task_per_image",
+            )
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["state", "lease_expires_at"], name="annotation_task_leases"),
+            models.Index(fields=["kind", "state", "-priority", "id"], name="annotation_task_queue"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} image {self.image_id}: {self.state}"
+
+    def is_held_by(self, user_id: int, now: datetime) -> bool:
+        """Whether this person holds a lease that has not ended."""
+        return (
+            self.state == self.State.CLAIMED
+            and self.assignee_id == user_id
+            and self.lease_expires_at is not None
+            and self.lease_expires_at > now
+        )

@@ -1,0 +1,22 @@
+"""The facts that annotation announces. Ids only, sent on commit; a receiver may only queue a job.
+
+image_uploaded(image_id)     a picture is stored and upright
+mask_saved(mask_id)          an accepted mask was saved; mask_id is Mask.serial
+task_claimed(task_id)        somebody starts on an image
+task_submitted(task_id)      somebody is done with an image
+"""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.dispatch import Signal
+
+image_uploaded = Signal()
+mask_saved = Signal()
+task_claimed = Signal()
+task_submitted = Signal()
+
+
+def send_on_commit(signal: Signal, **ids: int) -> None:
+    """Announce a fact once the surrounding transaction has committed; a failing receiver is logged, not raised."""
+    transaction.on_commit(lambda: signal.send_robust(sender=None, **ids), robust=True)

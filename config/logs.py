@@ -1,0 +1,26 @@
+"""Log lines as JSON, so that one job or one request can be followed with ordinary tools."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import UTC, datetime
+
+EXTRA = ("job", "kind", "attempt", "queue", "status_code", "code", "dataset", "image")
+
+
+class JsonFormatter(logging.Formatter):
+    """{time, level, logger, message, ...known extras, trace?} on one line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Render one record; an exception becomes the field `trace`."""
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        line.update({name: getattr(record, name) for name in EXTRA if hasattr(record, name)})
+        if record.exc_info:
+            line["trace"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str, ensure_ascii=True)
