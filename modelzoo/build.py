@@ -1,0 +1,25 @@
+"""Every model variant by name. Each builder is one function with all its numbers in sight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+
+from modelzoo.model.compact import anymask_compact
+from modelzoo.model.segmenter import sam_vit_b, sam_vit_h, sam_vit_l
+
+BUILDERS: dict[str, Callable[..., nn.Module]] = {
+    "anymask_compact": anymask_compact,
+    "sam_vit_b": sam_vit_b,
+    "sam_vit_l": sam_vit_l,
+    "sam_vit_h": sam_vit_h,
+}
+
+
+def build(name: str, **overrides: Any) -> Any:
+    """A model with fresh weights. KeyError with the known names for an unknown one."""
+    if name not in BUILDERS:
+        raise KeyError(f"Unknown model {name!r}. Known: {', '.join(sorted(BUILDERS))}.")
+    return BUILDERS[name](**overrides)

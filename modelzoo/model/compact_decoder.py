@@ -1,0 +1,209 @@
+"""Decoder of the default model: the two-way transformer of SAM, plus prompts drawn as maps.
+
+SAM's decoder learns from prompt tokens alone, which takes far more training than a small team has. Here a prompt
+enters three times: as a token with its position, as the image feature under it, and as a dense map at stride 4
+(clicks as Gaussians, the box, the previous mask, and how alike every place is to the clicked ones). The maps do most
+of the work early in training; see docs/decisions/0003-default-model.md.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from modelzoo.model.compact_encoder import ConvNormAct, ResidualBlock
+from modelzoo.model.transformer import TwoWayTransformer
+
+COARSE_STRIDE, MIDDLE_STRIDE, FINE_STRIDE = 16, 8, 4
+POSITION_UNIT = 256.0  # input pixels to one unit of the position code, whatever the size of the picture
+CLICK_RADIUS = 6.0  # standard deviation of a click's Gaussian, input pixels
+PROMPT_MAPS = 6  # positive clicks, negative clicks, box, previous mask, affinity to positives, affinity to negatives
+LOGIT_SCALE = 4.0  # previous logits enter as tanh(logit / LOGIT_SCALE)
+# Point labels, as in SAM's exported decoder.
+PADDING, NEGATIVE, POSITIVE, CORNER_FIRST, CORNER_SECOND = -1, 0, 1, 2, 3
+
+
+class PositionCode(nn.Module):
+    """Random Fourier features of a place (Tancik et al. 2020), as in SAM, in units of POSITION_UNIT input pixels."""
+
+    frequencies: Tensor
+
+    def __init__(self, channels: int, spread: float = 1.5) -> None:
+        super().__init__()
+        self.register_buffer("frequencies", spread * torch.randn(2, channels // 2))
+
+    def forward(self, points: Tensor) -> Tensor:
+        """... x 2 (x, y) in input pixels -> ... x channels."""
+        angles = 2 * math.pi * ((points / POSITION_UNIT) @ self.frequencies)
+        return torch.cat([angles.sin(), angles.cos()], dim=-1)
+
+
+def grid_centres(height: int, width: int, stride: int, like: Tensor) -> Tensor:
+    """Centres of the cells of a map, H x W x 2 (x, y) in input pixels."""
+    y = (torch.arange(height, device=like.device, dtype=like.dtype) + 0.5) * stride
+    x = (torch.arange(width, device=like.device, dtype=like.dtype) + 0.5) * stride
+    return torch.stack([x[None, :].expand(height, width), y[:, None].expand(height, width)], dim=-1)
+
+
+def sample_at(features: Tensor, points: Tensor, stride: int) -> Tensor:
+    """Bilinear samples of B x C x h x w at B x N x 2 input pixels -> B x N x C."""
+    height, width = features.shape[-2:]
+    size = torch.tensor([width * stride, height * stride], dtype=points.dtype, device=points.device)
+    grid = (2 * points / size - 1).unsqueeze(1)
+    sampled = F.grid_sample(features, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    return sampled[:, :, 0].transpose(1, 2)
+
+
+def mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, outputs))
+
+
+class CompactDecoder(nn.Module):
+    """Three maps of one or more pictures and their prompts -> four masks at stride 4 and their predicted IoUs.
+
+    Mask 0 answers several prompts or a box; masks 1 to 3 are the candidates for an ambiguous click (paper section 3).
+    """
+
+    def __init__(
+        self,
+        coarse_channels: int,
+        middle_channels: int,
+        fine_channels: int,
+        affinity_channels: int,
+        heads: int = 4,
+        depth: int = 2,
+        mlp_channels: int = 256,
+        candidates: int = 3,
+    ) -> None:
+        super().__init__()
+        dim = coarse_channels
+        self.fine_channels = fine_channels
+        self.masks = candidates + 1
+        self.position = PositionCode(dim)
+        self.label_embedding = nn.Embedding(5, dim)
+        self.feature_token = nn.Linear(coarse_channels + middle_channels + fine_channels + affinity_channels, dim)
+        self.output_tokens = nn.Parameter(torch.randn(1 + self.masks, dim) * 0.5)
+        self.affinity_gain = nn.Parameter(torch.tensor(1.0))
+        self.maps_to_coarse = nn.Sequential(
+            ConvNormAct(PROMPT_MAPS, 16, stride=2),
+            ConvNormAct(16, 48, stride=2),
+            nn.Conv2d(48, dim, 1),
+        )
+        self.transformer = TwoWayTransformer(depth=depth, embedding_dim=dim, num_heads=heads, mlp_dim=mlp_channels)
+        self.to_middle = nn.ConvTranspose2d(dim, middle_channels, 2, 2)
+        self.refine_middle = ResidualBlock(middle_channels)
+        self.to_fine = nn.ConvTranspose2d(middle_channels, fine_channels, 2, 2)
+        self.maps_to_fine = nn.Conv2d(PROMPT_MAPS, fine_channels, 3, 1, 1)
+        self.refine_fine = ConvNormAct(fine_channels, fine_channels)
+        self.kernels = nn.ModuleList(mlp(dim, dim, fine_channels + 1) for _ in range(self.masks))
+        self.iou_from_token = mlp(dim, dim, self.masks)
+        self.iou_from_mask = mlp(2 * fine_channels + 4, 64, 1)
+
+    def forward(
+        self, features: dict[str, Tensor], points: Tensor, labels: Tensor, previous: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Decode B prompts.
+
+        features: `coarse`, `middle`, `fine`, each B x C x h x w, or 1 x C x h x w for B prompts on one picture.
+        points: B x N x 2, (x, y) in input pixels. labels: B x N float, see the constants above.
+        previous: B x 1 x h4 x w4 logits at stride 4; zeros where there is no previous mask.
+        Returns logits B x 4 x h4 x w4 and predicted IoUs B x 4.
+        """
+        prompts = points.shape[0]
+        coarse, middle, fine = (shared_by(features[name], prompts) for name in ("coarse", "middle", "fine"))
+        tokens, sampled_affinity = self.prompt_tokens(coarse, middle, fine, points, labels)
+        maps = self.prompt_maps(fine[:, self.fine_channels :], sampled_affinity, points, labels, previous)
+        source = coarse + self.maps_to_coarse(maps)
+        height, width = coarse.shape[-2:]
+        where = self.position(grid_centres(height, width, COARSE_STRIDE, coarse)).permute(2, 0, 1)[None]
+        tokens, source = self.transformer(source, where.expand(prompts, -1, -1, -1), tokens)
+        source = source.transpose(1, 2).reshape(coarse.shape)
+        middle = self.refine_middle(F.relu(self.to_middle(source) + middle))
+        mask_features = F.relu(self.to_fine(middle) + fine[:, : self.fine_channels] + self.maps_to_fine(maps))
+        mask_features = self.refine_fine(mask_features)
+        kernels = torch.stack([kernel(tokens[:, 1 + k]) for k, kernel in enumerate(self.kernels)], dim=1)
+        flat = mask_features.flatten(2)
+        logits = kernels[..., :-1] @ flat + kernels[..., -1:]
+        ious = self.predicted_iou(tokens[:, 0], logits, flat)
+        return logits.reshape(prompts, self.masks, *mask_features.shape[-2:]), ious
+
+    def prompt_tokens(
+        self, coarse: Tensor, middle: Tensor, fine: Tensor, points: Tensor, labels: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Output tokens and prompt tokens, B x (5 + N) x dim, and the affinity embedding under each point, B x N x A."""
+        under = torch.cat(
+            [
+                sample_at(coarse, points, COARSE_STRIDE),
+                sample_at(middle, points, MIDDLE_STRIDE),
+                sample_at(fine, points, FINE_STRIDE),
+            ],
+            dim=-1,
+        )
+        used = (labels != PADDING).unsqueeze(-1).to(points.dtype)
+        tokens = self.label_embedding((labels + 1).long()) + used * (self.position(points) + self.feature_token(under))
+        outputs = self.output_tokens[None].expand(points.shape[0], -1, -1)
+        affinity_channels = fine.shape[1] - self.fine_channels
+        return torch.cat([outputs, tokens], dim=1), under[..., -affinity_channels:]
+
+    def prompt_maps(
+        self, affinity: Tensor, sampled: Tensor, points: Tensor, labels: Tensor, previous: Tensor
+    ) -> Tensor:
+        """The six prompt maps at stride 4, B x 6 x h4 x w4."""
+        prompts, _, height, width = affinity.shape
+        centres = grid_centres(height, width, FINE_STRIDE, affinity).reshape(1, 1, height * width, 2)
+        distance2 = (points[:, :, None] - centres).square().sum(-1)
+        nearness = torch.exp(-distance2 / (2 * CLICK_RADIUS**2))
+        alike = F.normalize(sampled, dim=-1) @ F.normalize(affinity.flatten(2), dim=1)
+        positive = (labels == POSITIVE).to(points.dtype).unsqueeze(-1)
+        negative = (labels == NEGATIVE).to(points.dtype).unsqueeze(-1)
+        rows = [
+            (nearness * positive).amax(1),
+            (nearness * negative).amax(1),
+            box_map(centres[:, 0], points, labels),
+            torch.tanh(previous.flatten(1) / LOGIT_SCALE),
+            self.affinity_gain * (alike * positive).amax(1),
+            self.affinity_gain * (alike * negative).amax(1),
+        ]
+        return torch.stack(rows, dim=1).reshape(prompts, PROMPT_MAPS, height, width)
+
+    def predicted_iou(self, token: Tensor, logits: Tensor, flat_features: Tensor) -> Tensor:
+        """B x 4 predicted IoUs: what the IoU token says, corrected by a look at each mask that was made.
+
+        The look costs little: mean features inside and just outside the mask, its area, how sure its pixels are and
+        how far it shrinks between the logit levels -1 and +1 (the stability of the paper, made smooth).
+        """
+        inside = logits.detach().sigmoid()
+        area = inside.sum(-1, keepdim=True) + 1.0
+        rim = 4 * inside * (1 - inside)
+        rim_area = rim.sum(-1, keepdim=True) + 1.0
+        shrunk = (logits.detach() - 1).sigmoid().sum(-1, keepdim=True) + 1.0
+        grown = (logits.detach() + 1).sigmoid().sum(-1, keepdim=True) + 1.0
+        pixels = flat_features.shape[-1]
+        looked = torch.cat(
+            [
+                inside @ flat_features.transpose(1, 2) / area,
+                rim @ flat_features.transpose(1, 2) / rim_area,
+                torch.log(area / pixels),
+                torch.log(rim_area / area),
+                shrunk / grown,
+                inside.amax(-1, keepdim=True),
+            ],
+            dim=-1,
+        )
+        return torch.sigmoid(self.iou_from_token(token) + self.iou_from_mask(looked).squeeze(-1))
+
+
+def shared_by(features: Tensor, prompts: int) -> Tensor:
+    return features.expand(prompts, -1, -1, -1) if features.shape[0] == 1 else features
+
+
+def box_map(centres: Tensor, points: Tensor, labels: Tensor) -> Tensor:
+    """B x (h4 w4): +1 inside the box, -1 outside, 0 where no box was given. The two corners carry labels 2 and 3."""
+    first = (labels == CORNER_FIRST).to(points.dtype).unsqueeze(-1)
+    second = (labels == CORNER_SECOND).to(points.dtype).unsqueeze(-1)
+    low, high = (points * first).sum(1, keepdim=True), (points * second).sum(1, keepdim=True)
+    inside = ((centres >= low) & (centres <= high)).all(-1).to(points.dtype)
+    return (2 * inside - 1) * first.amax(1)

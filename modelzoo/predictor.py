@@ -1,0 +1,112 @@
+"""Encode a picture once, answer any number of prompts. Stateless: the embedding is a value that can be stored."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from modelzoo.embedding import Embedding, Prediction
+from modelzoo.geometry import Frame, upscale_logits
+
+
+@runtime_checkable
+class PromptableModel(Protocol):
+    """What Sam and Compact have in common. Coordinates are (x, y) in input-frame pixels; see Compact.decode."""
+
+    variant: str
+    mask_threshold: float
+    mask_stride: int
+    tensor_names: tuple[str, ...]
+
+    @property
+    def device(self) -> torch.device: ...
+
+    def frame(self, original_size: tuple[int, int]) -> Frame: ...
+
+    def preprocess(self, image: np.ndarray) -> Tensor: ...
+
+    def encode(self, pixels: Tensor) -> dict[str, Tensor]: ...
+
+    def decode(
+        self,
+        features: dict[str, Tensor],
+        frame: Frame,
+        points: Tensor | None = None,
+        labels: Tensor | None = None,
+        boxes: Tensor | None = None,
+        mask_input: Tensor | None = None,
+        multimask: bool = True,
+    ) -> tuple[Tensor, Tensor]: ...
+
+
+class Predictor:
+    """A model in evaluation mode behind two methods that take and give numpy arrays."""
+
+    def __init__(self, model: PromptableModel) -> None:
+        self.model = model
+        if isinstance(model, torch.nn.Module):
+            model.eval()
+
+    @torch.inference_mode()
+    def encode(self, image: np.ndarray) -> Embedding:
+        """H x W x 3 uint8 RGB -> Embedding (float32 tensors on the CPU)."""
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+            raise ValueError(f"Expected an H x W x 3 uint8 RGB image, got {image.dtype} {image.shape}.")
+        features = self.model.encode(self.model.preprocess(image))
+        tensors = {name: features[name][0].float().cpu().numpy() for name in self.model.tensor_names}
+        return Embedding(tensors, self.model.frame((image.shape[0], image.shape[1])))
+
+    @torch.inference_mode()
+    def decode(
+        self,
+        embedding: Embedding,
+        points: np.ndarray | None = None,
+        labels: np.ndarray | None = None,
+        box: np.ndarray | None = None,
+        mask_input: np.ndarray | None = None,
+        multimask: bool = True,
+    ) -> Prediction:
+        """Masks for one set of prompts.
+
+        points N x 2 (x, y) and box (x0, y0, x1, y1) in original pixels, labels N (1 object, 0 background), mask_input
+        1 x h x w logits of an earlier Prediction. Three candidates when `multimask`, else one. ValueError without
+        any prompt, or when points and labels differ in number.
+        """
+        frame, device = embedding.frame, self.model.device
+        features = {
+            name: torch.from_numpy(np.asarray(tensor, np.float32)).to(device)[None]
+            for name, tensor in embedding.tensors.items()
+        }
+        coordinates, kinds = point_prompts(points, labels)
+        low_res, ious = self.model.decode(
+            features,
+            frame,
+            points=None if coordinates is None else as_batch(frame.to_input(coordinates), device),
+            labels=None if kinds is None else as_batch(kinds, device),
+            boxes=None if box is None else as_batch(frame.box_to_input(np.asarray(box, np.float64)), device),
+            mask_input=None if mask_input is None else as_batch(mask_input, device),
+            multimask=multimask,
+        )
+        logits = low_res[0].float().cpu().numpy()
+        masks = upscale_logits(logits, frame) > self.model.mask_threshold
+        return Prediction(masks, ious[0].float().cpu().numpy(), logits)
+
+
+def point_prompts(
+    points: np.ndarray | None, labels: np.ndarray | None
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Checked N x 2 coordinates and N labels, or (None, None)."""
+    if points is None:
+        return None, None
+    coordinates = np.asarray(points, np.float64).reshape(-1, 2)
+    kinds = np.ones(len(coordinates)) if labels is None else np.asarray(labels, np.float64).reshape(-1)
+    if len(kinds) != len(coordinates):
+        raise ValueError(f"{len(coordinates)} points came with {len(kinds)} labels.")
+    return (coordinates, kinds) if len(coordinates) else (None, None)
+
+
+def as_batch(array: np.ndarray, device: torch.device) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32)).to(device)[None]

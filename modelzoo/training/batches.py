@@ -1,0 +1,174 @@
+"""Batches of views with their first prompts. Step n of a run is always the same batch, whoever makes it.
+
+That is what lets a run resume after a crash with the curve it would have had.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from modelzoo.training import clicks
+from modelzoo.training.config import DataSource, TrainConfig
+from modelzoo.training.data import READERS, DataError, Record, split_off
+from modelzoo.training.regions import region_records
+from modelzoo.training.views import View, make_view
+
+GRID = 4  # masks and clicks live on the decoder's stride-4 grid; a cell holds the share of its area that is covered
+ASPECTS = (1.0, 0.75, 0.67)
+SMALLEST = 3.0  # cells of a target
+ROUNDS, ROUND_CHANCES = (1, 2, 3, 5), (0.45, 0.25, 0.2, 0.1)
+POINT_ONLY, BOX_ONLY = 0.55, 0.35  # the rest starts with a box and a point
+CENTRE_SHARE = 0.7  # of first clicks; the others fall anywhere in the object
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Training records and the chance of each, which sums to 1; and the records that are only looked at."""
+
+    training: list[Record]
+    chances: np.ndarray
+    validation: list[Record]
+
+
+def load_corpus(config: TrainConfig) -> Corpus:
+    """Read every source. Within a source all pictures are equally likely; between sources the weights decide."""
+    training: list[Record] = []
+    chances: list[float] = []
+    validation: list[Record] = [record for source in config.validation for record in read_source(source)]
+    for source in config.data:
+        records = read_source(source)
+        if not config.validation:
+            records, held_back = split_off(records, config.validation_share)
+            validation += held_back
+        if not records:
+            raise DataError(f"{source.path.name} holds no picture with masks to train on.")
+        training += records
+        chances += [source.weight / len(records)] * len(records)
+        if source.regions > 0:
+            found = region_records(records)
+            training += found
+            chances += [source.regions / len(found)] * len(found)
+    weights = np.asarray(chances, np.float64)
+    return Corpus(training, weights / weights.sum() if chances else weights, validation)
+
+
+def read_source(source: DataSource) -> list[Record]:
+    if source.format == "coco":
+        return READERS["coco"](source.path, licences=source.licences)
+    return READERS[source.format](source.path)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B pictures with P objects each; B P prompts in picture order.
+
+    pixels uint8 B x 3 x H x W; targets float32 (B P) x 1 x H/4 x W/4, the covered share of each cell; points
+    (B P) x 3 x 2 in pixels with labels (B P) x 3 (unused places carry label -1); rounds: prompts per object.
+    """
+
+    pixels: Tensor
+    targets: Tensor
+    points: Tensor
+    labels: Tensor
+    rounds: int
+
+
+class Batches(Dataset[Batch]):
+    """`batches[step]` is the batch of that step."""
+
+    def __init__(self, config: TrainConfig, corpus: Corpus) -> None:
+        self.config = config
+        self.corpus = corpus
+
+    def __len__(self) -> int:
+        return self.config.steps
+
+    def __getitem__(self, step: int) -> Batch:
+        config = self.config
+        random = np.random.default_rng([config.seed, step])
+        height, width = view_size(config, step, random)
+        views = [self.view(height, width, random) for _ in range(config.batch)]
+        targets, points, labels = [], [], []
+        for _, cover in views:
+            for index in random.choice(len(cover), config.prompts, replace=len(cover) < config.prompts):
+                where, kinds = first_prompts(cover[index], random)
+                targets.append(cover[index])
+                points.append(where)
+                labels.append(kinds)
+        pixels = np.stack([view.image.transpose(2, 0, 1) for view, _ in views])
+        return Batch(
+            torch.from_numpy(np.ascontiguousarray(pixels)),
+            torch.from_numpy(np.stack(targets))[:, None],
+            torch.from_numpy(np.stack(points)),
+            torch.from_numpy(np.stack(labels)),
+            int(random.choice(ROUNDS, p=ROUND_CHANCES)),
+        )
+
+    def view(self, height: int, width: int, random: np.random.Generator) -> tuple[View, np.ndarray]:
+        """A view that has at least one usable target, and the targets' cover, M x H/4 x W/4."""
+        while True:
+            view = make_view(
+                self.corpus.training, self.corpus.chances, self.config.synthetic, height, width, random
+            )
+            covers = [cover for cover in map(covered_share, view.masks) if usable(cover)]
+            if covers:
+                return view, np.stack(covers)
+
+
+def view_size(config: TrainConfig, step: int, random: np.random.Generator) -> tuple[int, int]:
+    """(height, width) of a step's views: one aspect ratio, either way up, larger towards the end of the run."""
+    late = step >= config.enlarge_at * config.steps
+    long_side = config.long_sides[-1] if late else config.long_sides[0]
+    short_side = round(long_side * random.choice(ASPECTS) / 16) * 16
+    return (long_side, short_side) if random.random() < 0.4 else (short_side, long_side)
+
+
+def covered_share(mask: np.ndarray) -> np.ndarray:
+    """Bool H x W -> float32 H/4 x W/4."""
+    height, width = mask.shape
+    return mask.reshape(height // GRID, GRID, width // GRID, GRID).mean((1, 3), dtype=np.float32)
+
+
+def usable(cover: np.ndarray) -> bool:
+    """Large enough to be clicked, and not nearly everything (paper appendix A drops masks above 90 %)."""
+    return bool(cover.sum() >= SMALLEST and cover.max() > 0.5 and cover.mean() < 0.9)
+
+
+def first_prompts(cover: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Up to three places, float32 3 x 2 in pixels, and their labels 3: a point, a box, or both."""
+    target = cover > 0.5
+    points, labels = np.zeros((3, 2), np.float32), np.full(3, -1, np.float32)
+    draw = random.random()
+    if draw < POINT_ONLY or draw >= POINT_ONLY + BOX_ONLY:
+        rule: clicks.Rule = "centre" if random.random() < CENTRE_SHARE else "uniform"
+        x, y, _ = clicks.first_click(target, rule, random)
+        points[0], labels[0] = cell_place(x, y, random), 1
+    if draw >= POINT_ONLY:
+        x0, y0, x1, y1 = clicks.noisy_box(cover > 0.25, random, most=20 / GRID)
+        points[1:] = np.array([[x0, y0], [x1, y1]]) * GRID
+        labels[1:] = 2, 3
+    return points, labels
+
+
+def cell_place(x: int, y: int, random: np.random.Generator) -> np.ndarray:
+    """A place in cell (x, y), in pixels."""
+    return (np.array([x, y]) + random.uniform(0.1, 0.9, 2)) * GRID
+
+
+def batch_loader(config: TrainConfig, corpus: Corpus, start: int) -> DataLoader[Batch]:
+    """Batches from step `start` on, made ahead in `config.loaders` processes."""
+    steps: Sequence[int] = range(start, config.steps)
+    return DataLoader(
+        Batches(config, corpus),
+        sampler=steps,
+        batch_size=None,
+        num_workers=config.loaders,
+        prefetch_factor=4 if config.loaders else None,
+        worker_init_fn=lambda _: torch.set_num_threads(1),
+    )

@@ -1,0 +1,127 @@
+"""The one description of a training run: what `python -m modelzoo train CONFIG.toml` reads."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be used, said in one sentence."""
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """A folder of pictures with masks.
+
+    path: absolute, or relative to the configuration file. format: "coco" or "sa1b". weight: how often a view is drawn
+    from it, relative to the others. licences: only pictures under these. regions: weight of regions found in the same
+    pictures without people (0: none).
+    """
+
+    path: Path
+    format: str = "coco"
+    weight: float = 1.0
+    licences: tuple[str, ...] = ()
+    regions: float = 0.0
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """All settings of a run. Sizes in pixels, times in minutes, rates per optimiser step."""
+
+    out: Path
+    model: str = "anymask_compact"
+    init: Path | None = None  # checkpoint to start from; None starts from nothing
+    data: tuple[DataSource, ...] = ()
+    validation: tuple[DataSource, ...] = ()  # empty: `validation_share` of every data source is held back
+    validation_share: float = 0.15
+    synthetic: float = 0.3  # share of synthetic views
+    seed: int = 0
+    steps: int = 1000
+    minutes: float = 0.0  # stop after this long; 0: no limit
+    batch: int = 6  # pictures per step
+    prompts: int = 8  # objects per picture
+    long_sides: tuple[int, ...] = (320, 384)  # the last one from `enlarge_at` of the steps on
+    enlarge_at: float = 0.7
+    learning_rate: float = 1.2e-3
+    weight_decay: float = 0.02
+    warm_up: int = 100  # steps
+    decay_from: float = 0.3  # share of the steps after which the rate follows a cosine to 2 %
+    clip: float = 1.0
+    ema: float = 0.999
+    freeze_norm: bool = False  # keep batch-norm statistics: for fine-tuning on few pictures
+    report_every: int = 20
+    checkpoint_every: int = 100
+    validation_every: int = 500
+    validation_masks: int = 60
+    patience: int = 0  # stop after this many validations without a better one; 0: never
+    threads: int = 1
+    loaders: int = 1  # processes that make views
+
+    def __post_init__(self) -> None:
+        if not self.data and self.synthetic <= 0:
+            raise ConfigError("Nothing to train on: give [[data]] or a share of synthetic views.")
+        for name in ("steps", "batch", "prompts", "report_every", "checkpoint_every", "validation_every"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1.")
+        if any(side % 16 for side in self.long_sides) or not self.long_sides:
+            raise ConfigError("long_sides must be multiples of 16.")
+
+
+def read_config(path: Path, **overrides: Any) -> TrainConfig:
+    """Read a TOML file. Unknown keys are errors; relative paths start at the file; `overrides` win."""
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"Cannot read {path}: {error}") from error
+    values |= overrides
+    base = path.resolve().parent
+    for name in ("data", "validation"):
+        values[name] = tuple(_source(entry, base) for entry in values.get(name, ()))
+    for name in ("out", "init"):
+        if values.get(name) is not None:
+            values[name] = base / Path(values[name])
+    if "long_sides" in values:
+        values["long_sides"] = tuple(values["long_sides"])
+    return _checked(TrainConfig, values, path)
+
+
+def _source(entry: dict[str, Any], base: Path) -> DataSource:
+    entry = dict(entry)
+    entry["path"] = base / Path(str(entry.get("path", "")))
+    entry["licences"] = tuple(entry.get("licences", ()))
+    source: DataSource = _checked(DataSource, entry, base)
+    if source.format not in ("coco", "sa1b"):
+        raise ConfigError(f"Format {source.format!r} of {source.path} is neither coco nor sa1b.")
+    return source
+
+
+def _checked(kind: type, values: dict[str, Any], where: Path) -> Any:
+    known = {item.name for item in dataclasses.fields(kind)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ConfigError(f"{where}: unknown settings {', '.join(unknown)}.")
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def as_json(config: TrainConfig) -> dict[str, Any]:
+    """JSON-able copy for checkpoints and reports; of paths only the last part, so that no machine leaks into a file."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Path):
+            return value.name
+        if isinstance(value, dict):
+            return {key: plain(item) for key, item in value.items()}
+        return [plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+    return plain(dataclasses.asdict(config))
+
+
+
