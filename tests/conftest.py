@@ -1,0 +1,50 @@
+"""Every test has its own data folder and no broker: what would be sent is written down instead."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from celery import current_app
+
+from tests import cast as people
+
+
+@pytest.fixture(autouse=True)
+def data_folder(settings, tmp_path):
+    """ANYMASK_DATA of this test."""
+    settings.ANYMASK_DATA = tmp_path
+    settings.FILE_UPLOAD_TEMP_DIR = tmp_path / "incoming"
+    settings.FILE_UPLOAD_TEMP_DIR.mkdir()
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def sent(monkeypatch) -> list[dict[str, Any]]:
+    """Messages that went out: [{"name", "args", "queue"}]."""
+    messages: list[dict[str, Any]] = []
+
+    def send_task(name: str, args: Any = None, queue: str = "", **_options: Any) -> None:
+        messages.append({"name": name, "args": args, "queue": queue})
+
+    monkeypatch.setattr(current_app._get_current_object(), "send_task", send_task)
+    return messages
+
+
+@pytest.fixture
+def cast(db) -> people.Cast:
+    """Ana, Rae, Ben, Vic, Cyd and the dataset "Fruit"."""
+    return people.make_cast()
+
+
+@pytest.fixture
+def image(cast):
+    """One image of the dataset."""
+    return people.add_image(cast.dataset)
+
+
+@pytest.fixture
+def as_(cast):
+    """`as_(cast.ben)` is a signed-in API client."""
+    return people.client_of
