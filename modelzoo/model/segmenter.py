@@ -185,16 +185,16 @@ def sam_config(
     }
 
 
-def sam_vit_b() -> Sam:
-    """SAM with ViT-B: 93.7 million parameters, layout of sam_vit_b_01ec64.pth."""
-    return build_sam(sam_config("sam_vit_b", 768, 12, 12, (2, 5, 8, 11)))
+def sam_vit_b(**overrides: Any) -> Sam:
+    """SAM with ViT-B: 93.7 million parameters, layout of sam_vit_b_01ec64.pth. overrides: config sections."""
+    return build_sam({**sam_config("sam_vit_b", 768, 12, 12, (2, 5, 8, 11)), **overrides})
 
 
-def sam_vit_l() -> Sam:
-    """SAM with ViT-L: 312 million parameters, layout of sam_vit_l_0b3195.pth."""
-    return build_sam(sam_config("sam_vit_l", 1024, 24, 16, (5, 11, 17, 23)))
+def sam_vit_l(**overrides: Any) -> Sam:
+    """SAM with ViT-L: 312 million parameters, layout of sam_vit_l_0b3195.pth. overrides: config sections."""
+    return build_sam({**sam_config("sam_vit_l", 1024, 24, 16, (5, 11, 17, 23)), **overrides})
 
 
-def sam_vit_h() -> Sam:
-    """SAM with ViT-H: 641 million parameters, layout of sam_vit_h_4b8939.pth."""
-    return build_sam(sam_config("sam_vit_h", 1280, 32, 16, (7, 15, 23, 31)))
+def sam_vit_h(**overrides: Any) -> Sam:
+    """SAM with ViT-H: 641 million parameters, layout of sam_vit_h_4b8939.pth. overrides: config sections."""
+    return build_sam({**sam_config("sam_vit_h", 1280, 32, 16, (7, 15, 23, 31)), **overrides})
