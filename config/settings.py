@@ -213,6 +213,15 @@ elif CELERY_BROKER_URL.startswith("redis"):
     # The lease of the job table decides when work is taken back, not the broker.
     CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 24 * 3600, "socket_timeout": 10}
 
+# --- Engine ------------------------------------------------------------------------------------------------------
+ANYMASK_MODEL = Path(env.text("ANYMASK_MODEL", str(BASE_DIR / "modelzoo" / "weights" / "anymask_compact.safetensors")))
+ANYMASK_TRAIN_MINUTES = env.number("ANYMASK_TRAIN_MINUTES", 4)  # of one retraining; judging comes on top
+ANYMASK_TRAIN_STEPS = env.number("ANYMASK_TRAIN_STEPS", 0)  # 0: as many as the minutes allow
+ANYMASK_TRAIN_THREADS = env.number("ANYMASK_TRAIN_THREADS", 0)  # 0: one per processor
+ANYMASK_TRAIN_MIN_MASKS = env.number("ANYMASK_TRAIN_MIN_MASKS", 8)  # on training images, before a run may start
+ANYMASK_GATE_MIN_MASKS = env.number("ANYMASK_GATE_MIN_MASKS", 8)  # on held-out images, to judge a model at all
+ANYMASK_EVALUATE_MASKS = env.number("ANYMASK_EVALUATE_MASKS", 200)  # at most so many held-out masks are clicked
+
 # --- Files of the pages ------------------------------------------------------------------------------------------
 FRONTEND_DIST = Path(env.text("ANYMASK_FRONTEND", str(BASE_DIR / "frontend" / "dist")))
 STATIC_URL = "/static/"
