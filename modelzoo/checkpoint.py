@@ -26,9 +26,7 @@ class CheckpointError(ValueError):
     """A file that is no usable checkpoint, said in one sentence."""
 
 
-def save_checkpoint(
-    model: Any, path: Path | str, metadata: Mapping[str, Any] | None = None, half: bool = False
-) -> str:
+def save_checkpoint(model: Any, path: Path | str, metadata: Mapping[str, Any] | None = None, half: bool = False) -> str:
     """Write a model's weights, variant and configuration; return the file's SHA-256.
 
     `metadata` is any JSON-able mapping and comes back from `read_metadata`. `half` stores floats as float16, which
@@ -40,7 +38,7 @@ def save_checkpoint(
         kept = tensor.detach().cpu().contiguous()
         state[name] = kept.half() if half and kept.is_floating_point() else kept
     header = {"variant": model.variant, "config": model.config, "metadata": dict(metadata or {})}
-    with _replacing(path) as temporary:
+    with replacing(path) as temporary:
         save_file(state, temporary, metadata={"anymask": json.dumps(header, sort_keys=True)})
     return checkpoint_digest(path)
 
@@ -63,8 +61,10 @@ def load_checkpoint(path: Path | str, map_location: str = "cpu", variant: str | 
         state = _read_pickle(path)
         model = build(variant or _recognise(state, path))
     try:
-        model.load_state_dict({name: tensor.float() if tensor.is_floating_point() else tensor
-                               for name, tensor in state.items()}, strict=True)
+        model.load_state_dict(
+            {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()},
+            strict=True,
+        )
     except RuntimeError as error:
         raise CheckpointError(f"{path.name} does not fit the model it names: {_first_line(error)}") from error
     return model.to(map_location).eval()
@@ -98,7 +98,7 @@ def checkpoint_digest(path: Path | str) -> str:
 
 def save_training_state(state: Mapping[str, Any], path: Path) -> None:
     """Write what a run needs to go on: tensors and plain values only. Atomic, so a kill leaves the last one whole."""
-    with _replacing(path) as temporary:
+    with replacing(path) as temporary:
         torch.save(dict(state), temporary)
 
 
@@ -137,7 +137,7 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
 
-class _replacing:
+class replacing:
     """Write beside `path`, sync, then rename over it; nothing is left behind on failure."""
 
     def __init__(self, path: Path) -> None:

@@ -95,9 +95,7 @@ class Predictor:
         return Prediction(masks, ious[0].float().cpu().numpy(), logits)
 
 
-def point_prompts(
-    points: np.ndarray | None, labels: np.ndarray | None
-) -> tuple[np.ndarray | None, np.ndarray | None]:
+def point_prompts(points: np.ndarray | None, labels: np.ndarray | None) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Checked N x 2 coordinates and N labels, or (None, None)."""
     if points is None:
         return None, None

@@ -51,8 +51,9 @@ def grid_centres(height: int, width: int, stride: int, like: Tensor) -> Tensor:
 def sample_at(features: Tensor, points: Tensor, stride: int) -> Tensor:
     """Bilinear samples of B x C x h x w at B x N x 2 input pixels -> B x N x C."""
     height, width = features.shape[-2:]
-    size = torch.tensor([width * stride, height * stride], dtype=points.dtype, device=points.device)
-    grid = (2 * points / size - 1).unsqueeze(1)
+    # The sides are divided one by one: as a constant tensor they would be frozen into the exported graph.
+    x, y = points[..., 0] / (width * stride), points[..., 1] / (height * stride)
+    grid = (2 * torch.stack([x, y], dim=-1) - 1).unsqueeze(1)
     sampled = F.grid_sample(features, grid, mode="bilinear", padding_mode="border", align_corners=False)
     return sampled[:, :, 0].transpose(1, 2)
 
@@ -133,7 +134,7 @@ class CompactDecoder(nn.Module):
     def prompt_tokens(
         self, coarse: Tensor, middle: Tensor, fine: Tensor, points: Tensor, labels: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Output tokens and prompt tokens, B x (5 + N) x dim, and the affinity embedding under each point, B x N x A."""
+        """Output tokens and prompt tokens, B x (5 + N) x dim, and the affinity under each point, B x N x A."""
         under = torch.cat(
             [
                 sample_at(coarse, points, COARSE_STRIDE),

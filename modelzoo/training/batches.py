@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from modelzoo.training import clicks
 from modelzoo.training.config import DataSource, TrainConfig
-from modelzoo.training.data import READERS, DataError, Record, split_off
+from modelzoo.training.data import DataError, Record, read_coco, read_sa1b, split_off
 from modelzoo.training.regions import region_records
 from modelzoo.training.views import View, make_view
 
@@ -60,8 +60,8 @@ def load_corpus(config: TrainConfig) -> Corpus:
 
 def read_source(source: DataSource) -> list[Record]:
     if source.format == "coco":
-        return READERS["coco"](source.path, licences=source.licences)
-    return READERS[source.format](source.path)
+        return read_coco(source.path, licences=source.licences)
+    return read_sa1b(source.path)
 
 
 @dataclass(frozen=True)
@@ -113,9 +113,7 @@ class Batches(Dataset[Batch]):
     def view(self, height: int, width: int, random: np.random.Generator) -> tuple[View, np.ndarray]:
         """A view that has at least one usable target, and the targets' cover, M x H/4 x W/4."""
         while True:
-            view = make_view(
-                self.corpus.training, self.corpus.chances, self.config.synthetic, height, width, random
-            )
+            view = make_view(self.corpus.training, self.corpus.chances, self.config.synthetic, height, width, random)
             covers = [cover for cover in map(covered_share, view.masks) if usable(cover)]
             if covers:
                 return view, np.stack(covers)

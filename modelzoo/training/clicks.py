@@ -75,7 +75,7 @@ def tight_box(target: np.ndarray) -> tuple[float, float, float, float]:
 def noisy_box(
     target: np.ndarray, random: np.random.Generator, share: float = 0.1, most: float = 20.0
 ) -> tuple[float, float, float, float]:
-    """A tight box with each side moved by at most `share` of its length and `most` pixels (uniform, as SAM 2 trains)."""
+    """A tight box with each side moved by at most `share` of its length and `most` pixels (as SAM 2 trains)."""
     x0, y0, x1, y1 = tight_box(target)
     reach_x, reach_y = min(share * (x1 - x0), most), min(share * (y1 - y0), most)
     height, width = target.shape

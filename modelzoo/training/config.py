@@ -122,6 +122,3 @@ def as_json(config: TrainConfig) -> dict[str, Any]:
         return [plain(item) for item in value] if isinstance(value, list | tuple) else value
 
     return plain(dataclasses.asdict(config))
-
-
-

@@ -100,9 +100,6 @@ def read_sa1b(folder: Path) -> list[Record]:
     return records
 
 
-READERS = {"coco": read_coco, "sa1b": read_sa1b}
-
-
 @lru_cache(maxsize=512)
 def load_picture(path: Path) -> np.ndarray:
     """H x W x 3 uint8 RGB. The result is shared: do not write to it."""

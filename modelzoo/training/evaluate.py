@@ -102,7 +102,13 @@ def judge_clicks(
     while True:
         several = len(points) > 1
         prediction = timed_decode(
-            predictor, embedding, clock, points=points, labels=labels, mask_input=previous, multimask=not several
+            predictor,
+            embedding,
+            clock,
+            points=np.array(points),
+            labels=np.array(labels),
+            mask_input=previous,
+            multimask=not several,
         )
         best = int(prediction.iou_predictions.argmax())
         scores = [mask_iou(mask, target) for mask in prediction.masks]
@@ -142,9 +148,8 @@ def judge_box(
 
 
 def timed_decode(predictor: Predictor, embedding: Embedding, clock: Clock, **prompts: Any) -> Prediction:
-    arrays = {name: np.asarray(value) if isinstance(value, list) else value for name, value in prompts.items()}
     started = time.perf_counter()
-    prediction = predictor.decode(embedding, **arrays)
+    prediction: Prediction = predictor.decode(embedding, **prompts)
     clock.decoder.append((time.perf_counter() - started) * 1000)
     return prediction
 

@@ -12,7 +12,6 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -60,7 +59,8 @@ def train(config: TrainConfig, progress: Progress | None = None) -> dict[str, An
     corpus = load_corpus(config)
     run = start_or_resume(config)
     report = Reporter(config, progress)
-    report(run, event="start", training_images=len(corpus.training), validation_images=len(corpus.validation))
+    images = {"training_images": len(corpus.training), "validation_images": len(corpus.validation)}
+    report(run, "start", images)
     stopped, started = "steps", time.monotonic() - run.seconds
     for batch in batch_loader(config, corpus, run.step):
         figures = train_step(run, batch, config)
@@ -68,7 +68,7 @@ def train(config: TrainConfig, progress: Progress | None = None) -> dict[str, An
         run.seconds = time.monotonic() - started
         report.collect(figures)
         if run.step % config.report_every == 0:
-            report(run, **report.averages())
+            report(run, "step", report.averages())
         if run.step % config.validation_every == 0:
             validate(run, corpus, config, report)
         if run.step % config.checkpoint_every == 0:
@@ -120,7 +120,7 @@ def train_step(run: Run, batch: Batch, config: TrainConfig) -> dict[str, float]:
 
 
 def choose(logits: Tensor, ious: Tensor, several: Tensor) -> Tensor:
-    """The mask a person would be shown: mask 0 after several prompts, else the candidate with the best predicted IoU."""
+    """What a person would be shown: mask 0 after several prompts, else the candidate with the best predicted IoU."""
     best = 1 + ious[:, 1:].argmax(1)
     index = torch.where(several, torch.zeros_like(best), best)
     return logits[torch.arange(len(logits)), index].unsqueeze(1)
@@ -215,7 +215,7 @@ def validate(run: Run, corpus: Corpus, config: TrainConfig, report: Reporter) ->
     score = (summary["miou_1"] + summary["miou_3"] + summary["miou_5"] + summary["miou_box"]) / 4
     run.since_best = 0 if score > run.best else run.since_best + 1
     run.best = max(run.best, score)
-    report(run, event="validation", score=round(score, 4), **summary)
+    report(run, "validation", {"score": round(score, 4)} | summary)
 
 
 def validation_samples(records: list[Record], most: int) -> list[Sample]:
@@ -239,11 +239,16 @@ def finish(run: Run, config: TrainConfig, corpus: Corpus, report: Reporter, stop
     if run.step % config.validation_every:
         validate(run, corpus, config, report)
     save_run(run, config)
-    result = {"steps": run.step, "seconds": round(run.seconds, 1), "stopped": stopped, "best_metric": round(run.best, 4)}
+    result = {
+        "steps": run.step,
+        "seconds": round(run.seconds, 1),
+        "stopped": stopped,
+        "best_metric": round(run.best, 4),
+    }
     digest = save_checkpoint(run.ema, config.out / WEIGHTS_FILE, {"training": as_json(config), "result": result})
     result["digest"] = digest
     (config.out / RESULT_FILE).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    report(run, event="end", **result)
+    report(run, "end", result)
     return result
 
 
@@ -265,8 +270,8 @@ class Reporter:
         self.collected.clear()
         return means
 
-    def __call__(self, run: Run, event: str = "step", **figures: Any) -> None:
-        line = {"event": event, "step": run.step, "steps": self.steps, "seconds": round(run.seconds, 1)} | figures
+    def __call__(self, run: Run, event: str, figures: Mapping[str, Any]) -> None:
+        line = {"event": event, "step": run.step, "steps": self.steps, "seconds": round(run.seconds, 1)} | dict(figures)
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         if self.progress:
@@ -286,5 +291,3 @@ def keep_freed_memory() -> None:
         libc.mallopt(top_pad, 256 * 1024 * 1024)
     except (OSError, AttributeError):
         return
-
-

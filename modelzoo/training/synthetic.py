@@ -99,7 +99,9 @@ def outline(height: int, width: int, random: Random, size: float) -> list[tuple[
     radius = np.ones(corners)
     if corners == 72:
         for wave in range(2, 8):
-            radius += random.normal(0, random.choice([0.0, 0.25])) / wave * 2 * np.sin(wave * angles + random.uniform(0, 6))
+            radius += (
+                random.normal(0, random.choice([0.0, 0.25])) / wave * 2 * np.sin(wave * angles + random.uniform(0, 6))
+            )
     radius = np.clip(radius, 0.25, 2.0) * size / 2
     stretch, turn = random.uniform(0.35, 1.0), random.uniform(0, np.pi)
     x, y = radius * np.cos(angles), radius * np.sin(angles) * stretch

@@ -1,0 +1,159 @@
+"""The decoder as ONNX, for the browser and for a web process without torch. One file per model version.
+
+Inputs: the embedding's tensors by name (1 x C x h x w), `point_coords` 1 x N x 2 in input-frame pixels (x, y),
+`point_labels` 1 x N (1 object, 0 background, 2 and 3 the corners of a box, -1 padding), `mask_input` 1 x 1 x hm x wm
+logits, `has_mask_input` 1 (0 or 1). Outputs: `low_res_masks` 1 x 4 x hm x wm logits (0: the answer to several prompts,
+1 to 3: candidates) and `iou_predictions` 1 x 4. Enlarging to the picture is left to the caller: in the graph it would
+cost more than everything else (modelzoo.geometry.upscale_logits and its twin in the browser do it).
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor, nn
+
+from modelzoo.checkpoint import replacing
+from modelzoo.embedding import Embedding
+from modelzoo.geometry import Frame
+from modelzoo.model.compact import Compact
+from modelzoo.model.segmenter import Sam
+from modelzoo.onnx_decoder import OnnxDecoder
+from modelzoo.predictor import Predictor
+
+OPSET = 17
+PROMPT_INPUTS = ("point_coords", "point_labels", "mask_input", "has_mask_input")
+OUTPUTS = ("low_res_masks", "iou_predictions")
+TOLERANCE = 1e-3  # logits, measured by `check_agreement`
+
+
+class CompactGraph(nn.Module):
+    """Compact's decoder with the inputs of the exported graph."""
+
+    def __init__(self, model: Compact) -> None:
+        super().__init__()
+        self.decoder = model.decoder
+
+    def forward(
+        self, coarse: Tensor, middle: Tensor, fine: Tensor, coords: Tensor, labels: Tensor, mask: Tensor, has: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        features = {"coarse": coarse, "middle": middle, "fine": fine}
+        result: tuple[Tensor, Tensor] = self.decoder(features, coords, labels, mask * has)
+        return result
+
+
+class SamGraph(nn.Module):
+    """SAM's prompt encoder and mask decoder with the inputs of the exported graph."""
+
+    def __init__(self, model: Sam) -> None:
+        super().__init__()
+        self.prompts = model.prompt_encoder
+        self.decoder = model.mask_decoder
+
+    def forward(
+        self, embedding: Tensor, coords: Tensor, labels: Tensor, mask: Tensor, has: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        sparse = self.prompts.embed_points(coords, labels)
+        dense = has * self.prompts.embed_masks(mask) + (1 - has) * self.prompts.no_mask(1)
+        result: tuple[Tensor, Tensor] = self.decoder(embedding, self.prompts.dense_pe(), sparse, dense)
+        return result
+
+
+def export_decoder(model: Any, path: Path | str) -> None:
+    """Write the ONNX decoder of a Sam or Compact model; it appears whole or not at all.
+
+    What was written is loaded with ONNX Runtime and compared with the model before it appears: a RuntimeError says by
+    how much they differ.
+    """
+    path = Path(path)
+    model = model.eval()
+    graph: nn.Module = CompactGraph(model) if isinstance(model, Compact) else SamGraph(model)
+    frame = model.frame((480, 640))
+    with torch.inference_mode():
+        features = model.encode(model.preprocess(np.zeros((480, 640, 3), np.uint8)))
+    height, width = (side // model.mask_stride for side in frame.padded_size)
+    tensors = tuple(features[name].clone() for name in model.tensor_names)
+    prompts = (
+        torch.tensor([[[100.0, 120.0], [0.0, 0.0]]]),
+        torch.tensor([[1.0, -1.0]]),
+        torch.zeros(1, 1, height, width),
+        torch.zeros(1),
+    )
+    with replacing(path) as temporary:
+        with warnings.catch_warnings(), torch.no_grad():
+            # The tracer warns about sizes it turns into constants; check_agreement proves that none mattered.
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                graph,
+                (*tensors, *prompts),
+                str(temporary),
+                input_names=[*model.tensor_names, *PROMPT_INPUTS],
+                output_names=list(OUTPUTS),
+                dynamic_axes=dynamic_axes(model),
+                opset_version=OPSET,
+                dynamo=False,
+            )
+        describe(temporary, model)
+        check_agreement(model, temporary)
+
+
+def dynamic_axes(model: Any) -> dict[str, dict[int, str]]:
+    """The number of points varies; for the compact model the size of the maps does too."""
+    axes = {"point_coords": {1: "points"}, "point_labels": {1: "points"}}
+    if isinstance(model, Compact):
+        for name in (*model.tensor_names, "mask_input", "low_res_masks"):
+            axes[name] = {2: f"{name}_height", 3: f"{name}_width"}
+    return axes
+
+
+def describe(path: Path, model: Any) -> None:
+    """Say inside the file what it is."""
+    stored = onnx.load(path)
+    about = {"variant": model.variant, "tensors": list(model.tensor_names), "mask_stride": model.mask_stride}
+    onnx.helper.set_model_props(stored, {"anymask": json.dumps(about)})
+    onnx.checker.check_model(stored)
+    onnx.save(stored, path)
+
+
+def check_agreement(model: Any, path: Path) -> float:
+    """Largest difference in logits between torch and ONNX Runtime over several prompts and picture shapes."""
+    predictor, decoder = Predictor(model), OnnxDecoder(path)
+    random = np.random.default_rng(0)
+    worst = 0.0
+    for height, width in ((300, 200), (200, 333), (64, 64)):
+        image = random.integers(0, 256, (height, width, 3), dtype=np.uint8)
+        embedding = predictor.encode(image)
+        for prompts in trial_prompts(embedding, random):
+            expected, got = predictor.decode(embedding, **prompts), decoder.decode(embedding, **prompts)
+            worst = max(worst, float(np.abs(expected.low_res_logits - got.low_res_logits).max()))
+            worst = max(worst, float(np.abs(expected.iou_predictions - got.iou_predictions).max()))
+    if not worst < TOLERANCE:
+        raise RuntimeError(f"The exported decoder differs from the model by {worst:.2g} logits.")
+    return worst
+
+
+def trial_prompts(embedding: Embedding, random: np.random.Generator) -> list[dict[str, Any]]:
+    frame: Frame = embedding.frame
+    height, width = frame.original_size
+    points = random.uniform(0, 1, (3, 2)) * [width, height]
+    box = np.array([width * 0.2, height * 0.3, width * 0.8, height * 0.9])
+    one = {"points": points[:1], "labels": np.ones(1)}
+    mask = random.normal(0, 3, (1, *mask_size(embedding))).astype(np.float32)
+    return [
+        one,
+        {"points": points, "labels": np.array([1, 0, 1]), "multimask": False},
+        {"box": box, "multimask": False},
+        {"box": box, **one, "mask_input": mask},
+    ]
+
+
+def mask_size(embedding: Embedding) -> tuple[int, int]:
+    """Height and width of the logits, a quarter of the padded frame in every model so far."""
+    height, width = embedding.frame.padded_size
+    return height // 4, width // 4
