@@ -1,0 +1,22 @@
+"""The Django application `engine`."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class EngineConfig(AppConfig):
+    """What the machine does with what people make."""
+
+    name = "engine"
+    verbose_name = "Engine"
+
+    def ready(self) -> None:
+        """Answer annotation's question, listen to its facts, and declare the kinds of jobs."""
+        from annotation import ports
+        from engine import receivers, retraining  # noqa: F401  they declare their kinds of jobs
+        from engine.segmenter import OnnxSegmenter
+        from engine.stages import running  # noqa: F401
+
+        ports.provide(OnnxSegmenter())
+        ports.provide_health_part("model", receivers.model_health)

@@ -1,0 +1,161 @@
+"""The encoder runs once per image and version, in a worker; what it leaves is a file that the browser reads.
+
+A file is known by (image digest, model digest): it never changes, and two datasets with the same picture share it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from PIL import Image as Picture
+
+from annotation import storage
+from annotation.jobkit import declare, enqueue
+from annotation.models import Image, Job, Task
+from engine.models import Embedding, ModelVersion
+from engine.serving import predictor_for, serving_version, serving_versions
+
+State = Literal["ready", "pending", "failed", "absent"]
+
+# Two kinds, since a queue is worked off in order: what somebody looks at must not wait behind a bulk upload.
+SOON = declare("embed_image", queue="interactive", title="Prepare image", time_limit=600)
+LATER = declare("embed_upload", queue="batch", title="Prepare uploaded image", time_limit=600)
+KINDS = (SOON.name, LATER.name)
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """Where one image stands for one version. ``job`` is the latest one that matters, if any."""
+
+    state: State
+    version: ModelVersion
+    embedding: Embedding | None = None
+    job: Job | None = None
+
+
+def file_path(image: Image, version: ModelVersion) -> str:
+    """Relative storage path of an embedding file."""
+    return storage.path_for("embeddings", version.digest, image.sha256[:2], f"{image.sha256}.f16")
+
+
+def read_pixels(image: Image) -> np.ndarray:
+    """The display file as H x W x 3 uint8 RGB: the frame that every mask of this image lives in."""
+    with Picture.open(storage.full(image.display_path), formats=("JPEG", "PNG")) as picture:
+        return np.asarray(picture.convert("RGB"))
+
+
+def image_embed(*, image: Image, version: ModelVersion) -> Embedding:
+    """Encode one image for one version, or return what is there already. Doing it twice gives one row, one file."""
+    existing = Embedding.objects.filter(image=image, version=version).first()
+    if existing is not None:
+        return existing
+    path = file_path(image, version)
+    twin = Embedding.objects.filter(path=path, version=version).first()
+    if twin is not None and storage.full(path).exists():
+        fields = {"layout": twin.layout, "frame": twin.frame, "byte_size": twin.byte_size}
+    else:
+        value = predictor_for(version).encode(read_pixels(image))
+        data = value.to_bytes()
+        storage.write_atomic(path, data)
+        fields = {"layout": value.layout(), "frame": value.frame.as_dict(), "byte_size": len(data)}
+    row, _ = Embedding.objects.get_or_create(image=image, version=version, defaults={"path": path, **fields})
+    return row
+
+
+def embedding_request(*, image: Image, version: ModelVersion | None = None, soon: bool = True) -> Job | None:
+    """Queue the encoding of an image for its dataset's serving version unless it is there or under way."""
+    version = version or serving_version(image.dataset_id)
+    if Embedding.objects.filter(image=image, version=version).exists():
+        return None
+    return enqueue(
+        SOON.name if soon else LATER.name,
+        {"image": image.pk, "digest": version.digest},
+        dataset=image.dataset,
+        dedupe_key=dedupe_key(image.pk, version),
+    )
+
+
+def dedupe_key(image_id: int, version: ModelVersion) -> str:
+    """One open job per image and version (and kind)."""
+    return f"{image_id}:{version.digest}"
+
+
+def readiness_of(images: Iterable[Image]) -> dict[int, State]:
+    """State of every image for the version that serves its dataset; four queries however many images there are."""
+    images = list(images)
+    versions = serving_versions(image.dataset_id for image in images)
+    if not versions:
+        return {image.pk: "absent" for image in images}
+    ready = set(
+        Embedding.objects.filter(
+            image_id__in=[image.pk for image in images], version__in={version.pk for version in versions.values()}
+        ).values_list("image_id", "version_id")
+    )
+    keys = {
+        dedupe_key(image.pk, versions[image.dataset_id]): image.pk
+        for image in images
+        if (image.pk, versions[image.dataset_id].pk) not in ready
+    }
+    states: dict[int, State] = {image.pk: "ready" for image in images}
+    states |= {pk: "absent" for pk in keys.values()}
+    # Oldest first, so that the latest attempt has the last word.
+    jobs = Job.objects.filter(kind__in=KINDS, dedupe_key__in=list(keys), dataset_id__in=versions).order_by("created_at")
+    for key, state in jobs.values_list("dedupe_key", "state"):
+        states[keys[key]] = _state_of_job(state)
+    return states
+
+
+def readiness(image: Image, version: ModelVersion | None = None) -> Readiness:
+    """Where one image stands for a version (default: the serving one), with its embedding or the latest job."""
+    version = version or serving_version(image.dataset_id)
+    row = Embedding.objects.filter(image=image, version=version).first()
+    if row is not None:
+        return Readiness("ready", version, embedding=row)
+    job = (
+        Job.objects.filter(kind__in=KINDS, dedupe_key=dedupe_key(image.pk, version), dataset_id=image.dataset_id)
+        .order_by("-created_at")
+        .first()
+    )
+    return Readiness(_state_of_job(job.state) if job else "absent", version, job=job)
+
+
+def _state_of_job(state: str) -> State:
+    """What a job that was meant to make an embedding says while there is none."""
+    if state in Job.OPEN:
+        return "pending"
+    # Cancelled, or done for a file that was removed since: asking again is right.
+    return "failed" if state == Job.State.FAILED else "absent"
+
+
+def upcoming_embed(*, dataset_id: int, count: int) -> list[Job]:
+    """Queue the images that the next people will get, best first, before they ask."""
+    tasks = Task.objects.filter(image__dataset_id=dataset_id, state=Task.State.OPEN).select_related("image__dataset")
+    return images_embed([task.image for task in tasks.order_by("-priority", "id")[:count]], soon=True)
+
+
+def images_embed(images: Sequence[Image], *, soon: bool) -> list[Job]:
+    """Queue what is missing of these images of one dataset for its serving version."""
+    jobs = [embedding_request(image=image, soon=soon) for image in images]
+    return [job for job in jobs if job is not None]
+
+
+def embeddings_rebuild(*, dataset_id: int, on_image: Any = None) -> int:
+    """After a switch: queue the images with open or claimed tasks for the version that serves now.
+
+    Those about to be worked on go first; returns how many were queued. Work in progress keeps the version it started
+    with, whose files stay.
+    """
+    live = [Task.State.CLAIMED, Task.State.OPEN]
+    tasks = Task.objects.filter(image__dataset_id=dataset_id, state__in=live).select_related("image__dataset")
+    queued = 0
+    for place, task in enumerate(tasks.order_by("state", "-priority", "id").iterator(chunk_size=500)):
+        queued += embedding_request(image=task.image, soon=place < SOON_AFTER_SWITCH) is not None
+        if on_image is not None:
+            on_image()
+    return queued
+
+
+SOON_AFTER_SWITCH = 8

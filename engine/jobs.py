@@ -1,0 +1,62 @@
+"""The engine's background functions, imported by workers alone: each fetches by id and calls a service."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from annotation.errors import UserError
+from annotation.jobkit import JobContext, job, periodic
+from annotation.models import Image
+from engine import embeddings, receivers, retraining
+from engine.pipeline import run_execute
+from engine.serving import version_by_digest
+from engine.stages import running
+
+CONSIDER_SECONDS = 60
+
+
+@job(embeddings.SOON.name)
+def embed_image(ctx: JobContext, *, image: int, digest: str) -> dict[str, Any]:
+    """Encode one image that somebody waits for."""
+    return _embed(ctx, image, digest)
+
+
+@job(embeddings.LATER.name)
+def embed_upload(ctx: JobContext, *, image: int, digest: str) -> dict[str, Any]:
+    """Encode one image of an upload."""
+    return _embed(ctx, image, digest)
+
+
+def _embed(ctx: JobContext, image_id: int, digest: str) -> dict[str, Any]:
+    image = Image.objects.filter(pk=image_id).first()
+    if image is None:
+        return {"skipped": "The image was deleted."}
+    try:
+        row = embeddings.image_embed(image=image, version=version_by_digest(digest))
+    except FileNotFoundError as error:
+        raise UserError("file_missing", f"The file of {image.file_name} is gone.") from error
+    return {"bytes": row.byte_size}
+
+
+@job(receivers.REBUILD.name)
+def rebuild_embeddings(ctx: JobContext, *, dataset: int) -> dict[str, Any]:
+    """Queue the images of live tasks for the version that serves now."""
+    return {"queued": embeddings.embeddings_rebuild(dataset_id=dataset, on_image=ctx.check_cancelled)}
+
+
+@job(retraining.TRAIN.name)
+def train_model(ctx: JobContext, *, run: int) -> dict[str, Any]:
+    """Do a training run, or what an earlier attempt left of it."""
+    return run_execute(run_id=run, ctx=ctx)
+
+
+@job(running.RUN.name)
+def run_stage(ctx: JobContext, *, dataset: int, stage: str) -> dict[str, Any]:
+    """Do the machine's part of a stage on a whole dataset."""
+    return running.stage_run(dataset_id=dataset, stage=stage, progress=ctx.progress)
+
+
+@periodic(seconds=CONSIDER_SECONDS)
+def consider_retraining() -> None:
+    """Close what was abandoned, start what is due."""
+    retraining.datasets_consider()

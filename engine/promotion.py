@@ -1,0 +1,149 @@
+"""Which version serves a dataset: decided by the gate, undone by a person. The only writer of ServingModel.
+
+Every switch is one conditional write that names the version it expects to replace. Two switches at the same moment
+cannot both succeed, and a late one cannot undo what it never saw.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from annotation.errors import Conflict, UserError
+from annotation.signals import send_on_commit
+from engine import gate
+from engine.models import Evaluation, ModelVersion, Promotion, ServingModel, TrainingRun
+from engine.serving import default_version, serving_version
+from engine.signals import serving_changed
+
+
+def gate_rules() -> gate.Rules:
+    """The numbers of the gate, with what the settings change of them."""
+    return gate.Rules(min_masks=settings.ANYMASK_GATE_MIN_MASKS)
+
+
+def candidate_decide(*, run: TrainingRun, images: dict[str, int], stages: dict[str, str]) -> Promotion:
+    """Judge the run's candidate against the serving version and switch, or record the refusal. Decides once.
+
+    ``images`` and ``stages`` say, by mask id, on which image a held-out mask lies and in which stage it was made.
+    A run that was decided before keeps its decision. When the serving version is no longer the one the candidate was
+    compared with, the candidate is refused: it has not beaten what serves now.
+    """
+    decided = Promotion.objects.filter(run=run).first()
+    if decided is not None:
+        return decided
+    rows = {evaluation.role: evaluation for evaluation in run.evaluations.select_related("version")}
+    serving, candidate = rows[Evaluation.Role.SERVING], rows[Evaluation.Role.CANDIDATE]
+    verdict = gate.judge(serving.rows, candidate.rows, images=images, stages=stages, rules=gate_rules())
+    if candidate.version_id == serving.version_id:
+        reason = "Refused: training changed nothing, the candidate is the serving model."
+        verdict = gate.Verdict(False, "same_model", reason, verdict.numbers)
+    if verdict.promote:
+        try:
+            with transaction.atomic():
+                promotion = _switch(
+                    expected=serving.version,
+                    to=candidate.version,
+                    dataset_id=run.dataset_id,
+                    run=run,
+                    kind=Promotion.Kind.PROMOTE,
+                    reason=verdict.reason,
+                    numbers={"code": verdict.code, **verdict.numbers},
+                )
+                ModelVersion.objects.filter(pk=candidate.version_id).update(state=ModelVersion.State.PROMOTED)
+            return promotion
+        except Conflict:
+            reason = "Refused: another model was put into service while this one was being judged; train again from it."
+            verdict = gate.Verdict(False, "serving_changed", reason, verdict.numbers)
+    return _refuse(run, serving.version, candidate.version, verdict)
+
+
+def _refuse(run: TrainingRun, serving: ModelVersion, candidate: ModelVersion, verdict: gate.Verdict) -> Promotion:
+    """Record that the serving version stays, with the numbers of why."""
+    with transaction.atomic():
+        waiting = ModelVersion.objects.filter(pk=candidate.pk, state=ModelVersion.State.CANDIDATE)
+        waiting.update(state=ModelVersion.State.REFUSED)
+        return Promotion.objects.create(
+            dataset_id=run.dataset_id,
+            run=run,
+            kind=Promotion.Kind.REFUSE,
+            from_version=serving,
+            to_version=candidate,
+            reason=verdict.reason,
+            numbers={"code": verdict.code, **verdict.numbers},
+        )
+
+
+def version_restore(*, dataset_id: int, digest: str, by: Any) -> Promotion:
+    """Put an earlier (or refused) version into service because a person says so.
+
+    UserError when the version is not one of this dataset's; Conflict when the serving version changed meanwhile.
+    """
+    version = versions_of(dataset_id).filter(digest=digest).first()
+    if version is None:
+        raise UserError("unknown_model", "This dataset has no model with that digest.")
+    current = serving_version(dataset_id)
+    if current.pk == version.pk:
+        raise UserError("already_serving", f"{version.name} is the serving model already.")
+    name = getattr(by, "username", "") or "the command line"
+    with transaction.atomic():
+        return _switch(
+            expected=current,
+            to=version,
+            dataset_id=dataset_id,
+            kind=Promotion.Kind.ROLLBACK,
+            reason=f"{name} put {version.name} into service in place of {current.name}.",
+            by=by,
+        )
+
+
+def versions_of(dataset_id: int) -> Any:
+    """Queryset of the versions a dataset may serve: the shared base versions and what was trained on it."""
+    shared = ModelVersion.objects.filter(dataset__isnull=True)
+    own = ModelVersion.objects.filter(dataset_id=dataset_id)
+    trained = ModelVersion.objects.filter(runs_to__dataset_id=dataset_id)
+    return ModelVersion.objects.filter(pk__in=shared.union(own, trained).values("pk"))
+
+
+def _switch(
+    *,
+    expected: ModelVersion,
+    to: ModelVersion,
+    dataset_id: int,
+    kind: str,
+    reason: str,
+    numbers: dict[str, Any] | None = None,
+    run: TrainingRun | None = None,
+    by: Any = None,
+) -> Promotion:
+    """Replace ``expected`` by ``to`` if it still serves, else Conflict. Call inside a transaction."""
+    switched = ServingModel.objects.filter(dataset_id=dataset_id, version=expected).update(
+        version=to, updated_at=timezone.now()
+    )
+    if not switched and default_version().pk == expected.pk:
+        # No row yet: the default version serves. Of two switches that create it, the unique column lets one through.
+        try:
+            with transaction.atomic():
+                ServingModel.objects.create(dataset_id=dataset_id, version=to)
+            switched = 1
+        except IntegrityError:
+            switched = 0
+    if not switched:
+        raise Conflict(
+            "serving_changed", "Another model was put into service in the meantime. Look again, then decide."
+        )
+    promotion = Promotion.objects.create(
+        dataset_id=dataset_id,
+        run=run,
+        kind=kind,
+        from_version=expected,
+        to_version=to,
+        reason=reason,
+        numbers=numbers or {},
+        by=by,
+    )
+    send_on_commit(serving_changed, dataset_id=dataset_id, version_id=to.pk)
+    return promotion

@@ -1,0 +1,88 @@
+"""Facts from annotation and from the engine itself, each answered by queueing a job at the most."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from django.db.models.signals import post_delete
+from django.dispatch import receiver
+
+from annotation import storage
+from annotation.errors import NotReady
+from annotation.jobkit import declare, enqueue
+from annotation.models import Dataset, Image, Task
+from annotation.signals import image_uploaded, task_claimed
+from engine.embeddings import embedding_request, upcoming_embed
+from engine.models import Embedding, ModelVersion, Snapshot
+from engine.serving import default_version
+from engine.signals import serving_changed
+
+PREFETCH = 3
+REBUILD = declare("rebuild_embeddings", queue="batch", title="Prepare images for the new model")
+
+
+@receiver(image_uploaded)
+def _encode_upload(image_id: int, **_: Any) -> None:
+    """A picture is there: encode it when there is time."""
+    image = Image.objects.select_related("dataset").filter(pk=image_id).first()
+    if image is not None and default_is_registered():
+        embedding_request(image=image, soon=False)
+
+
+@receiver(task_claimed)
+def _prefetch(task_id: int, **_: Any) -> None:
+    """Somebody starts on an image: encode it and the next ones of the queue at once."""
+    task = Task.objects.select_related("image__dataset").filter(pk=task_id).first()
+    if task is not None and default_is_registered():
+        embedding_request(image=task.image)
+        upcoming_embed(dataset_id=task.image.dataset_id, count=PREFETCH)
+
+
+@receiver(serving_changed)
+def _rebuild(dataset_id: int, version_id: int, **_: Any) -> None:
+    """Another version serves: the images that people have before them need its embeddings."""
+    enqueue(
+        REBUILD.name,
+        {"dataset": dataset_id},
+        dataset=Dataset.objects.get(pk=dataset_id),
+        dedupe_key=f"{dataset_id}:{version_id}",
+    )
+
+
+def default_is_registered() -> bool:
+    """Whether there is a model at all; before `manage.py prepare` there is nothing to encode with."""
+    return ModelVersion.objects.filter(is_default=True).exists()
+
+
+def model_health() -> dict[str, Any]:
+    """The part "model" of /healthz: the default version, or why there is none."""
+    try:
+        version = default_version()
+    except NotReady as error:
+        return {"status": "starting", "message": error.message}
+    return {"status": "ok", "name": version.name, "variant": version.variant, "digest": version.digest}
+
+
+# --- Files go with their rows ------------------------------------------------------------------------------------
+
+
+@receiver(post_delete, sender=Embedding)
+def _embedding_file(instance: Embedding, **_: Any) -> None:
+    """The last row of a file takes it along; two datasets with the same picture share one."""
+
+    def remove() -> None:
+        if not Embedding.objects.filter(path=instance.path).exists():
+            storage.remove(instance.path)
+
+    transaction.on_commit(remove)
+
+
+@receiver(post_delete, sender=Snapshot)
+def _snapshot_folder(instance: Snapshot, **_: Any) -> None:
+    transaction.on_commit(lambda: storage.remove(instance.path))
+
+
+@receiver(post_delete, sender=ModelVersion)
+def _version_folder(instance: ModelVersion, **_: Any) -> None:
+    transaction.on_commit(lambda: storage.remove(storage.path_for("models", instance.digest)))

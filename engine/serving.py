@@ -1,0 +1,167 @@
+"""Which version serves a dataset, and the loaded models behind the rows.
+
+The web process reads rows and runs the ONNX decoder. Whatever needs torch imports it inside the function, and only
+workers and commands call those: ``predictor_for``, ``version_register``, ``base_model_register``.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from django.conf import settings
+from django.db import transaction
+
+from annotation import storage
+from annotation.errors import Missing, NotReady
+from engine.models import ModelVersion, ServingModel
+
+if TYPE_CHECKING:
+    from modelzoo.onnx_decoder import OnnxDecoder
+    from modelzoo.predictor import Predictor
+
+T = TypeVar("T")
+
+
+class Recent(Generic[T]):
+    """The few most recently used values, each made once; safe between threads."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._values: OrderedDict[str, T] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: str, make: Callable[[], T]) -> T:
+        """The value of ``key``, made by ``make`` if it is not at hand. Others wait meanwhile: a model loads once."""
+        with self._lock:
+            if key not in self._values:
+                self._values[key] = make()
+                if len(self._values) > self._most:
+                    self._values.popitem(last=False)
+            self._values.move_to_end(key)
+            return self._values[key]
+
+
+_predictors: Recent[Predictor] = Recent(2)
+_decoders: Recent[OnnxDecoder] = Recent(4)
+
+
+def default_version() -> ModelVersion:
+    """The base version that serves every dataset which has none of its own. NotReady while none is registered."""
+    version = ModelVersion.objects.filter(is_default=True).first()
+    if version is None:
+        raise NotReady("no_model", "No model is registered yet. `manage.py prepare` registers the one that is shipped.")
+    return version
+
+
+def serving_version(dataset_id: int) -> ModelVersion:
+    """The version that a dataset's annotators work with now. NotReady while no model is registered."""
+    row = ServingModel.objects.filter(dataset_id=dataset_id).select_related("version").first()
+    return row.version if row else default_version()
+
+
+def serving_versions(dataset_ids: Iterable[int]) -> dict[int, ModelVersion]:
+    """``serving_version`` of several datasets in two queries; empty while no model is registered."""
+    wanted = set(dataset_ids)
+    rows = ServingModel.objects.filter(dataset_id__in=wanted).select_related("version")
+    found = {row.dataset_id: row.version for row in rows}
+    default = ModelVersion.objects.filter(is_default=True).first()
+    return found if default is None else {dataset: found.get(dataset, default) for dataset in wanted}
+
+
+def version_by_digest(digest: str) -> ModelVersion:
+    """The version with this digest, or Missing."""
+    version = ModelVersion.objects.filter(digest=digest).first()
+    if version is None:
+        raise Missing("unknown_model", "There is no model with this digest.")
+    return version
+
+
+def decoder_for(version: ModelVersion) -> OnnxDecoder:
+    """The ONNX decoder of a version, loaded once per process (the few latest are kept). No torch."""
+    from modelzoo.onnx_decoder import OnnxDecoder
+
+    return _decoders.get(version.digest, lambda: OnnxDecoder(storage.full(version.decoder_path)))
+
+
+def predictor_for(version: ModelVersion) -> Predictor:
+    """The torch predictor of a version, loaded once per process (the two latest are kept). Workers only."""
+    from modelzoo.checkpoint import load_checkpoint
+    from modelzoo.predictor import Predictor
+
+    def load() -> Predictor:
+        return Predictor(load_checkpoint(storage.full(version.checkpoint_path)))
+
+    return _predictors.get(version.digest, load)
+
+
+def version_register(
+    *,
+    checkpoint: Path,
+    name: str,
+    state: str,
+    dataset_id: int | None = None,
+    parent: ModelVersion | None = None,
+    metrics: dict[str, Any] | None = None,
+) -> ModelVersion:
+    """Take a checkpoint file into storage under its digest, with its ONNX decoder, and record it. Workers only.
+
+    The decoder is exported and compared with the torch model before anything is recorded. A digest that is known
+    already gives the existing row. Raises what the checkpoint loader raises for a file that is no model.
+    """
+    from modelzoo.checkpoint import checkpoint_digest, load_checkpoint
+    from modelzoo.export import export_decoder
+
+    digest = checkpoint_digest(checkpoint)
+    known = ModelVersion.objects.filter(digest=digest).first()
+    if known is not None:
+        return known
+    model = load_checkpoint(checkpoint)
+    place = storage.path_for("models", digest)
+    with storage.work_folder() as work:
+        folder = work / "version"
+        folder.mkdir()
+        weights = f"model{checkpoint.suffix}"
+        shutil.copyfile(checkpoint, folder / weights)
+        export_decoder(model, folder / "decoder.onnx")
+        # The folder appears whole; one that is there already is the same, since its name is the digest.
+        storage.adopt(folder, place)
+    version, _ = ModelVersion.objects.get_or_create(
+        digest=digest,
+        defaults={
+            "name": name,
+            "variant": model.variant,
+            "dataset_id": dataset_id,
+            "parent": parent,
+            "state": state,
+            "checkpoint_path": f"{place}/{weights}",
+            "decoder_path": f"{place}/decoder.onnx",
+            "metrics": metrics or {},
+        },
+    )
+    return version
+
+
+def base_model_register(*, checkpoint: Path | None = None, name: str = "") -> ModelVersion:
+    """Register the shipped model (or ``checkpoint``) as the default base version. Safe to repeat. Workers only."""
+    from modelzoo.checkpoint import read_metadata
+
+    checkpoint = checkpoint or Path(settings.ANYMASK_MODEL)
+    # Only our own files carry figures; an official SAM checkpoint is a bare state dict.
+    metadata = read_metadata(checkpoint)["metadata"] if checkpoint.suffix == ".safetensors" else {}
+    version = version_register(
+        checkpoint=checkpoint,
+        name=name or checkpoint.stem,
+        state=ModelVersion.State.BASE,
+        metrics=metadata.get("metrics") or {},
+    )
+    if not version.is_default:
+        with transaction.atomic():
+            ModelVersion.objects.filter(is_default=True).update(is_default=False)
+            ModelVersion.objects.filter(pk=version.pk, dataset__isnull=True).update(is_default=True)
+        version.refresh_from_db()
+    return version

@@ -1,0 +1,40 @@
+"""Fully automatic: grid prompts, confident and stable masks, no person. The masks are accepted as they are.
+
+Their stage, source and model digest say so for ever: they train with a small weight, judge nothing, and an export can
+leave them out.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from annotation.models import Image, Mask, Stage
+from engine.models import ModelVersion
+from engine.stages.automatic import segment_everything
+from engine.stages.base import Progress, is_done, masks_write
+
+
+class FullyAutomatic:
+    """Settings are named as in the SAM reference."""
+
+    name = str(Stage.FULLY_AUTOMATIC)
+    title = "Fully automatic"
+
+    def settings(self) -> dict[str, Any]:
+        """A 24 x 24 grid: the default model's maps are a quarter of SAM's side, a finer grid finds little more."""
+        return {
+            "points_per_side": 24,
+            "pred_iou_thresh": 0.75,
+            "stability_score_thresh": 0.85,
+            "box_nms_thresh": 0.7,
+            "min_mask_region_area": 100,
+        }
+
+    def image_run(self, *, image: Image, version: ModelVersion, progress: Progress) -> int:
+        """Mask everything that the model is sure of."""
+        if is_done(self, image, version):
+            return 0
+        records, seconds = segment_everything(image, version, self.settings(), progress)
+        return masks_write(
+            stage=self, image=image, version=version, records=records, status=Mask.Status.ACCEPTED, seconds=seconds
+        )
