@@ -1,0 +1,102 @@
+import { request } from "./client";
+import type {
+  Dataset,
+  EmbeddingAnswer,
+  ImageRecord,
+  Job,
+  Loop,
+  MaskRecord,
+  Member,
+  ModelVersion,
+  Page,
+  PredictAnswer,
+  Role,
+  Session,
+  Task,
+  TrainingRun,
+} from "./types";
+
+/** Every route of the server that the pages use, one function each. */
+export const api = {
+  session: () => request<Session>("/api/session/"),
+  signIn: (username: string, password: string) =>
+    request<Session>("/api/session/", { method: "POST", body: { username, password } }),
+  signOut: () => request<void>("/api/session/", { method: "DELETE" }),
+
+  datasets: () => request<Page<Dataset>>("/api/datasets/"),
+  dataset: (id: number) => request<Dataset>(`/api/datasets/${id}/`),
+  createDataset: (body: { name: string; description: string; licence: string }) =>
+    request<Dataset>("/api/datasets/", { method: "POST", body }),
+  changeDataset: (
+    id: number,
+    body: Partial<Pick<Dataset, "auto_retrain" | "retrain_after" | "name" | "description">>,
+  ) => request<Dataset>(`/api/datasets/${id}/`, { method: "PATCH", body }),
+
+  members: (dataset: number) => request<Page<Member> | Member[]>(`/api/datasets/${dataset}/members/`).then(listOf),
+  addMember: (dataset: number, username: string, role: Role) =>
+    request<Member>(`/api/datasets/${dataset}/members/`, { method: "POST", body: { username, role } }),
+  changeMember: (dataset: number, member: number, role: Role) =>
+    request<Member>(`/api/datasets/${dataset}/members/${member}/`, { method: "PATCH", body: { role } }),
+  removeMember: (dataset: number, member: number) =>
+    request<void>(`/api/datasets/${dataset}/members/${member}/`, { method: "DELETE" }),
+
+  images: (dataset: number, state: string, next: string | null) =>
+    request<Page<ImageRecord>>(
+      next ? pathOf(next) : `/api/datasets/${dataset}/images/${state ? `?state=${encodeURIComponent(state)}` : ""}`,
+    ),
+  image: (id: number) => request<ImageRecord>(`/api/images/${id}/`),
+  removeImage: (id: number) => request<void>(`/api/images/${id}/`, { method: "DELETE" }),
+  masks: (image: number) => request<Page<MaskRecord> | MaskRecord[]>(`/api/images/${image}/masks/`).then(listOf),
+  embedding: (image: number, signal?: AbortSignal) =>
+    request<EmbeddingAnswer>(`/api/images/${image}/embedding/`, { signal }),
+  predict: (image: number, body: Record<string, unknown>, signal?: AbortSignal) =>
+    request<PredictAnswer>(`/api/images/${image}/predict/`, { method: "POST", body, signal }),
+
+  putMask: (id: string, body: Record<string, unknown>) =>
+    request<MaskRecord>(`/api/masks/${id}/`, { method: "PUT", body }),
+  deleteMask: (id: string) => request<void>(`/api/masks/${id}/`, { method: "DELETE" }),
+  restoreMask: (id: string) => request<MaskRecord>(`/api/masks/${id}/restore/`, { method: "POST", body: {} }),
+
+  nextTask: (dataset: number) =>
+    request<Task | undefined>(`/api/datasets/${dataset}/tasks/next/`, { method: "POST", body: {} }),
+  claimTask: (image: number) => request<Task>(`/api/images/${image}/task/`, { method: "POST", body: {} }),
+  renewTask: (id: number, lease: string) =>
+    request<Task>(`/api/tasks/${id}/renew/`, { method: "POST", body: { lease } }),
+  submitTask: (id: number, lease: string, seconds: number, answer: "done" | "nothing_left") =>
+    request<Task>(`/api/tasks/${id}/submit/`, { method: "POST", body: { lease, seconds, answer } }),
+  skipTask: (id: number, lease: string, reason: string) =>
+    request<Task>(`/api/tasks/${id}/skip/`, { method: "POST", body: { lease, reason } }),
+  releaseTask: (id: number, lease: string) =>
+    request<Task>(`/api/tasks/${id}/release/`, { method: "POST", body: { lease }, keepalive: true }),
+
+  loop: (dataset: number) => request<Loop>(`/api/datasets/${dataset}/loop/`),
+  runs: (dataset: number) =>
+    request<Page<TrainingRun> | TrainingRun[]>(`/api/datasets/${dataset}/training-runs/`).then(listOf),
+  startRun: (dataset: number) =>
+    request<TrainingRun>(`/api/datasets/${dataset}/training-runs/`, { method: "POST", body: {} }),
+  models: (dataset: number) =>
+    request<Page<ModelVersion> | ModelVersion[]>(`/api/datasets/${dataset}/models/`).then(listOf),
+  restoreModel: (dataset: number, digest: string) =>
+    request<ModelVersion>(`/api/datasets/${dataset}/models/${digest}/restore/`, { method: "POST", body: {} }),
+
+  jobs: (dataset: number, next: string | null) =>
+    request<Page<Job>>(next ? pathOf(next) : `/api/datasets/${dataset}/jobs/`),
+  job: (id: string) => request<Job>(`/api/jobs/${id}/`),
+  cancelJob: (id: string) => request<Job>(`/api/jobs/${id}/cancel/`, { method: "POST", body: {} }),
+  retryJob: (id: string) => request<Job>(`/api/jobs/${id}/retry/`, { method: "POST", body: {} }),
+
+  startExport: (dataset: number, format: "coco" | "sa1b") =>
+    request<Job>(`/api/datasets/${dataset}/exports/`, { method: "POST", body: { format } }),
+  exportUrl: (job: string) => `/api/exports/${job}/download/`,
+};
+
+/** Short lists come plain, long ones in pages. */
+function listOf<T>(answer: Page<T> | T[]): T[] {
+  return Array.isArray(answer) ? answer : answer.results;
+}
+
+/** Path and query of a page link, so that a proxy's host name in it does not matter. */
+function pathOf(link: string): string {
+  const url = new URL(link, window.location.origin);
+  return url.pathname + url.search;
+}

@@ -1,0 +1,41 @@
+/** The request was overtaken by a newer one and never ran, or its answer is no longer wanted. */
+export class Overtaken extends Error {
+  constructor() {
+    super("Overtaken by a newer request.");
+  }
+}
+
+/**
+ * Runs one job at a time and remembers only the newest waiting one; older waiting jobs reject with Overtaken.
+ * This keeps a fast pointer from queueing work behind a slow decoder.
+ */
+export class NewestWins {
+  private running = false;
+  private waiting: { run: () => void; drop: () => void } | null = null;
+
+  get busy(): boolean {
+    return this.running;
+  }
+
+  do<T>(job: () => Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const run = () => {
+        this.running = true;
+        job()
+          .then(resolve, reject)
+          .finally(() => {
+            this.running = false;
+            const next = this.waiting;
+            this.waiting = null;
+            next?.run();
+          });
+      };
+      if (!this.running) {
+        run();
+        return;
+      }
+      this.waiting?.drop();
+      this.waiting = { run, drop: () => reject(new Overtaken()) };
+    });
+  }
+}

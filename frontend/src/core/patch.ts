@@ -1,0 +1,141 @@
+import type { Box, ImagePoint, Size } from "./geometry";
+
+/**
+ * The set pixels of one mask inside a box of whole image pixels.
+ *
+ * `data` is row-major, one byte per pixel (0 or 1), `width * height` long; (x, y) is the image pixel of its first
+ * byte. A mask is kept this way, and not as a full bitmap, so that 200 masks on a 12-megapixel picture stay small.
+ */
+export interface Patch {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8Array;
+}
+
+export const EMPTY_PATCH: Patch = { x: 0, y: 0, width: 0, height: 0, data: new Uint8Array(0) };
+
+export const patchBox = (patch: Patch): Box => ({
+  x0: patch.x,
+  y0: patch.y,
+  x1: patch.x + patch.width,
+  y1: patch.y + patch.height,
+});
+
+/** Number of set pixels. */
+export function patchArea(patch: Patch): number {
+  let area = 0;
+  for (const value of patch.data) area += value;
+  return area;
+}
+
+/** Whether the image pixel under the point is set. */
+export function patchHas(patch: Patch, point: ImagePoint): boolean {
+  const x = Math.floor(point.x) - patch.x;
+  const y = Math.floor(point.y) - patch.y;
+  if (x < 0 || y < 0 || x >= patch.width || y >= patch.height) return false;
+  return patch.data[y * patch.width + x] === 1;
+}
+
+/** The same pixels in the smallest box that holds them; EMPTY_PATCH when none is set. */
+export function trimPatch(patch: Patch): Patch {
+  const { width, height, data } = patch;
+  let top = height;
+  let bottom = -1;
+  let left = width;
+  let right = -1;
+  for (let y = 0; y < height; y++) {
+    const start = y * width;
+    const first = data.subarray(start, start + width).indexOf(1);
+    if (first < 0) continue;
+    if (top === height) top = y;
+    bottom = y;
+    if (first < left) left = first;
+    const last = data.subarray(start, start + width).lastIndexOf(1);
+    if (last > right) right = last;
+  }
+  if (bottom < 0) return EMPTY_PATCH;
+  if (left === 0 && top === 0 && right === width - 1 && bottom === height - 1) return patch;
+  return cropPatch(patch, { x0: patch.x + left, y0: patch.y + top, x1: patch.x + right + 1, y1: patch.y + bottom + 1 });
+}
+
+/** The patch over exactly `box` (whole pixels): cut where it is larger, filled with zeros where it is smaller. */
+export function cropPatch(patch: Patch, box: Box): Patch {
+  const width = box.x1 - box.x0;
+  const height = box.y1 - box.y0;
+  const data = new Uint8Array(width * height);
+  const x0 = Math.max(box.x0, patch.x);
+  const x1 = Math.min(box.x1, patch.x + patch.width);
+  const y0 = Math.max(box.y0, patch.y);
+  const y1 = Math.min(box.y1, patch.y + patch.height);
+  for (let y = y0; y < y1 && x1 > x0; y++) {
+    const source = (y - patch.y) * patch.width - patch.x;
+    data.set(patch.data.subarray(source + x0, source + x1), (y - box.y0) * width + x0 - box.x0);
+  }
+  return { x: box.x0, y: box.y0, width, height, data };
+}
+
+/**
+ * Paints (value 1) or erases (value 0) a round brush along a line of image points, at image resolution.
+ * A pixel belongs to the stroke when its centre lies within `radius` image pixels of the line. Returns a new patch.
+ */
+export function paintStroke(
+  patch: Patch,
+  points: readonly ImagePoint[],
+  radius: number,
+  value: 0 | 1,
+  size: Size,
+): Patch {
+  const first = points[0];
+  if (!first) return patch;
+  const reach = strokeBox(points, radius, size);
+  if (reach.x1 <= reach.x0 || reach.y1 <= reach.y0) return patch;
+  const grown = value === 1 ? growTo(patch, reach) : cropPatch(patch, patchBox(patch));
+  points.forEach((point, index) => {
+    paintSegment(grown, points[index - 1] ?? point, point, radius, value);
+  });
+  return trimPatch(grown);
+}
+
+function strokeBox(points: readonly ImagePoint[], radius: number, size: Size): Box {
+  const xs = points.map((point) => point.x);
+  const ys = points.map((point) => point.y);
+  return {
+    x0: Math.max(0, Math.floor(Math.min(...xs) - radius)),
+    y0: Math.max(0, Math.floor(Math.min(...ys) - radius)),
+    x1: Math.min(size.width, Math.ceil(Math.max(...xs) + radius)),
+    y1: Math.min(size.height, Math.ceil(Math.max(...ys) + radius)),
+  };
+}
+
+function growTo(patch: Patch, reach: Box): Patch {
+  if (patch.width === 0) return cropPatch(patch, reach);
+  return cropPatch(patch, {
+    x0: Math.min(reach.x0, patch.x),
+    y0: Math.min(reach.y0, patch.y),
+    x1: Math.max(reach.x1, patch.x + patch.width),
+    y1: Math.max(reach.y1, patch.y + patch.height),
+  });
+}
+
+function paintSegment(patch: Patch, a: ImagePoint, b: ImagePoint, radius: number, value: 0 | 1): void {
+  const { x: left, y: top, width, height, data } = patch;
+  const dx = b.x - a.x;
+  const dy = b.y - a.y;
+  const length2 = dx * dx + dy * dy;
+  const y0 = Math.max(0, Math.floor(Math.min(a.y, b.y) - radius) - top);
+  const y1 = Math.min(height, Math.ceil(Math.max(a.y, b.y) + radius) - top);
+  const x0 = Math.max(0, Math.floor(Math.min(a.x, b.x) - radius) - left);
+  const x1 = Math.min(width, Math.ceil(Math.max(a.x, b.x) + radius) - left);
+  for (let y = y0; y < y1; y++) {
+    const py = y + top + 0.5 - a.y;
+    for (let x = x0; x < x1; x++) {
+      const px = x + left + 0.5 - a.x;
+      const t = length2 === 0 ? 0 : Math.min(1, Math.max(0, (px * dx + py * dy) / length2));
+      const ex = px - t * dx;
+      const ey = py - t * dy;
+      if (ex * ex + ey * ey <= radius * radius) data[y * width + x] = value;
+    }
+  }
+}

@@ -1,0 +1,41 @@
+/// <reference lib="webworker" />
+import { DecoderRuntime } from "./decoderRuntime";
+import type { FromWorker, ToWorker } from "./protocol";
+
+declare const self: DedicatedWorkerGlobalScope;
+
+let runtime: DecoderRuntime | null = null;
+
+function reply(message: FromWorker, transfer: Transferable[] = []): void {
+  self.postMessage(message, transfer);
+}
+
+async function handle(message: ToWorker): Promise<void> {
+  if (message.kind === "start") {
+    runtime = new DecoderRuntime(message.wasmBase);
+    return;
+  }
+  if (!runtime) throw new Error("The decoder was not started.");
+  if (message.kind === "load") {
+    await runtime.load(message.source);
+    reply({ kind: "loaded", call: message.call });
+    return;
+  }
+  const started = performance.now();
+  const candidates = await runtime.decode(message.request);
+  reply(
+    { kind: "decoded", call: message.call, candidates, milliseconds: performance.now() - started },
+    // Moved, not copied. Empty masks share one empty array, which must stay here.
+    candidates
+      .flatMap((one) => [one.patch.data.buffer, ...(one.logits ? [one.logits.buffer] : [])])
+      .filter((buffer) => buffer.byteLength > 0),
+  );
+}
+
+self.addEventListener("message", (event: MessageEvent<ToWorker>) => {
+  handle(event.data).catch((error: unknown) => {
+    const call = "call" in event.data ? event.data.call : -1;
+    const message = error instanceof Error ? error.message : String(error);
+    reply({ kind: "failed", call, message, runtime: !(error instanceof TypeError) });
+  });
+});

@@ -1,0 +1,168 @@
+import * as ort from "onnxruntime-web/wasm";
+import { encodePatch } from "../core/rle";
+import { Upscaler } from "../core/upscale";
+import { halvesToFloats } from "./float16";
+import type { EmbeddingSource } from "./protocol";
+import { bestOf, type Candidate, type DecodeRequest, isSinglePoint, offered } from "./segmenter";
+
+/** Embeddings kept decoded in memory: this image, the next ones and a few to go back to. */
+const KEEP = 6;
+
+interface LoadedImage {
+  readonly source: EmbeddingSource;
+  readonly tensors: Record<string, ort.Tensor>;
+  upscaler: Upscaler | null;
+}
+
+interface LoadedDecoder {
+  readonly session: ort.InferenceSession;
+  readonly maskShape: readonly [number, number];
+}
+
+/** ONNX decoder on stored embeddings. Lives in the worker; one per page. */
+export class DecoderRuntime {
+  private readonly images = new Map<number, LoadedImage>();
+  private readonly decoders = new Map<string, Promise<LoadedDecoder>>();
+
+  constructor(wasmBase: string) {
+    ort.env.wasm.wasmPaths = wasmBase;
+    // Two of the cores at most: more threads make a small decoder slower, and the page has to paint.
+    const cores = self.navigator.hardwareConcurrency || 1;
+    ort.env.wasm.numThreads = self.crossOriginIsolated ? Math.max(1, Math.min(4, cores)) : 1;
+  }
+
+  /** Fetches the embedding and the decoder (both immutable, so the HTTP cache answers after the first time). */
+  async load(source: EmbeddingSource): Promise<void> {
+    const known = this.images.get(source.imageId);
+    if (known && known.source.model === source.model) {
+      this.images.delete(source.imageId);
+      this.images.set(source.imageId, known);
+      await this.decoder(source.decoderUrl);
+      return;
+    }
+    const [bytes] = await Promise.all([fetchBytes(source.url), this.decoder(source.decoderUrl)]);
+    this.images.set(source.imageId, { source, tensors: tensorsFrom(bytes, source.layout), upscaler: null });
+    const oldest = this.images.keys().next().value;
+    if (this.images.size > KEEP && oldest !== undefined) this.images.delete(oldest);
+  }
+
+  async decode(request: DecodeRequest): Promise<Candidate[]> {
+    const image = this.images.get(request.imageId);
+    if (!image) throw new TypeError("This image's embedding is not loaded.");
+    const decoder = await this.decoder(image.source.decoderUrl);
+    const feeds = { ...image.tensors, ...promptFeeds(request, image.source, decoder.maskShape) };
+    const results = await decoder.session.run(feeds);
+    return this.candidates(request, image, results);
+  }
+
+  private candidates(
+    request: DecodeRequest,
+    image: LoadedImage,
+    results: ort.InferenceSession.OnnxValueMapType,
+  ): Candidate[] {
+    const masks = results.low_res_masks as ort.Tensor;
+    const ious = (results.iou_predictions as ort.Tensor).data as Float32Array;
+    const [, count = 0, height = 0, width = 0] = masks.dims;
+    const upscaler = image.upscaler ?? new Upscaler(image.source.frame, height, width);
+    image.upscaler = upscaler;
+    const data = masks.data as Float32Array;
+    const single = isSinglePoint(request);
+    let tokens = Array.from({ length: count }, (_, token) => token).filter((token) => !single || token > 0);
+    if (request.purpose === "hover") tokens = [bestToken(tokens, ious, single)];
+    const all = tokens.map((token): Candidate => {
+      const logits = data.slice(token * height * width, (token + 1) * height * width);
+      const { patch, area, stability } = upscaler.mask(logits);
+      const prompt = request.purpose === "prompt";
+      return {
+        token,
+        predictedIou: ious[token] ?? 0,
+        stability,
+        area,
+        patch,
+        segmentation: prompt ? encodePatch(patch, image.source.frame.originalSize) : null,
+        logits: prompt ? logits : null,
+      };
+    });
+    return request.purpose === "hover" ? [bestOf(all) as Candidate] : offered(all, single);
+  }
+
+  private decoder(url: string): Promise<LoadedDecoder> {
+    const known = this.decoders.get(url);
+    if (known) return known;
+    const loading = openDecoder(url);
+    this.decoders.set(url, loading);
+    // A failed download must be tried again next time, not remembered.
+    loading.catch(() => this.decoders.delete(url));
+    return loading;
+  }
+}
+
+function bestToken(tokens: readonly number[], ious: Float32Array, single: boolean): number {
+  if (!single) return 0;
+  return tokens.reduce((best, token) => ((ious[token] ?? 0) > (ious[best] ?? 0) ? token : best), tokens[0] ?? 1);
+}
+
+async function fetchBytes(url: string): Promise<ArrayBuffer> {
+  const response = await fetch(url, { credentials: "same-origin" });
+  if (!response.ok) throw new TypeError(`The server answered ${response.status} for model data.`);
+  return response.arrayBuffer();
+}
+
+async function openDecoder(url: string): Promise<LoadedDecoder> {
+  const bytes = await fetchBytes(url);
+  const session = await ort.InferenceSession.create(new Uint8Array(bytes), {
+    executionProviders: ["wasm"],
+    graphOptimizationLevel: "all",
+  });
+  const mask = session.inputMetadata.find((input) => input.name === "mask_input");
+  const shape = mask?.isTensor ? mask.shape : [];
+  return { session, maskShape: [Number(shape[2] ?? 256), Number(shape[3] ?? 256)] };
+}
+
+function tensorsFrom(bytes: ArrayBuffer, layout: EmbeddingSource["layout"]): Record<string, ort.Tensor> {
+  const tensors: Record<string, ort.Tensor> = {};
+  let offset = 0;
+  for (const { name, shape } of layout) {
+    const length = shape.reduce((product, side) => product * side, 1);
+    if ((offset + length) * 2 > bytes.byteLength) throw new TypeError("The stored embedding is shorter than it says.");
+    const floats = halvesToFloats(new Uint16Array(bytes, offset * 2, length));
+    tensors[name] = new ort.Tensor("float32", floats, [1, ...shape]);
+    offset += length;
+  }
+  return tensors;
+}
+
+/** Prompts in input-frame pixels. Box corners are points with labels 2 and 3; without a box SAM wants a pad point. */
+function promptFeeds(
+  request: DecodeRequest,
+  source: EmbeddingSource,
+  maskShape: readonly [number, number],
+): Record<string, ort.Tensor> {
+  const { originalSize, inputSize } = source.frame;
+  const scaleX = inputSize[1] / originalSize[1];
+  const scaleY = inputSize[0] / originalSize[0];
+  const coordinates: number[] = [];
+  const labels: number[] = [];
+  const add = (x: number, y: number, label: number) => {
+    coordinates.push(x * scaleX, y * scaleY);
+    labels.push(label);
+  };
+  request.points.forEach((point, index) => {
+    add(point.x, point.y, request.labels[index] ?? 1);
+  });
+  if (request.box) {
+    add(request.box.x0, request.box.y0, 2);
+    add(request.box.x1, request.box.y1, 3);
+  } else {
+    add(0, 0, -1);
+  }
+  const logits = request.feed?.logits ?? null;
+  const [height, width] = maskShape;
+  const usable = logits !== null && logits.length === height * width;
+  return {
+    point_coords: new ort.Tensor("float32", Float32Array.from(coordinates), [1, labels.length, 2]),
+    point_labels: new ort.Tensor("float32", Float32Array.from(labels), [1, labels.length]),
+    mask_input: new ort.Tensor("float32", usable ? logits : new Float32Array(height * width), [1, 1, height, width]),
+    has_mask_input: new ort.Tensor("float32", Float32Array.of(usable ? 1 : 0), [1]),
+  };
+}

@@ -1,0 +1,94 @@
+import { NewestWins, Overtaken } from "../core/newestWins";
+import { EMPTY_PATCH } from "../core/patch";
+import { waitForEmbedding } from "./embeddings";
+import type { EmbeddingSource, FromWorker, ToWorker } from "./protocol";
+import type { Candidate, Decoded, DecodeRequest, Readiness, Segmenter } from "./segmenter";
+
+/** The decoder could not run in this browser at all; somebody else has to answer. */
+export class RuntimeUnavailable extends Error {}
+
+interface Call {
+  readonly resolve: (message: FromWorker) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** ONNX decoder in a Web Worker of this browser, on the embedding that the server's encoder stored. */
+export class LocalSegmenter implements Segmenter {
+  readonly place = "browser";
+  private readonly worker: Worker;
+  private readonly calls = new Map<number, Call>();
+  private readonly models = new Map<number, string>();
+  private readonly queue = new NewestWins();
+  private nextCall = 1;
+
+  constructor(wasmBase: string) {
+    this.worker = new Worker(new URL("./decoder.worker.ts", import.meta.url), { type: "module", name: "decoder" });
+    this.worker.addEventListener("message", (event: MessageEvent<FromWorker>) => this.answer(event.data));
+    this.worker.addEventListener("error", (event) => {
+      this.failAll(new RuntimeUnavailable(event.message || "The decoder could not be started in this browser."));
+    });
+    this.post({ kind: "start", wasmBase });
+  }
+
+  async prepare(imageId: number, report: (readiness: Readiness) => void, signal: AbortSignal): Promise<void> {
+    const source = await waitForEmbedding(imageId, report, signal);
+    if (!source || signal.aborted) return;
+    if (this.models.get(imageId) !== source.model) {
+      report({ state: "pending", message: "Loading the model's view of this image", progress: null });
+    }
+    await this.load(source);
+    report({ state: "ready", model: source.model });
+  }
+
+  async decode(request: DecodeRequest): Promise<Decoded> {
+    if (request.purpose === "hover" && this.queue.busy) throw new Overtaken();
+    const feed: Candidate | null = request.feed && { ...request.feed, patch: EMPTY_PATCH, segmentation: null };
+    const started = performance.now();
+    const message = await this.queue.do(() =>
+      this.call((call) => ({ kind: "decode", call, request: { ...request, feed } })),
+    );
+    if (message.kind !== "decoded") throw new Error("The decoder gave an unexpected answer.");
+    return {
+      candidates: message.candidates,
+      model: this.models.get(request.imageId) ?? "",
+      milliseconds: performance.now() - started,
+    };
+  }
+
+  close(): void {
+    this.worker.terminate();
+    this.failAll(new Overtaken());
+  }
+
+  private async load(source: EmbeddingSource): Promise<void> {
+    await this.call((call) => ({ kind: "load", call, source }));
+    this.models.set(source.imageId, source.model);
+  }
+
+  private call(make: (call: number) => ToWorker): Promise<FromWorker> {
+    const call = this.nextCall++;
+    return new Promise((resolve, reject) => {
+      this.calls.set(call, { resolve, reject });
+      this.post(make(call));
+    });
+  }
+
+  private post(message: ToWorker): void {
+    this.worker.postMessage(message);
+  }
+
+  private answer(message: FromWorker): void {
+    const call = this.calls.get(message.call);
+    this.calls.delete(message.call);
+    if (message.kind !== "failed") {
+      call?.resolve(message);
+      return;
+    }
+    call?.reject(message.runtime ? new RuntimeUnavailable(message.message) : new Error(message.message));
+  }
+
+  private failAll(error: Error): void {
+    for (const call of this.calls.values()) call.reject(error);
+    this.calls.clear();
+  }
+}

@@ -1,0 +1,23 @@
+import type { Frame } from "../core/upscale";
+import type { Candidate, DecodeRequest } from "./segmenter";
+
+/** Where and how the stored embedding of one image lies; from GET /api/images/{id}/embedding/. */
+export interface EmbeddingSource {
+  readonly imageId: number;
+  readonly url: string;
+  readonly decoderUrl: string;
+  readonly model: string;
+  /** float16 tensors in file order, each [channels, height, width]. */
+  readonly layout: readonly { readonly name: string; readonly shape: readonly number[] }[];
+  readonly frame: Frame;
+}
+
+export type ToWorker =
+  | { readonly kind: "start"; readonly wasmBase: string }
+  | { readonly kind: "load"; readonly call: number; readonly source: EmbeddingSource }
+  | { readonly kind: "decode"; readonly call: number; readonly request: DecodeRequest };
+
+export type FromWorker =
+  | { readonly kind: "loaded"; readonly call: number }
+  | { readonly kind: "decoded"; readonly call: number; readonly candidates: Candidate[]; readonly milliseconds: number }
+  | { readonly kind: "failed"; readonly call: number; readonly message: string; readonly runtime: boolean };

@@ -1,0 +1,30 @@
+import react from "@vitejs/plugin-react";
+import { defineConfig } from "vitest/config";
+import { ortFiles, ortFolder } from "./vite.ort";
+
+const server = "http://127.0.0.1:8000";
+
+// Threads in WebAssembly need SharedArrayBuffer, which browsers give to isolated pages only.
+const isolation = {
+  "Cross-Origin-Opener-Policy": "same-origin",
+  "Cross-Origin-Embedder-Policy": "require-corp",
+};
+
+export default defineConfig({
+  base: "/",
+  plugins: [react(), ortFiles()],
+  define: { __ORT_FOLDER__: JSON.stringify(ortFolder) },
+  worker: { format: "es" as const },
+  build: {
+    target: "es2022",
+    chunkSizeWarningLimit: 700,
+    // Strict Content-Security-Policy: nothing inlined, no data: URLs for assets.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+  },
+  server: {
+    headers: isolation,
+    proxy: { "/api": server, "/media": server, "/healthz": server },
+  },
+  test: { environment: "node", include: ["src/**/*.test.ts"] },
+});
