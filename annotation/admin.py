@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from annotation.models import Dataset, Image, Job, Mask, Member, Task, WorkerPulse
 
 
-class ReadOnly(admin.ModelAdmin):
+class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
     """Looking only."""
 
     show_full_result_count = False
@@ -29,21 +29,21 @@ class ReadOnly(admin.ModelAdmin):
         return False
 
 
-class MemberInline(admin.TabularInline):
+class MemberInline(admin.TabularInline):  # type: ignore[type-arg]
     """People of a dataset."""
 
     model = Member
     extra = 0
-    autocomplete_fields: ClassVar = ["user"]
+    autocomplete_fields = ["user"]
 
 
 @admin.register(Dataset)
-class DatasetAdmin(admin.ModelAdmin):
+class DatasetAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """The one thing that operators may edit: settings and people."""
 
-    list_display: ClassVar = ["name", "stage", "auto_retrain", "retrain_after", "created_at"]
-    search_fields: ClassVar = ["name"]
-    inlines: ClassVar = [MemberInline]
+    list_display = ["name", "stage", "auto_retrain", "retrain_after", "created_at"]
+    search_fields = ["name"]
+    inlines = [MemberInline]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Deleting goes through the service, which removes the files too."""
@@ -54,40 +54,40 @@ class DatasetAdmin(admin.ModelAdmin):
 class ImageAdmin(ReadOnly):
     """Pictures."""
 
-    list_display: ClassVar = ["id", "file_name", "dataset", "width", "height", "split", "created_at"]
-    list_filter: ClassVar = ["split"]
-    list_select_related: ClassVar = ["dataset"]
+    list_display = ["id", "file_name", "dataset", "width", "height", "split", "created_at"]
+    list_filter = ["split"]
+    list_select_related = ["dataset"]
 
 
 @admin.register(Mask)
 class MaskAdmin(ReadOnly):
     """Masks, without their runs."""
 
-    list_display: ClassVar = ["uuid", "image_id", "status", "source", "stage", "area", "created_by", "created_at"]
-    list_filter: ClassVar = ["status", "source", "stage"]
-    list_select_related: ClassVar = ["created_by"]
-    exclude: ClassVar = ["segmentation", "candidates"]
+    list_display = ["uuid", "image_id", "status", "source", "stage", "area", "created_by", "created_at"]
+    list_filter = ["status", "source", "stage"]
+    list_select_related = ["created_by"]
+    exclude = ["segmentation", "candidates"]
 
 
 @admin.register(Task)
 class TaskAdmin(ReadOnly):
     """Who holds what until when."""
 
-    list_display: ClassVar = ["id", "image_id", "kind", "state", "assignee", "lease_expires_at", "seconds"]
-    list_filter: ClassVar = ["kind", "state"]
-    list_select_related: ClassVar = ["assignee"]
+    list_display = ["id", "image_id", "kind", "state", "assignee", "lease_expires_at", "seconds"]
+    list_filter = ["kind", "state"]
+    list_select_related = ["assignee"]
 
 
 @admin.register(Job)
 class JobAdmin(ReadOnly):
     """The ledger."""
 
-    list_display: ClassVar = ["id", "title", "queue", "state", "progress", "attempts", "error_code", "created_at"]
-    list_filter: ClassVar = ["state", "queue", "kind"]
+    list_display = ["id", "title", "queue", "state", "progress", "attempts", "error_code", "created_at"]
+    list_filter = ["state", "queue", "kind"]
 
 
 @admin.register(WorkerPulse)
 class WorkerPulseAdmin(ReadOnly):
     """Which workers are alive."""
 
-    list_display: ClassVar = ["name", "queues", "seen_at"]
+    list_display = ["name", "queues", "seen_at"]

@@ -417,9 +417,7 @@ def _fresh_connection() -> None:
 # --- Worker side -------------------------------------------------------------------------------------------------
 
 
-@current_app.task(name=RUN_TASK, ignore_result=True)
-def _run_task(job_id: str) -> None:
-    run(job_id)
+current_app.task(name=RUN_TASK, ignore_result=True)(run)
 
 
 _pulse_stop = threading.Event()

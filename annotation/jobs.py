@@ -2,7 +2,36 @@
 
 from __future__ import annotations
 
-from annotation import jobkit
+import shutil
+import time
+from typing import Any
+
+from django.contrib.auth import get_user_model
+
+from annotation import jobkit, storage
+from annotation.errors import UserError
+from annotation.jobkit import JobContext
+from annotation.models import Dataset
+from annotation.services import exports, imports, tasks
+
+LEFTOVER_SECONDS = 2 * 24 * 3600
+
+
+@jobkit.job(exports.EXPORT.name)
+def run_export(ctx: JobContext, *, dataset_id: int, export_format: str) -> dict[str, Any]:
+    """Write, verify and offer an export."""
+    dataset = _dataset(dataset_id)
+    return exports.export_run(job=ctx.job, dataset=dataset, export_format=export_format, progress=ctx.progress)
+
+
+@jobkit.job(imports.IMPORT.name)
+def run_import(ctx: JobContext, *, dataset_id: int, import_format: str, user_id: int) -> dict[str, Any]:
+    """Import the archive that was kept for this job."""
+    user = get_user_model().objects.filter(pk=user_id).first()
+    dataset = _dataset(dataset_id)
+    return imports.import_run(
+        job=ctx.job, dataset=dataset, import_format=import_format, user=user, progress=ctx.progress
+    )
 
 
 @jobkit.periodic(seconds=10)
@@ -10,3 +39,27 @@ def sweep_jobs() -> None:
     """Re-send, take back, set aside; and show that scheduler, broker and a worker work together."""
     jobkit.sweep()
     jobkit.pulse(jobkit.SCHEDULER, [])
+
+
+@jobkit.periodic(seconds=15)
+def expire_leases() -> int:
+    """Give images back whose holder went away."""
+    return tasks.tasks_expire()
+
+
+@jobkit.periodic(seconds=3600)
+def remove_leftovers() -> None:
+    """Files of work that was killed half way, two days later."""
+    since = time.time() - LEFTOVER_SECONDS
+    for area in ("work", "incoming"):
+        folder = storage.root() / area
+        for path in folder.iterdir() if folder.is_dir() else ():
+            if path.stat().st_mtime < since:
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _dataset(dataset_id: int) -> Dataset:
+    dataset = Dataset.objects.filter(pk=dataset_id).first()
+    if dataset is None:
+        raise UserError("dataset_gone", "The dataset no longer exists.")
+    return dataset

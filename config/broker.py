@@ -9,6 +9,7 @@ lost with its worker, the sweeper of annotation.jobkit sends another.
 from __future__ import annotations
 
 import fcntl
+import json
 import logging
 import time
 import uuid
@@ -19,7 +20,7 @@ from queue import Empty
 from typing import Any
 
 from kombu.transport import filesystem
-from kombu.utils.json import dumps, loads
+from kombu.utils.json import dumps
 
 logger = logging.getLogger(__name__)
 
@@ -40,10 +41,14 @@ class Channel(filesystem.Channel):
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
 
+    def _table_file(self, exchange: str) -> Path:
+        # Refuses names that would be paths.
+        return Path(self._exchange_file(exchange))  # type: ignore[no-untyped-call]
+
     def get_table(self, exchange: str) -> list[filesystem.exchange_queue_t]:
         """Queues bound to an exchange; an unreadable table counts as empty and is written anew by the next bind."""
         try:
-            rows = loads(self._exchange_file(exchange).read_text("utf-8"))
+            rows = json.loads(self._table_file(exchange).read_text("utf-8"))
             return [filesystem.exchange_queue_t(*row) for row in rows]
         except FileNotFoundError:
             return []
@@ -56,13 +61,13 @@ class Channel(filesystem.Channel):
         with self._table_lock():
             rows = self.get_table(exchange)
             if row not in rows:
-                _write(self._exchange_file(exchange), dumps([row, *rows]))
+                _write(self._table_file(exchange), json.dumps([row, *rows]))
 
-    def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:
+    def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:  # type: ignore[override]
         name = f"{time.time_ns():020d}_{uuid.uuid4()}.{queue}.msg"
-        _write(Path(self.data_folder_out) / name, dumps(payload))
+        _write(Path(self.data_folder_out) / name, dumps(payload))  # type: ignore[no-untyped-call]
 
-    def _get(self, queue: str) -> Any:
+    def _get(self, queue: str, timeout: float | None = None) -> Any:
         taken_folder = Path(self.processed_folder)
         for name in sorted(file.name for file in Path(self.data_folder_in).iterdir()):
             if name.partition(".")[2] != f"{queue}.msg":
@@ -73,7 +78,7 @@ class Channel(filesystem.Channel):
             except FileNotFoundError:
                 continue  # another worker was quicker
             try:
-                payload = loads(taken.read_text("utf-8"))
+                payload = json.loads(taken.read_text("utf-8"))
                 if not isinstance(payload, dict):
                     raise ValueError("not a message")
             except ValueError:

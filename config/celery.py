@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from celery import Celery, signals
-from kombu import Queue
+from kombu.entity import Queue
 from kombu.transport import TRANSPORT_ALIASES
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -14,17 +14,15 @@ TRANSPORT_ALIASES["filesystem"] = "config.broker:Transport"
 
 app = Celery("anymask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.conf.task_queues = [Queue(name) for name in ("interactive", "io", "batch", "training")]
+app.conf.task_queues = [Queue(name) for name in ("interactive", "io", "batch", "training")]  # type: ignore[no-untyped-call]
 # Lazy: the modules are imported by workers and beat when they start. The web process sends by name and stays light.
 app.autodiscover_tasks(["annotation", "engine"], related_name="jobs")
 
 
-@signals.setup_logging.connect
 def _keep_django_logging(**_kwargs: Any) -> None:
     """Workers log through settings.LOGGING like the web process."""
 
 
-@signals.worker_ready.connect
 def _worker_ready(sender: Any, **_kwargs: Any) -> None:
     from annotation import jobkit
 
@@ -33,15 +31,19 @@ def _worker_ready(sender: Any, **_kwargs: Any) -> None:
     jobkit.sweep()
 
 
-@signals.worker_shutting_down.connect
 def _worker_shutting_down(sender: Any, **_kwargs: Any) -> None:
     from annotation import jobkit
 
     jobkit.pulse_stop()
 
 
-@signals.import_modules.connect
 def _beat_entries(sender: Any, **_kwargs: Any) -> None:
     from annotation import jobkit
 
     app.conf.beat_schedule = jobkit.beat_schedule()
+
+
+signals.setup_logging.connect(_keep_django_logging)
+signals.worker_ready.connect(_worker_ready)
+signals.worker_shutting_down.connect(_worker_shutting_down)
+signals.import_modules.connect(_beat_entries)

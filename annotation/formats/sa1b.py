@@ -1,0 +1,185 @@
+"""SA-1B: one JSON per image beside its picture. Exports, snapshots for training and imports all go through here.
+
+What is written for masks that no model scored is one rule, in docs/mask-format.md and in `scores_of`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from annotation import storage
+from annotation.errors import UserError
+from annotation.formats.manifest import NAME, Counts, ManifestWriter, VerifyError, verify_files
+from annotation.formats.source import (
+    FileIndex,
+    Refusals,
+    SourceImage,
+    checked_mask,
+    numbers,
+    read_json,
+    share,
+    text,
+    whole,
+)
+from annotation.models import Image, Mask
+from modelzoo import rle
+
+FORMAT = "sa1b"
+
+
+def write_image(folder: Path, image: Image, masks: Sequence[Mask]) -> list[str]:
+    """Write one image's record and put its display file beside it; the names of the two files, JSON first.
+
+    `sa_<image id>.json` and `sa_<image id>.jpg` (or .png) appear directly in `folder`. The picture is a hard link to
+    the stored display file where the disk allows it: do not write to it.
+    """
+    suffix = Path(image.display_path).suffix
+    picture = f"sa_{image.pk}{suffix}"
+    storage.link_or_copy(storage.full(image.display_path), folder / picture)
+    document = {
+        "image": {"image_id": image.pk, "width": image.width, "height": image.height, "file_name": picture},
+        "annotations": [annotation_of(image, mask) for mask in masks],
+    }
+    name = f"sa_{image.pk}.json"
+    (folder / name).write_text(json.dumps(document, separators=(",", ":")), encoding="utf-8")
+    return [name, picture]
+
+
+def annotation_of(image: Image, mask: Mask) -> dict[str, Any]:
+    """One annotation with exactly the fields of SA-1B, in their order."""
+    return {
+        "id": mask.serial,
+        "segmentation": {"size": [image.height, image.width], "counts": mask.segmentation["counts"]},
+        "bbox": mask.bbox,
+        "area": mask.area,
+        **scores_of(image, mask),
+    }
+
+
+def scores_of(image: Image, mask: Mask) -> dict[str, Any]:
+    """predicted_iou, stability_score, crop_box and point_coords, also where no model gave them.
+
+    A person vouches for a mask drawn or changed by hand: both scores are 1.0. The crop box is the whole image. The
+    point is the first one that was clicked inside, else a pixel inside the mask: the middle of its longest run.
+    """
+    by_model = mask.source in (Mask.Source.MODEL, Mask.Source.IMPORTED)
+    predicted = mask.predicted_iou if by_model and mask.predicted_iou is not None else 1.0
+    stability = mask.stability_score if by_model and mask.stability_score is not None else 1.0
+    points = mask.point_coords or _clicked(mask) or [inside_point(mask.segmentation)]
+    return {
+        "predicted_iou": float(predicted),
+        "stability_score": float(stability),
+        "crop_box": mask.crop_box or [0, 0, image.width, image.height],
+        "point_coords": points,
+    }
+
+
+def inside_point(segmentation: rle.RLE) -> list[float]:
+    """(x, y) of the centre of a pixel that is surely inside: the middle of the longest column-major run."""
+    lengths = rle.runs(segmentation)
+    longest = int(np.argmax(lengths[1::2])) * 2 + 1
+    position = int(lengths[:longest].sum()) + int(lengths[longest]) // 2
+    x, y = divmod(position, segmentation["size"][0])
+    return [x + 0.5, y + 0.5]
+
+
+def _clicked(mask: Mask) -> list[list[float]]:
+    for prompt in mask.prompts:
+        if prompt.get("type") == "point" and prompt.get("label") == 1:
+            return [[float(prompt["x"]), float(prompt["y"])]]
+    return []
+
+
+def write(
+    folder: Path,
+    records: Iterable[tuple[Image, Sequence[Mask]]],
+    *,
+    about: dict[str, Any],
+    on_image: Callable[[], None] = lambda: None,
+) -> Counts:
+    """Write a dataset into an empty folder; memory does not grow with it. `on_image` is called after each image."""
+    with ManifestWriter(folder, file_format=FORMAT, about=about) as manifest:
+        for image, masks in records:
+            for name in write_image(folder, image, masks):
+                manifest.add(name)
+            manifest.counts.images += 1
+            manifest.counts.masks += len(masks)
+            on_image()
+    return manifest.counts
+
+
+def verify(folder: Path, counts: Counts) -> None:
+    """Read everything again and compare with what was meant to be written. Raises VerifyError."""
+    verify_files(folder)
+    images = masks = 0
+    for path in folder.glob("sa_*.json"):
+        document = json.loads(path.read_bytes())
+        height, width = document["image"]["height"], document["image"]["width"]
+        for annotation in document["annotations"]:
+            try:
+                segmentation = rle.validate(annotation["segmentation"], height, width)
+            except rle.RLEError as problem:
+                raise VerifyError(f"{path.name}, mask {annotation['id']}: {problem}") from None
+            if rle.area(segmentation) != annotation["area"] or rle.bbox(segmentation) != annotation["bbox"]:
+                raise VerifyError(f"{path.name}, mask {annotation['id']}: area or box differ")
+            masks += 1
+        images += 1
+    if (images, masks) != (counts.images, counts.masks):
+        raise VerifyError(f"{images} images and {masks} masks read, {counts.images} and {counts.masks} written")
+
+
+def read(index: FileIndex, refusals: Refusals) -> Iterator[SourceImage]:
+    """Images with their masks; what cannot be used is noted in `refusals` and the rest goes on."""
+    for name, path in index.ending(".json"):
+        if name.rsplit("/", 1)[-1] == NAME:
+            continue
+        try:
+            source = _read_one(name, path, index, refusals)
+        except UserError as problem:
+            refusals.add(name, problem.code, problem.message)
+            continue
+        if source is not None:
+            yield source
+
+
+def _read_one(name: str, path: Path, index: FileIndex, refusals: Refusals) -> SourceImage | None:
+    document = read_json(path, name)
+    image = document.get("image") if isinstance(document, dict) else None
+    annotations = document.get("annotations") if isinstance(document, dict) else None
+    if not isinstance(image, dict) or not isinstance(annotations, list):
+        raise UserError("document_unknown", "This is not an SA-1B record.")
+    picture = index.find(image.get("file_name"))
+    if picture is None:
+        raise UserError("picture_missing", "The picture that this record names is not there.")
+    width, height = whole(image.get("width"), 1, 10**6), whole(image.get("height"), 1, 10**6)
+    if width is None or height is None:
+        raise UserError("document_damaged", "The record does not say how large its picture is.")
+    source = SourceImage(text(image.get("file_name"), 255) or name, picture, width, height)
+    for number, annotation in enumerate(annotations):
+        item = f"{name}, annotation {number}"
+        if not isinstance(annotation, dict):
+            refusals.add(item, "annotation_malformed", "An annotation must be an object.")
+            continue
+        try:
+            segmentation = checked_mask(annotation.get("segmentation"), height, width)
+        except rle.RLEError as problem:
+            refusals.add(item, problem.code, str(problem))
+            continue
+        source.masks.append({"segmentation": segmentation, **_scores(annotation)})
+    return source
+
+
+def _scores(annotation: dict[str, Any]) -> dict[str, Any]:
+    points = annotation.get("point_coords")
+    pairs = [numbers(pair, 2) for pair in points] if isinstance(points, list) and len(points) <= 100 else []
+    return {
+        "predicted_iou": share(annotation.get("predicted_iou")),
+        "stability_score": share(annotation.get("stability_score")),
+        "crop_box": numbers(annotation.get("crop_box"), 4),
+        "point_coords": [pair for pair in pairs if pair is not None] or None,
+    }

@@ -1,0 +1,138 @@
+"""What readers take and give: files by the names a document calls them, and images with masks that were checked."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from annotation.errors import UserError
+from modelzoo import rle
+
+MAX_JSON_BYTES = 512 << 20
+MAX_LISTED = 200
+
+
+@dataclass
+class Refusals:
+    """What could not be taken, one line each; all are counted, the first 200 are listed."""
+
+    count: int = 0
+    listed: list[dict[str, str]] = field(default_factory=list)
+
+    def add(self, item: str, code: str, message: str) -> None:
+        """Note one refused item."""
+        self.count += 1
+        if len(self.listed) < MAX_LISTED:
+            self.listed.append({"item": item[:200], "code": code, "message": message})
+
+
+@dataclass
+class SourceImage:
+    """One picture to import: where its bytes are, and its masks as legal RLE of the declared size."""
+
+    name: str
+    path: Path
+    width: int = 0  # as declared; 0 if nothing is declared
+    height: int = 0
+    licence: str = ""
+    credit: str = ""
+    masks: list[dict[str, Any]] = field(default_factory=list)
+
+
+class FileIndex:
+    """Files on disk by name. Names in documents are only ever looked up here, never opened."""
+
+    def __init__(self) -> None:
+        self._by_name: dict[str, Path] = {}
+        self._by_last: dict[str, list[Path]] = {}
+
+    @classmethod
+    def of_folder(cls, folder: Path) -> FileIndex:
+        """All files below a folder; links are passed over."""
+        index = cls()
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and not path.is_symlink():
+                index.add(path.relative_to(folder).as_posix(), path)
+        return index
+
+    def add(self, name: str, path: Path) -> None:
+        """Make a file known under the name that its archive gives it."""
+        clean = _normal(name)
+        self._by_name.setdefault(clean, path)
+        self._by_last.setdefault(PurePosixPath(clean).name, []).append(path)
+
+    def find(self, name: object) -> Path | None:
+        """The file a document calls `name`: by its whole name, else by its last part if only one file has it."""
+        if not isinstance(name, str) or not name:
+            return None
+        clean = _normal(name)
+        if (path := self._by_name.get(clean)) is not None:
+            return path
+        same = self._by_last.get(PurePosixPath(clean).name, [])
+        return same[0] if len(same) == 1 else None
+
+    def items(self) -> Iterator[tuple[str, Path]]:
+        """(name, path) in order of name."""
+        yield from sorted(self._by_name.items())
+
+    def ending(self, suffix: str) -> list[tuple[str, Path]]:
+        """Those whose name ends so, whatever the case."""
+        return [(name, path) for name, path in self.items() if name.lower().endswith(suffix)]
+
+
+def _normal(name: str) -> str:
+    return str(PurePosixPath(name.replace("\\", "/").lstrip("/") or "."))
+
+
+def read_json(path: Path, name: str) -> Any:
+    """A JSON document from outside. Raises UserError if it is too large, too deep or none."""
+    if path.stat().st_size > MAX_JSON_BYTES:
+        raise UserError("document_too_large", f"{name} is larger than {MAX_JSON_BYTES >> 20} MiB.")
+    try:
+        return json.loads(path.read_bytes().decode("utf-8-sig"), parse_constant=lambda _: math.nan)
+    except (ValueError, RecursionError, MemoryError):
+        raise UserError("document_damaged", f"{name} is not a JSON document.") from None
+
+
+def checked_mask(segmentation: object, height: int, width: int) -> rle.RLE:
+    """Polygons, compressed or uncompressed RLE as a legal RLE with at least one pixel. Raises RLEError."""
+    if isinstance(segmentation, list):
+        result = rle.from_polygons(segmentation, height, width)
+    else:
+        result = rle.validate(segmentation, height, width)
+    if rle.area(result) == 0:
+        raise rle.RLEError("mask_empty", "The mask has no pixels.")
+    return result
+
+
+def whole(value: object, low: int, high: int) -> int | None:
+    """A whole number in a range, or None for anything else."""
+    return value if type(value) is int and low <= value <= high else None
+
+
+def text(value: object, limit: int) -> str:
+    """Printable text of at most `limit` characters; empty for anything that is no text."""
+    if not isinstance(value, str):
+        return ""
+    return "".join(c for c in value if c.isprintable()).encode("utf-8", "replace").decode()[:limit].strip()
+
+
+def share(value: object) -> float | None:
+    """A finite number of 0 to 1, or None; models write slightly more than 1 at times, which is 1."""
+    if type(value) not in (int, float):
+        return None
+    number = float(value) if abs(value) < 2 else math.nan  # type: ignore[arg-type]
+    return min(max(number, 0.0), 1.0) if math.isfinite(number) else None
+
+
+def numbers(value: object, count: int) -> list[float] | None:
+    """`count` finite numbers of an ordinary size, or None."""
+    if not isinstance(value, list) or len(value) != count:
+        return None
+    if any(type(item) not in (int, float) or not -1e9 < item < 1e9 for item in value):
+        return None
+    return [item if type(item) is int else float(item) for item in value]

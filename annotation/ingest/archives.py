@@ -1,0 +1,124 @@
+"""Archives from outside: bounded in members, bytes and ratio; names are data, never paths.
+
+Nothing is extracted by name. Every member is inflated to a numbered file while its bytes are counted, so links,
+absolute paths and `..` have nothing to act on; they are refused all the same, with the reason, because an archive that
+has them is not what its sender thinks it is.
+"""
+
+from __future__ import annotations
+
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from django.conf import settings
+
+from annotation.errors import TooLarge, UserError
+
+MAX_RATIO = 200  # pictures do not shrink; JSON of masks does, about tenfold
+MIN_BYTES_FOR_RATIO = 1 << 20
+MAX_DIRECTORY_BYTES = 64 << 20
+NOISE = ("__MACOSX/", ".DS_Store", "Thumbs.db", "desktop.ini")
+_CHUNK = 1 << 18
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file of an archive: `name` as written there, `path` of the inflated bytes, or why it was refused."""
+
+    name: str
+    path: Path | None
+    error: UserError | None = None
+
+
+def is_zip(path: Path) -> bool:
+    """Whether the file starts like a zip archive (the end alone proves nothing: pictures can carry one)."""
+    with path.open("rb") as file:
+        return file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
+
+
+def members(path: Path, folder: Path, max_member_bytes: int) -> Iterator[Member]:
+    """Inflate a zip archive member by member into `folder`; the caller may remove each file when done with it.
+
+    Raises UserError or TooLarge if the archive as a whole cannot be accepted; a bad member is yielded with its error
+    and the rest goes on.
+    """
+    try:
+        if path.stat().st_size > MAX_DIRECTORY_BYTES and _directory_bytes(path) > MAX_DIRECTORY_BYTES:
+            raise TooLarge("archive_too_large", "The archive lists too many files.")
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError, UnicodeDecodeError):
+        raise UserError("archive_damaged", "The archive is damaged and cannot be opened.") from None
+    with archive:
+        infos = [info for info in archive.infolist() if not info.is_dir() and not _is_noise(info.filename)]
+        _check_whole(infos)
+        left = settings.ANYMASK_MAX_ARCHIVE_BYTES
+        for number, info in enumerate(infos):
+            if (problem := _member_problem(info)) is not None:
+                yield Member(info.filename, None, problem)
+                continue
+            target = folder / f"member-{number}"
+            try:
+                left -= _inflate(archive, info, target, min(left, max_member_bytes))
+            except UserError as refused:
+                target.unlink(missing_ok=True)
+                if left <= max_member_bytes and refused.code == "member_too_large":
+                    raise TooLarge("archive_too_large", "The archive holds more than this server accepts.") from None
+                yield Member(info.filename, None, refused)
+            else:
+                yield Member(info.filename, target)
+
+
+def _directory_bytes(path: Path) -> int:
+    with path.open("rb") as file:
+        record = zipfile._EndRecData(file)  # type: ignore[attr-defined]
+    return int(record[zipfile._ECD_SIZE]) if record else 0  # type: ignore[attr-defined]
+
+
+def _is_noise(name: str) -> bool:
+    return name.startswith(NOISE[0]) or PurePosixPath(name).name in NOISE
+
+
+def _check_whole(infos: list[zipfile.ZipInfo]) -> None:
+    if len(infos) > settings.ANYMASK_MAX_ARCHIVE_MEMBERS:
+        limit = settings.ANYMASK_MAX_ARCHIVE_MEMBERS
+        raise TooLarge("archive_too_large", f"The archive holds {len(infos)} files; the limit is {limit}.")
+    if sum(info.file_size for info in infos) > settings.ANYMASK_MAX_ARCHIVE_BYTES:
+        raise TooLarge("archive_too_large", "The archive holds more than this server accepts.")
+    # A bomb that lets many members share the same compressed bytes: no member may begin before the last one ended.
+    end = 0
+    for info in sorted(infos, key=lambda item: item.header_offset):
+        if info.header_offset < end:
+            raise UserError("archive_damaged", "Files of the archive overlap one another.")
+        end = info.header_offset + 30 + info.compress_size
+
+
+def _member_problem(info: zipfile.ZipInfo) -> UserError | None:
+    name = info.filename
+    if name.startswith(("/", "\\")) or ".." in name.replace("\\", "/").split("/") or ":" in name[:3]:
+        return UserError("member_path", "The name of this file points outside of the archive.")
+    if stat.S_ISLNK(info.external_attr >> 16):
+        return UserError("member_link", "This is a link, not a file.")
+    if info.flag_bits & 0x1:
+        return UserError("member_encrypted", "This file is encrypted.")
+    if info.file_size > max(MIN_BYTES_FOR_RATIO, info.compress_size * MAX_RATIO):
+        return UserError("member_ratio", "This file unpacks to far more than a picture could.")
+    return None
+
+
+def _inflate(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path, limit: int) -> int:
+    """Write the member to `target`; bytes written. Raises UserError."""
+    written = 0
+    try:
+        with archive.open(info) as source, target.open("wb") as file:
+            while chunk := source.read(_CHUNK):
+                written += len(chunk)
+                if written > limit:
+                    raise UserError("member_too_large", "This file is larger than this server accepts.")
+                file.write(chunk)
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError, RuntimeError, ValueError):
+        raise UserError("member_damaged", "This file of the archive is damaged.") from None
+    return written

@@ -1,0 +1,85 @@
+"""Reads, with what they need fetched beforehand: no query per row, and memory that does not grow with a dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.db.models import Count, F, IntegerField, Max, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
+
+from annotation.models import Dataset, Image, Mask, Task
+
+CHUNK = 100
+_ANNOTATE = Q(kind=Task.Kind.ANNOTATE)
+
+
+def _count(queryset: QuerySet[Any], by: str) -> Any:
+    """A correlated count: joins of several tables would multiply the rows."""
+    counted = queryset.order_by().values(by).annotate(n=Count("pk")).values("n")
+    return Coalesce(Subquery(counted, output_field=IntegerField()), Value(0))
+
+
+def datasets_of(user: Any) -> QuerySet[Dataset]:
+    """Datasets of which the user is a member, with role, counts, progress and cover."""
+    mine = Dataset.objects.filter(members__user=user).annotate(role=F("members__role"))
+    images = Image.objects.filter(dataset=OuterRef("pk"))
+    masks = Mask.objects.filter(image__dataset=OuterRef("pk"), status=Mask.Status.ACCEPTED)
+    tasks = Task.objects.filter(_ANNOTATE, image__dataset=OuterRef("pk"))
+    return mine.annotate(
+        image_count=_count(images, "dataset"),
+        mask_count=_count(masks, "image__dataset"),
+        cover_id=Subquery(images.order_by("id").values("pk")[:1]),
+        **{f"tasks_{state}": _count(tasks.filter(state=state), "image__dataset") for state in Task.State.values},
+    )
+
+
+def images_of(user: Any) -> QuerySet[Image]:
+    """Images of the user's datasets, with mask count, state of their task and what their overlay depends on."""
+    return with_summary(Image.objects.filter(dataset__members__user=user))
+
+
+def with_summary(images: QuerySet[Image]) -> QuerySet[Image]:
+    """Add mask_count, mask_serial and mask_time (what the overlay depends on) and task_state."""
+    masks = Mask.objects.filter(image=OuterRef("pk"), status__in=Mask.CURRENT).order_by().values("image")
+    tasks = Task.objects.filter(_ANNOTATE, image=OuterRef("pk"))
+    accepted = Mask.objects.filter(image=OuterRef("pk"), status=Mask.Status.ACCEPTED)
+    return images.annotate(
+        mask_count=_count(accepted, "image"),
+        overlay_count=Coalesce(Subquery(masks.annotate(n=Count("pk")).values("n")), Value(0)),
+        overlay_serial=Coalesce(Subquery(masks.annotate(n=Max("serial")).values("n")), Value(0)),
+        overlay_sum=Subquery(masks.annotate(n=Max("status_changed_at")).values("n")),
+        task_state=Subquery(tasks.order_by("-id").values("state")[:1]),
+    )
+
+
+def masks_of_image(image: Image, *, history: bool = False) -> QuerySet[Mask]:
+    """Current masks of an image, or all that ever were, oldest first."""
+    masks = image.masks.select_related("created_by", "parent").order_by("serial")
+    return masks if history else masks.filter(status__in=Mask.CURRENT)
+
+
+def export_size(dataset: Dataset) -> int:
+    """Number of images an export has."""
+    return dataset.images.count()
+
+
+def export_records(dataset: Dataset, *, since: int = 0) -> Iterator[tuple[Image, list[Mask]]]:
+    """Every image with its accepted masks, in order of id, a hundred images at a time by key."""
+    last = since
+    while chunk := list(Image.objects.filter(dataset=dataset, pk__gt=last).order_by("pk")[:CHUNK]):
+        masks: dict[int, list[Mask]] = {image.pk: [] for image in chunk}
+        rows = Mask.objects.filter(image__in=chunk, status=Mask.Status.ACCEPTED).order_by("serial")
+        for mask in rows.defer("candidates").iterator(chunk_size=500):
+            masks[mask.image_id].append(mask)
+        for image in chunk:
+            yield image, masks.pop(image.pk)
+        last = chunk[-1].pk
+
+
+def export_names(dataset: Dataset) -> tuple[list[str], list[str]]:
+    """(categories, licences) that occur in a dataset."""
+    masks = Mask.objects.filter(image__dataset=dataset, status=Mask.Status.ACCEPTED)
+    categories = masks.order_by("category").values_list("category", flat=True).distinct()
+    licences = dataset.images.exclude(licence="").order_by("licence").values_list("licence", flat=True).distinct()
+    return list(categories), list(licences)

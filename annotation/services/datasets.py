@@ -1,0 +1,93 @@
+"""Datasets and the people in them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+
+from annotation import storage
+from annotation.errors import Conflict, UserError
+from annotation.models import Dataset, Job, Member, Task
+
+
+def dataset_create(*, user: Any, **fields: Any) -> Dataset:
+    """A new dataset; whoever makes it leads it. Raises Conflict `name_taken`."""
+    try:
+        with transaction.atomic():
+            dataset = Dataset.objects.create(created_by=user, **fields)
+            if user is not None:
+                Member.objects.create(dataset=dataset, user=user, role=Member.Role.LEAD)
+    except IntegrityError:
+        raise Conflict("name_taken", "There is a dataset of this name already.") from None
+    return dataset
+
+
+def dataset_update(*, dataset: Dataset, **fields: Any) -> Dataset:
+    """Change name, description, stage, licence, source or the retraining settings. Raises Conflict `name_taken`."""
+    for name, value in fields.items():
+        setattr(dataset, name, value)
+    try:
+        with transaction.atomic():
+            dataset.save(update_fields=list(fields))
+    except IntegrityError:
+        raise Conflict("name_taken", "There is a dataset of this name already.") from None
+    return dataset
+
+
+def dataset_delete(*, dataset: Dataset) -> None:
+    """Remove a dataset with everything in it. Raises Conflict while a job of it is running."""
+    if Job.objects.filter(dataset=dataset, state=Job.State.RUNNING).exists():
+        raise Conflict("jobs_running", "Jobs of this dataset are running. Cancel them or wait until they end.")
+    folders = [storage.path_for("images", dataset.pk)]
+    folders += [storage.path_for("exports", str(pk)) for pk in dataset.jobs.values_list("pk", flat=True)]
+    with transaction.atomic():
+        dataset.delete()
+        for folder in folders:
+            transaction.on_commit(lambda folder=folder: storage.remove(folder), robust=True)  # type: ignore[misc]
+
+
+def member_add(*, dataset: Dataset, username: str, role: str) -> Member:
+    """Give somebody a role. Raises UserError for an unknown name, Conflict if they have a role already."""
+    user = get_user_model().objects.filter(username=username, is_active=True).first()
+    if user is None:
+        raise UserError("user_unknown", "There is nobody with this user name.")
+    try:
+        with transaction.atomic():
+            return Member.objects.create(dataset=dataset, user=user, role=role)
+    except IntegrityError:
+        raise Conflict("member_exists", "This person has a role in the dataset already.") from None
+
+
+def member_update(*, member: Member, role: str) -> Member:
+    """Change a role. Raises Conflict if the dataset would be left without a lead."""
+    with transaction.atomic():
+        if role != Member.Role.LEAD:
+            _keep_a_lead(member)
+        member.role = role
+        member.save(update_fields=["role"])
+    return member
+
+
+def member_remove(*, member: Member) -> None:
+    """Take a role away and give back the images the person holds. Raises Conflict for the last lead."""
+    with transaction.atomic():
+        _keep_a_lead(member)
+        held = Task.objects.filter(image__dataset=member.dataset_id, assignee=member.user_id, state=Task.State.CLAIMED)
+        held.filter(submitted_at=None).update(state=Task.State.OPEN, assignee=None, lease=None, lease_expires_at=None)
+        held.update(state=Task.State.SUBMITTED, lease=None, lease_expires_at=None)
+        member.delete()
+
+
+def _keep_a_lead(member: Member) -> None:
+    # Locked in order of id: two leads that remove one another at once cannot both succeed.
+    leads = Member.objects.select_for_update().filter(dataset=member.dataset_id, role=Member.Role.LEAD).order_by("id")
+    if not any(lead.pk != member.pk for lead in leads):
+        raise Conflict("last_lead", "A dataset needs a lead: give somebody else the role first.")
+
+
+def member_of(*, dataset_id: int, user: Any) -> Member | None:
+    """The membership of a user, if any."""
+    return Member.objects.filter(Q(dataset=dataset_id, user=user)).first()

@@ -1,0 +1,202 @@
+"""Pictures in: stored, decoded once in a cage, upright, known by digest."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+from django.db import IntegrityError, transaction
+
+from annotation import storage
+from annotation.errors import TooLarge, UserError
+from annotation.ingest import archives
+from annotation.ingest.cage import Cage
+from annotation.models import Dataset, Image, Task, split_for
+from annotation.signals import image_uploaded, send_on_commit
+
+logger = logging.getLogger(__name__)
+
+EXTENSIONS = {
+    "image/jpeg": "jpg",
+    "image/png": "png",
+    "image/webp": "webp",
+    "image/tiff": "tif",
+    "image/bmp": "bmp",
+    "image/gif": "gif",
+}
+
+
+@dataclass(frozen=True)
+class Rights:
+    """Where a picture comes from and what may be done with it."""
+
+    licence: str = ""
+    source: str = ""
+    credit: str = ""
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A file that has arrived: `name` as the sender calls it, `path` where its bytes are now."""
+
+    name: str
+    path: Path
+
+
+@dataclass
+class UploadReport:
+    """What became of every file. `duplicates` are (name, the image that is there already)."""
+
+    accepted: list[Image] = field(default_factory=list)
+    duplicates: list[tuple[str, Image]] = field(default_factory=list)
+    rejected: list[tuple[str, UserError]] = field(default_factory=list)
+
+
+def images_upload(
+    *, dataset: Dataset, files: Iterable[UploadedFile], user: Any, rights: Rights | None = None
+) -> UploadReport:
+    """Take pictures and zip archives of pictures into a dataset. A bad file is reported, the others are kept."""
+    report = UploadReport()
+    with storage.work_folder() as folder, Cage() as cage:
+        for number, uploaded in enumerate(files):
+            incoming = Incoming(clean_name(uploaded.name or ""), _on_disk(uploaded, folder / f"file-{number}"))
+            _take(dataset, incoming, user, rights or Rights(), cage, folder, report)
+    return report
+
+
+def image_add(
+    *,
+    dataset: Dataset,
+    incoming: Incoming,
+    user: Any,
+    cage: Cage,
+    rights: Rights | None = None,
+    priority: int = 0,
+) -> tuple[Image, bool]:
+    """Store one picture and open its task; (image, True), or (the image that is there already, False).
+
+    The same bytes in the same dataset are the same image. Raises UserError for a picture that cannot be used.
+    """
+    if incoming.path.stat().st_size > settings.ANYMASK_MAX_IMAGE_BYTES:
+        limit = settings.ANYMASK_MAX_IMAGE_BYTES // (1 << 20)
+        raise TooLarge("image_file_too_large", f"The file is larger than the limit of {limit} MiB for one picture.")
+    sha256 = storage.sha256_of(incoming.path)
+    if existing := Image.objects.filter(dataset=dataset, sha256=sha256).first():
+        return existing, False
+    with storage.work_folder() as work:
+        folder = work / "image"
+        folder.mkdir()
+        decoded = cage.decode(incoming.path, folder)
+        original = f"original.{EXTENSIONS[decoded.media_type]}"
+        storage.link_or_copy(incoming.path, folder / original)
+        relative = storage.image_folder(dataset.pk, sha256)
+        storage.adopt(folder, relative)
+    rights = rights or Rights()
+    image = Image(
+        dataset=dataset,
+        file_name=incoming.name,
+        sha256=sha256,
+        width=decoded.width,
+        height=decoded.height,
+        media_type=decoded.media_type,
+        byte_size=storage.full(f"{relative}/{original}").stat().st_size,
+        conversion=decoded.conversion,
+        licence=rights.licence or dataset.licence,
+        source=rights.source or dataset.source,
+        credit=rights.credit,
+        split=split_for(sha256),
+        original_path=f"{relative}/{original}",
+        display_path=f"{relative}/{decoded.display}",
+        thumbnail_path=f"{relative}/thumbnail.jpg",
+        created_by=user,
+    )
+    try:
+        with transaction.atomic():
+            image.save()
+            Task.objects.create(image=image, priority=priority)
+            send_on_commit(image_uploaded, image_id=image.pk)
+    except IntegrityError:  # the same picture came twice at once
+        return Image.objects.get(dataset=dataset, sha256=sha256), False
+    return image, True
+
+
+def image_update(*, image: Image, **fields: str) -> Image:
+    """Change licence, source or credit."""
+    for name, value in fields.items():
+        setattr(image, name, value)
+    image.save(update_fields=list(fields))
+    return image
+
+
+def image_delete(*, image: Image) -> None:
+    """Remove an image with its masks, tasks and files."""
+    folder = storage.image_folder(image.dataset_id, image.sha256)
+    with transaction.atomic():
+        image.delete()
+        transaction.on_commit(lambda: storage.remove(folder), robust=True)
+
+
+def clean_name(name: str) -> str:
+    """The last part of a file name for showing: no folders, no control characters, at most 255 characters."""
+    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    printable = "".join(character for character in last if character.isprintable()).strip()
+    return printable.encode("utf-8", "replace").decode("utf-8")[-255:] or "unnamed"
+
+
+def archive_files(path: Path, folder: Path, report: UploadReport) -> Iterator[Incoming]:
+    """Members of a zip archive; what is refused goes to `report`."""
+    for member in archives.members(path, folder, settings.ANYMASK_MAX_IMAGE_BYTES):
+        if member.path is None:
+            assert member.error is not None
+            report.rejected.append((clean_name(member.name), member.error))
+        else:
+            yield Incoming(clean_name(member.name), member.path)
+
+
+def _take(
+    dataset: Dataset, incoming: Incoming, user: Any, rights: Rights, cage: Cage, folder: Path, report: UploadReport
+) -> None:
+    """One uploaded file, picture or archive, into the report."""
+    try:
+        if not archives.is_zip(incoming.path):
+            _take_picture(dataset, incoming, user, rights, cage, report)
+            return
+        for member in archive_files(incoming.path, folder, report):
+            if archives.is_zip(member.path):
+                problem = UserError("member_archive", "Archives inside an archive are not opened.")
+                report.rejected.append((member.name, problem))
+            else:
+                _take_picture(dataset, member, user, rights, cage, report)
+            member.path.unlink()
+    except UserError as problem:
+        report.rejected.append((incoming.name, problem))
+
+
+def _take_picture(
+    dataset: Dataset, incoming: Incoming, user: Any, rights: Rights, cage: Cage, report: UploadReport
+) -> None:
+    try:
+        image, created = image_add(dataset=dataset, incoming=incoming, user=user, cage=cage, rights=rights)
+    except UserError as problem:
+        report.rejected.append((incoming.name, problem))
+    else:
+        if created:
+            report.accepted.append(image)
+        else:
+            report.duplicates.append((incoming.name, image))
+
+
+def _on_disk(uploaded: UploadedFile, target: Path) -> Path:
+    """The upload as a file: where Django has put it already, or written now if it was small enough for memory."""
+    temporary = getattr(uploaded, "temporary_file_path", None)
+    if temporary is not None:
+        return Path(temporary())
+    with target.open("wb") as file:
+        for chunk in uploaded.chunks():
+            file.write(chunk)
+    return target

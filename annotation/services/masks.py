@@ -1,0 +1,209 @@
+"""Masks: saved once under the client's id, superseded and never edited, deleted and restored."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from annotation.errors import Conflict, UserError
+from annotation.models import Image, Mask, Task
+from annotation.signals import mask_saved, send_on_commit
+from modelzoo import rle
+
+NAMESPACE = uuid.UUID("6c0b3a0e-7a3c-5d6e-9b1f-2f4f6f0a8f11")
+
+
+def mask_save(*, image: Image, mask_uuid: uuid.UUID, user: Any, body: dict[str, Any]) -> tuple[Mask, bool]:
+    """Save an accepted mask; (mask, True), or (the same mask saved before, False) when the request is a repetition.
+
+    `body` has `segmentation` and any of: parent (uuid), category, crowd, stage, source, prompts, candidates, chosen,
+    predicted_iou, stability_score, crop_box, point_coords, model, seconds, edits, task (id). Area and box are computed
+    here. With a parent, the parent is superseded in the same transaction.
+
+    Raises UserError for a bad mask or parent, Conflict `mask_conflict` if the id is taken by another mask, Conflict
+    `mask_superseded` if the parent is no longer current: `details.current` is the uuid of the mask that is.
+    """
+    fields = _checked(image, body)
+    fields["body_digest"] = _digest(image, user, body, fields["segmentation"])
+    if (existing := Mask.objects.filter(uuid=mask_uuid).first()) is not None:
+        return _same(existing, fields["body_digest"]), False
+    parent = _parent(image, body.get("parent"))
+    try:
+        with transaction.atomic():
+            mask = Mask.objects.create(uuid=mask_uuid, image=image, parent=parent, created_by=user, **fields)
+            if parent is not None:
+                _supersede(parent, user)
+            send_on_commit(mask_saved, mask_id=mask.serial)
+    except IntegrityError:  # the same request came twice at once
+        existing = Mask.objects.filter(uuid=mask_uuid).first()
+        if existing is None:
+            raise
+        return _same(existing, fields["body_digest"]), False
+    return mask, True
+
+
+def mask_delete(*, mask: Mask, user: Any) -> Mask:
+    """Put a mask into the bin; deleting twice is deleting once. Raises Conflict if it was superseded meanwhile."""
+    for status in Mask.CURRENT:
+        changed = Mask.objects.filter(pk=mask.pk, status=status).update(
+            status=Mask.Status.DELETED,
+            status_before=status,
+            status_changed_at=timezone.now(),
+            status_changed_by=user,
+        )
+        if changed:
+            break
+    mask.refresh_from_db()
+    if mask.status == Mask.Status.SUPERSEDED:
+        raise _superseded(mask)
+    return mask
+
+
+def mask_restore(*, mask: Mask, user: Any) -> Mask:
+    """Take a mask out of the bin; a current one stays as it is. Raises Conflict if it was superseded meanwhile."""
+    with transaction.atomic():
+        row = Mask.objects.select_for_update().get(pk=mask.pk)
+        if row.status == Mask.Status.SUPERSEDED:
+            raise _superseded(row)
+        if row.status == Mask.Status.DELETED:
+            row.status = row.status_before or Mask.Status.ACCEPTED
+            row.status_before = ""
+            row.status_changed_at = timezone.now()
+            row.status_changed_by = user
+            row.save(update_fields=["status", "status_before", "status_changed_at", "status_changed_by"])
+            if row.status == Mask.Status.ACCEPTED:
+                send_on_commit(mask_saved, mask_id=row.serial)
+    return row
+
+
+def mask_history(*, mask: Mask) -> list[Mask]:
+    """All versions of this object, oldest first: back to the first ancestor and on to every revision of it."""
+    root = mask
+    seen = {root.serial}
+    while root.parent_id is not None and root.parent_id not in seen:
+        seen.add(root.parent_id)
+        root = Mask.objects.select_related("created_by").get(pk=root.parent_id)
+    versions, level = [root], [root.serial]
+    while level:
+        below = list(Mask.objects.filter(parent__in=level).select_related("created_by"))
+        versions.extend(below)
+        level = [row.serial for row in below]
+    return sorted(versions, key=lambda row: row.serial)
+
+
+def masks_add(
+    *,
+    image: Image,
+    records: Iterable[dict[str, Any]],
+    stage: str,
+    source: str,
+    status: str = Mask.Status.ACCEPTED,
+    model: str = "",
+    user: Any = None,
+) -> list[Mask]:
+    """Many masks of one image at once, made by a model or imported; those that are there already are left alone.
+
+    A record has `segmentation` and any of: category, crowd, predicted_iou, stability_score, crop_box, point_coords.
+    The id follows from image, model, source, category and pixels, so that work done twice gives the same masks once.
+    Returns the masks that are new. Raises UserError for a bad record; then none of this call is stored.
+    """
+    rows: dict[uuid.UUID, Mask] = {}
+    for record in records:
+        fields = _checked(image, {**record, "stage": stage, "source": source, "model": model})
+        name = json.dumps(
+            [image.pk, model, stage, source, fields["category"], fields["crowd"], fields["segmentation"]["counts"]]
+        )
+        key = uuid.uuid5(NAMESPACE, name)
+        rows[key] = Mask(uuid=key, image=image, status=status, created_by=user, **fields)
+    if not rows:
+        return []
+    with transaction.atomic():
+        Mask.objects.bulk_create(rows.values(), ignore_conflicts=True, batch_size=200)
+        stored = {mask.uuid: mask for mask in Mask.objects.filter(uuid__in=list(rows))}
+    # A row is ours if it carries the moment at which we made it.
+    return [stored[key] for key, row in rows.items() if stored[key].created_at == row.created_at]
+
+
+def _checked(image: Image, body: dict[str, Any]) -> dict[str, Any]:
+    """Fields of a new row: segmentation validated against the image, area and box computed. Raises UserError."""
+    try:
+        segmentation = rle.validate(body["segmentation"], image.height, image.width)
+    except rle.RLEError as problem:
+        raise UserError(problem.code, str(problem)) from None
+    area = rle.area(segmentation)
+    if area == 0:
+        raise UserError("mask_empty", "The mask has no pixels.")
+    return {
+        "segmentation": segmentation,
+        "bbox": rle.bbox(segmentation),
+        "area": area,
+        "category": body.get("category", ""),
+        "crowd": body.get("crowd", False),
+        "stage": body.get("stage") or image.dataset.stage,
+        "source": body["source"],
+        "prompts": body.get("prompts", []),
+        "candidates": body.get("candidates", []),
+        "chosen": body.get("chosen"),
+        "predicted_iou": body.get("predicted_iou"),
+        "stability_score": body.get("stability_score"),
+        "crop_box": body.get("crop_box"),
+        "point_coords": body.get("point_coords"),
+        "model": body.get("model", ""),
+        "seconds": body.get("seconds", 0.0),
+        "edits": body.get("edits", 0),
+        "task": _task(image, body.get("task")),
+    }
+
+
+def _task(image: Image, task_id: int | None) -> Task | None:
+    """The task of this image under which the mask was made; a lease that ended meanwhile does not lose the mask."""
+    if task_id is None:
+        return None
+    return Task.objects.filter(pk=task_id, image=image).first()
+
+
+def _digest(image: Image, user: Any, body: dict[str, Any], segmentation: rle.RLE) -> str:
+    """What makes two requests the same: everything that was sent, with the mask in its canonical form."""
+    # Active time may be told anew with a retry and says nothing about what was drawn.
+    told = {name: value for name, value in body.items() if name not in ("seconds", "segmentation")}
+    told |= {"counts": segmentation["counts"], "image": image.pk, "user": getattr(user, "pk", None)}
+    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _same(existing: Mask, digest: str) -> Mask:
+    if existing.body_digest != digest:
+        raise Conflict("mask_conflict", "Another mask was saved under this id.", {"id": str(existing.uuid)})
+    return existing
+
+
+def _parent(image: Image, parent_uuid: uuid.UUID | None) -> Mask | None:
+    if parent_uuid is None:
+        return None
+    parent = Mask.objects.filter(uuid=parent_uuid).first()
+    if parent is None or parent.image_id != image.pk:
+        raise UserError("parent_missing", "The mask to correct is not on this image.")
+    return parent
+
+
+def _supersede(parent: Mask, user: Any) -> None:
+    """Conditional: of two corrections at once, one wins and the other learns which."""
+    changed = Mask.objects.filter(pk=parent.pk, status__in=Mask.CURRENT).update(
+        status=Mask.Status.SUPERSEDED, status_changed_at=timezone.now(), status_changed_by=user
+    )
+    if not changed:
+        parent.refresh_from_db()
+        raise _superseded(parent)
+
+
+def _superseded(mask: Mask) -> Conflict:
+    current = next((row for row in reversed(mask_history(mask=mask)) if row.is_current), None)
+    if mask.status == Mask.Status.DELETED:
+        return Conflict("mask_deleted", "Somebody deleted this mask meanwhile.", {"current": None})
+    details = {"current": str(current.uuid) if current else None}
+    return Conflict("mask_superseded", "Somebody corrected this mask meanwhile.", details)

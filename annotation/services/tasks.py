@@ -1,0 +1,164 @@
+"""Human work: who holds which image until when. Every change is one conditional UPDATE; nothing is read and then saved.
+
+A lease is an id that only its holder knows, with an end. Whoever comes with a lease that has ended, or was taken over,
+gets Conflict `lease_lost`; masks are saved without a lease, so that work is never lost with it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import Case, F, Q, QuerySet, Value, When
+from django.utils import timezone
+
+from annotation.errors import Conflict, UserError
+from annotation.models import Dataset, Image, Task
+from annotation.signals import send_on_commit, task_claimed, task_submitted
+
+State = Task.State
+# Work that was submitted before and taken up again falls back to submitted when it is given up.
+_BACK = Case(When(submitted_at__isnull=False, then=Value(State.SUBMITTED.value)), default=Value(State.OPEN.value))
+BATCH = 20
+
+
+def task_claim_next(*, dataset: Dataset, user: Any) -> Task | None:
+    """The task this person holds already in the dataset, else the next free one, else None."""
+    now = timezone.now()
+    tasks = Task.objects.filter(image__dataset=dataset, kind=Task.Kind.ANNOTATE)
+    held = tasks.filter(state=State.CLAIMED, assignee=user, lease_expires_at__gt=now).order_by("id").first()
+    if held is not None:
+        return task_renew(task=held, lease=held.lease) if held.lease else held
+    while True:
+        ids = list(tasks.filter(_free(now)).order_by("-priority", "id").values_list("pk", flat=True)[:BATCH])
+        if not ids:
+            return None
+        for pk in ids:  # somebody may be quicker with the first ones; then the next is ours
+            if (task := _claim(Task.objects.filter(_free(now), pk=pk), user)) is not None:
+                return task
+
+
+def task_claim_image(*, image: Image, user: Any) -> Task:
+    """Take up this image, also one that was submitted or skipped. Raises Conflict `task_taken` if somebody has it."""
+    now = timezone.now()
+    mine = Q(state=State.CLAIMED, assignee=user)
+    for _ in range(3):  # a task may appear or end between two looks
+        task = _latest(image)
+        if task is None:
+            task = _create(image)
+        elif task.is_held_by(user.pk, now) and task.lease is not None:
+            return task_renew(task=task, lease=task.lease)
+        claimable = Task.objects.filter(_free(now) | mine | Q(state__in=[State.SUBMITTED, State.SKIPPED]), pk=task.pk)
+        if (claimed := _claim(claimable, user)) is not None:
+            return claimed
+    holder = _latest(image)
+    name = holder.assignee.get_username() if holder and holder.assignee else "somebody else"
+    until = holder.lease_expires_at.isoformat() if holder and holder.lease_expires_at else None
+    raise Conflict("task_taken", f"{name} is working on this image.", {"assignee": name, "until": until})
+
+
+def task_renew(*, task: Task, lease: uuid.UUID) -> Task:
+    """Hold on for another lease time. Raises Conflict `lease_lost`."""
+    return _change(task, lease, lease_expires_at=_lease_end())
+
+
+def task_submit(*, task: Task, lease: uuid.UUID, seconds: float, answer: str) -> Task:
+    """Done with the image; `seconds` of active time are added. The same submit sent twice counts once.
+
+    Raises Conflict `lease_lost`.
+    """
+    again = Task.objects.filter(pk=task.pk, lease=lease, state=State.SUBMITTED).first()
+    if again is not None:
+        return again
+    with transaction.atomic():
+        changed = _change(
+            task,
+            lease,
+            state=State.SUBMITTED,
+            seconds=F("seconds") + seconds,
+            answer=answer,
+            skip_reason="",
+            submitted_at=timezone.now(),
+            lease_expires_at=None,
+        )
+        send_on_commit(task_submitted, task_id=task.pk)
+    return changed
+
+
+def task_skip(*, task: Task, lease: uuid.UUID, reason: str) -> Task:
+    """Leave the image to nobody, with a reason; it is not offered again by itself. Raises Conflict `lease_lost`."""
+    return _change(task, lease, state=State.SKIPPED, skip_reason=reason, lease=None, lease_expires_at=None)
+
+
+def task_release(*, task: Task, lease: uuid.UUID) -> Task:
+    """Give the image back for others. Raises Conflict `lease_lost`."""
+    return _change(task, lease, state=_BACK, assignee=None, lease=None, lease_expires_at=None)
+
+
+def tasks_expire() -> int:
+    """Give back every image whose lease has ended; their number."""
+    ended = Task.objects.filter(state=State.CLAIMED, lease_expires_at__lte=timezone.now())
+    return ended.update(state=_BACK, assignee=None, lease=None, lease_expires_at=None)
+
+
+def tasks_upcoming(*, dataset: Dataset, limit: int = 3) -> list[int]:
+    """Ids of the images that will be offered next, for prefetching."""
+    free = Task.objects.filter(_free(timezone.now()), image__dataset=dataset, kind=Task.Kind.ANNOTATE)
+    return list(free.order_by("-priority", "id").values_list("image_id", flat=True)[:limit])
+
+
+def _free(now: datetime) -> Q:
+    return Q(state=State.OPEN) | Q(state=State.CLAIMED, lease_expires_at__lte=now)
+
+
+def _lease_end() -> datetime:
+    return timezone.now() + timedelta(seconds=settings.ANYMASK_TASK_LEASE_SECONDS)
+
+
+def _claim(claimable: QuerySet[Task], user: Any) -> Task | None:
+    """One UPDATE with the condition inside: of any number of people at once, one row changes for one of them."""
+    lease = uuid.uuid4()
+    try:
+        with transaction.atomic():
+            changed = claimable.update(
+                state=State.CLAIMED, assignee=user, lease=lease, lease_expires_at=_lease_end(), answer=""
+            )
+            if not changed:
+                return None
+            task = Task.objects.select_related("image", "assignee").get(lease=lease)
+            send_on_commit(task_claimed, task_id=task.pk)
+    except IntegrityError:  # another task of this image went live meanwhile
+        return None
+    return task
+
+
+def _latest(image: Image) -> Task | None:
+    """The live annotate task of an image, else its newest."""
+    tasks = Task.objects.filter(image=image, kind=Task.Kind.ANNOTATE).select_related("assignee")
+    live = tasks.filter(state__in=[State.OPEN, State.CLAIMED]).first()
+    return live or tasks.order_by("-id").first()
+
+
+def _create(image: Image) -> Task:
+    try:
+        with transaction.atomic():
+            return Task.objects.create(image=image)
+    except IntegrityError:
+        task = _latest(image)
+        assert task is not None
+        return task
+
+
+def _change(task: Task, held_with: uuid.UUID, /, **fields: Any) -> Task:
+    held = Task.objects.filter(pk=task.pk, lease=held_with, state=State.CLAIMED, lease_expires_at__gt=timezone.now())
+    if not held.update(**fields):
+        row = Task.objects.filter(pk=task.pk).select_related("assignee").first()
+        if row is None:
+            raise UserError("task_gone", "This task no longer exists.")
+        details = {"state": row.state, "assignee": row.assignee.get_username() if row.assignee else None}
+        message = "Your hold on this image has ended. Your masks are saved; take the image up again to go on."
+        raise Conflict("lease_lost", message, details)
+    return Task.objects.select_related("image", "assignee").get(pk=task.pk)
