@@ -24,6 +24,7 @@ State = Literal["ready", "pending", "failed", "absent"]
 SOON = declare("embed_image", queue="interactive", title="Prepare image", time_limit=600)
 LATER = declare("embed_upload", queue="batch", title="Prepare uploaded image", time_limit=600)
 KINDS = (SOON.name, LATER.name)
+SOON_AFTER_SWITCH = 8  # images that are encoded ahead of everything else when another version is put into service
 
 
 @dataclass(frozen=True)
@@ -130,15 +131,10 @@ def _state_of_job(state: str) -> State:
     return "failed" if state == Job.State.FAILED else "absent"
 
 
-def upcoming_embed(*, dataset_id: int, count: int) -> list[Job]:
-    """Queue the images that the next people will get, best first, before they ask."""
-    tasks = Task.objects.filter(image__dataset_id=dataset_id, state=Task.State.OPEN).select_related("image__dataset")
-    return images_embed([task.image for task in tasks.order_by("-priority", "id")[:count]], soon=True)
-
-
-def images_embed(images: Sequence[Image], *, soon: bool) -> list[Job]:
-    """Queue what is missing of these images of one dataset for its serving version."""
-    jobs = [embedding_request(image=image, soon=soon) for image in images]
+def images_embed(image_ids: Sequence[int]) -> list[Job]:
+    """Queue what is missing of these images, in this order: what people are about to open."""
+    images = Image.objects.select_related("dataset").in_bulk(list(image_ids))
+    jobs = [embedding_request(image=images[pk]) for pk in image_ids if pk in images]
     return [job for job in jobs if job is not None]
 
 
@@ -156,6 +152,3 @@ def embeddings_rebuild(*, dataset_id: int, on_image: Any = None) -> int:
         if on_image is not None:
             on_image()
     return queued
-
-
-SOON_AFTER_SWITCH = 8

@@ -64,11 +64,12 @@ def bootstrap_mean(values: Floats, groups: Sequence[object] | None, rules: Rules
     ``groups`` (length N) names what each value belongs to; None makes every value its own group. The same values,
     groups and seed give the same interval. N must be at least 1.
     """
-    if groups is None:
-        sums, sizes = values, np.ones(len(values))
-    else:
-        _, index = np.unique(np.asarray([str(group) for group in groups]), return_inverse=True)
-        sums, sizes = np.bincount(index, weights=values), np.bincount(index).astype(np.float64)
+    sums: Floats = values
+    sizes: Floats = np.ones(len(values))
+    if groups is not None:
+        index = np.unique(np.asarray([str(group) for group in groups]), return_inverse=True)[1]
+        sums = np.bincount(index, weights=values).astype(np.float64)
+        sizes = np.bincount(index).astype(np.float64)
     rng = np.random.default_rng(rules.seed)
     means = np.empty(rules.resamples)
     # Index matrices stay small (about 1M entries) so that 100k held-out masks do not cost gigabytes.

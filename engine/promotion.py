@@ -6,10 +6,12 @@ cannot both succeed, and a late one cannot undo what it never saw.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from annotation.errors import Conflict, UserError
@@ -25,7 +27,7 @@ def gate_rules() -> gate.Rules:
     return gate.Rules(min_masks=settings.ANYMASK_GATE_MIN_MASKS)
 
 
-def candidate_decide(*, run: TrainingRun, images: dict[str, int], stages: dict[str, str]) -> Promotion:
+def candidate_decide(*, run: TrainingRun, images: Mapping[str, object], stages: Mapping[str, str]) -> Promotion:
     """Judge the run's candidate against the serving version and switch, or record the refusal. Decides once.
 
     ``images`` and ``stages`` say, by mask id, on which image a held-out mask lies and in which stage it was made.
@@ -100,12 +102,11 @@ def version_restore(*, dataset_id: int, digest: str, by: Any) -> Promotion:
         )
 
 
-def versions_of(dataset_id: int) -> Any:
+def versions_of(dataset_id: int) -> QuerySet[ModelVersion]:
     """Queryset of the versions a dataset may serve: the shared base versions and what was trained on it."""
-    shared = ModelVersion.objects.filter(dataset__isnull=True)
-    own = ModelVersion.objects.filter(dataset_id=dataset_id)
-    trained = ModelVersion.objects.filter(runs_to__dataset_id=dataset_id)
-    return ModelVersion.objects.filter(pk__in=shared.union(own, trained).values("pk"))
+    # A run may end in weights that are known already, from another dataset with the same masks.
+    trained = TrainingRun.objects.filter(dataset_id=dataset_id, candidate__isnull=False).order_by().values("candidate")
+    return ModelVersion.objects.filter(Q(dataset__isnull=True) | Q(dataset_id=dataset_id) | Q(pk__in=trained))
 
 
 def _switch(

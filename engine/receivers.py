@@ -12,8 +12,9 @@ from annotation import storage
 from annotation.errors import NotReady
 from annotation.jobkit import declare, enqueue
 from annotation.models import Dataset, Image, Task
+from annotation.services.tasks import tasks_upcoming
 from annotation.signals import image_uploaded, task_claimed
-from engine.embeddings import embedding_request, upcoming_embed
+from engine.embeddings import embedding_request, images_embed
 from engine.models import Embedding, ModelVersion, Snapshot
 from engine.serving import default_version
 from engine.signals import serving_changed
@@ -35,8 +36,8 @@ def _prefetch(task_id: int, **_: Any) -> None:
     """Somebody starts on an image: encode it and the next ones of the queue at once."""
     task = Task.objects.select_related("image__dataset").filter(pk=task_id).first()
     if task is not None and default_is_registered():
-        embedding_request(image=task.image)
-        upcoming_embed(dataset_id=task.image.dataset_id, count=PREFETCH)
+        upcoming = tasks_upcoming(dataset=task.image.dataset, limit=PREFETCH)
+        images_embed([task.image_id, *upcoming])
 
 
 @receiver(serving_changed)

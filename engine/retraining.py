@@ -12,14 +12,15 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Count, QuerySet
+from django.db.models import Count
 from django.utils import timezone
 
 from annotation.errors import Conflict, NotReady, UserError
 from annotation.jobkit import declare, enqueue
-from annotation.models import Dataset, Image, Job, Mask, Stage
+from annotation.models import Dataset, Image, Job
 from engine.models import ModelVersion, TrainingRun
 from engine.serving import serving_version
+from engine.snapshots import masks_by_people
 
 logger = logging.getLogger(__name__)
 
@@ -53,15 +54,9 @@ class LoopState:
         return not self.reasons
 
 
-def judging_masks(dataset_id: int) -> QuerySet[Mask]:
-    """Accepted masks of a dataset that a person has seen: the only ones a model may be judged on."""
-    accepted = Mask.objects.filter(image__dataset_id=dataset_id, status=Mask.Status.ACCEPTED, crowd=False)
-    return accepted.exclude(stage=Stage.FULLY_AUTOMATIC, created_by=None, source=Mask.Source.MODEL)
-
-
 def new_masks_of(dataset_id: int) -> int:
     """Accepted masks on training images, made since the last run of this dataset was started."""
-    masks = judging_masks(dataset_id).filter(image__split=Image.Split.TRAIN)
+    masks = masks_by_people(dataset_id).filter(image__split=Image.Split.TRAIN)
     since = _last_start(dataset_id)
     return masks.filter(created_at__gt=since).count() if since else masks.count()
 
@@ -74,7 +69,7 @@ def _last_start(dataset_id: int) -> datetime | None:
 def loop_state(dataset: Dataset) -> LoopState:
     """Counts, the serving version, the open run, and every reason why no run could start now."""
     counts = dict(
-        judging_masks(dataset.pk)
+        masks_by_people(dataset.pk)
         .order_by()
         .values_list("image__split")
         .annotate(number=Count("pk"))

@@ -1,0 +1,128 @@
+"""A snapshot holds what counted at one moment, is known by its content, and never mixes the sides."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from annotation import storage
+from annotation.formats import manifest
+from engine.models import Snapshot
+from engine.snapshots import FOLDERS, manifest_lines, snapshot_freeze
+from modelzoo import rle
+from modelzoo.training.data import read_sa1b
+from tests.cast import add_image, add_mask, ellipse
+
+
+@pytest.fixture
+def pictures(cast):
+    """One image on each side."""
+    return {
+        split: add_image(cast.dataset, seed=seed, split=split)
+        for seed, split in enumerate(("train", "validation", "held_out"))
+    }
+
+
+def test_the_same_masks_give_the_same_digest_and_one_folder(cast, pictures):
+    for image in pictures.values():
+        add_mask(image)
+    first = snapshot_freeze(dataset=cast.dataset)
+    assert snapshot_freeze(dataset=cast.dataset) == first
+    # Also when the row is gone, as after a restored backup.
+    digest = first.digest
+    folder = storage.full(first.path)
+    written = (folder / "manifest.jsonl").stat().st_mtime_ns
+    Snapshot.objects.all().delete()
+    again = snapshot_freeze(dataset=cast.dataset)
+    assert (again.digest, again.path) == (digest, first.path)
+    assert (folder / "manifest.jsonl").stat().st_mtime_ns == written
+
+
+def test_another_mask_gives_another_digest_and_leaves_the_old_one_alone(cast, pictures):
+    add_mask(pictures["train"])
+    old = snapshot_freeze(dataset=cast.dataset)
+    before = {path: path.read_bytes() for path in storage.full(old.path).rglob("*") if path.is_file()}
+    add_mask(pictures["train"], ellipse(pictures["train"], x=0.2, size=0.1))
+    new = snapshot_freeze(dataset=cast.dataset)
+    assert new.digest != old.digest
+    assert {path: path.read_bytes() for path in storage.full(old.path).rglob("*") if path.is_file()} == before
+
+
+def test_every_side_is_its_own_folder(cast, pictures):
+    masks = {split: add_mask(image) for split, image in pictures.items()}
+    snapshot = snapshot_freeze(dataset=cast.dataset)
+    for split, mask in masks.items():
+        (record,) = read_sa1b(storage.full(snapshot.path) / split)
+        assert record.ids == [str(mask.serial)]
+        assert rle.iou(record.masks[0], mask.segmentation) == 1.0
+    assert snapshot.counts["train"] == {"images": 1, "masks": 1}
+    assert {line["split"] for line in manifest_lines(snapshot)} == {"train", "validation", "held_out"}
+
+
+def test_only_what_counts_is_frozen(cast, pictures):
+    image = pictures["train"]
+    kept = add_mask(image)
+    for status in ("proposed", "superseded", "deleted"):
+        add_mask(image, ellipse(image, x=0.3), status=status)
+    add_mask(image, ellipse(image, x=0.7), crowd=True)
+    snapshot = snapshot_freeze(dataset=cast.dataset)
+    (line,) = manifest_lines(snapshot)
+    assert [mask["id"] for mask in line["masks"]] == [str(kept.uuid)]
+
+
+def test_masks_no_person_saw_train_apart_and_judge_nothing(cast, pictures):
+    for image in pictures.values():
+        add_mask(image, stage="fully_automatic", source="model", created_by=None)
+    snapshot = snapshot_freeze(dataset=cast.dataset)
+    assert {name: snapshot.counts[name]["masks"] for name in FOLDERS} == {
+        "train": 0,
+        "train_automatic": 1,
+        "validation": 0,
+        "held_out": 0,
+    }
+
+
+def test_the_manifest_says_what_every_mask_is(cast, pictures):
+    mask = add_mask(pictures["held_out"], stage="semi_automatic", source="model_edited")
+    snapshot = snapshot_freeze(dataset=cast.dataset)
+    (line,) = manifest_lines(snapshot)
+    (entry,) = line["masks"]
+    assert (entry["key"], entry["id"]) == (mask.serial, str(mask.uuid))
+    assert (entry["stage"], entry["source"], entry["folder"]) == ("semi_automatic", "model_edited", "held_out")
+    assert line["sha256"] == pictures["held_out"].sha256
+
+
+def test_every_file_has_its_checksum(cast, pictures):
+    add_mask(pictures["train"])
+    snapshot = snapshot_freeze(dataset=cast.dataset)
+    folder = storage.full(snapshot.path) / "train"
+    listed = {row["path"]: row["sha256"] for row in manifest.files(folder)}
+    assert listed == {path.name: storage.sha256_of(path) for path in folder.iterdir() if path.name != manifest.NAME}
+
+
+def test_a_stopped_freeze_leaves_nothing_behind(cast, pictures):
+    add_mask(pictures["train"])
+
+    def stop():
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        snapshot_freeze(dataset=cast.dataset, on_image=stop)
+    assert not Snapshot.objects.exists()
+    assert (
+        not [path for path in (storage.root() / "snapshots").rglob("*") if path.is_file()]
+        if (storage.root() / "snapshots").exists()
+        else True
+    )
+
+
+def test_two_datasets_do_not_share_a_snapshot(cast, pictures):
+    from tests.cast import make_cast
+
+    other = make_cast("Vegetables")
+    for dataset in (cast.dataset, other.dataset):
+        add_mask(add_image(dataset, seed=9, split="train"))
+    one, two = snapshot_freeze(dataset=cast.dataset), snapshot_freeze(dataset=other.dataset)
+    assert one.path != two.path
+    assert json.loads((storage.full(two.path) / "train" / "manifest.json").read_text())["dataset"] == "Vegetables"
