@@ -68,7 +68,7 @@ export function promptRecord(steps: readonly PromptStep[]): Record<string, unkno
   return steps.map((step) =>
     step.kind === "box"
       ? { type: "box", x0: step.box.x0, y0: step.box.y0, x1: step.box.x1, y1: step.box.y1 }
-      : { type: "point", x: step.x, y: step.y, label: step.label },
+      : { type: "point", x: step.x, y: step.y, label: step.label, fed: step.fed },
   );
 }
 

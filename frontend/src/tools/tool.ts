@@ -19,6 +19,8 @@ export interface ToolContext {
   /** Shows a stroke that is still being drawn; null takes it off. */
   readonly previewStroke: (points: readonly ImagePoint[] | null, value: 0 | 1) => void;
   readonly hover: (point: ImagePoint | null) => void;
+  /** Selects the mask under the point, or nothing. */
+  readonly selectAt: (point: ImagePoint) => void;
   readonly brushRadius: () => number;
   /** Whether a touch, which has no second button, removes instead of adds. */
   readonly removing: () => boolean;

@@ -1,0 +1,103 @@
+import type { Journal } from "../core/journal";
+import type { Change, MaskItem, MaskStore } from "../core/maskStore";
+import { bodyFromItem } from "./records";
+
+export interface MaskSyncOptions {
+  readonly store: MaskStore;
+  readonly journal: Pick<Journal, "add">;
+  readonly imageId: number;
+  readonly taskId: () => number | null;
+  readonly newId: () => string;
+  readonly onError: (error: unknown) => void;
+}
+
+/**
+ * Turns local changes of masks, undo and redo included, into journal operations.
+ *
+ * The server never edits and never brings a superseded mask back. Undoing a correction is therefore one more
+ * correction, back to the old pixels, under a new id; `serverIds` remembers under which id a local mask lives there.
+ */
+export class MaskSync {
+  private readonly serverIds = new Map<string, string>();
+  private readonly known = new Set<string>();
+  private readonly correctedBy = new Map<string, string>();
+  private readonly off: () => void;
+
+  constructor(private readonly options: MaskSyncOptions) {
+    this.off = options.store.changed.on((set) => {
+      for (const change of set.changes) {
+        if (change.kind !== "mask") continue;
+        if (set.origin === "remote") this.learn(change);
+        else this.write(change);
+      }
+    });
+  }
+
+  close(): void {
+    this.off();
+  }
+
+  serverId(id: string): string {
+    return this.serverIds.get(id) ?? id;
+  }
+
+  private learn(change: Change & { kind: "mask" }): void {
+    if (change.after) this.known.add(change.id);
+  }
+
+  private write({ id, before, after }: Change & { kind: "mask" }): void {
+    if (before === null && after) {
+      this.writeNew(after);
+    } else if (before && after === null) {
+      // Undone. A correction is taken back when its parent becomes current again, just below.
+      if (before.parent === null || !this.correctedBy.has(before.parent)) this.add("delete", id);
+    } else if (before?.status === "superseded" && after?.status === "accepted") {
+      this.takeBack(after);
+    } else if (after?.status === "deleted") {
+      this.add("delete", id);
+    } else if (before?.status === "deleted" && after) {
+      this.add("restore", id);
+    }
+  }
+
+  private writeNew(item: MaskItem): void {
+    const parent = item.parent;
+    const again = this.known.has(item.id);
+    this.known.add(item.id);
+    if (parent) this.correctedBy.set(parent, item.id);
+    if (!again) {
+      this.put(item.id, item, parent && this.serverId(parent));
+    } else if (parent) {
+      this.putAnew(item, this.serverId(parent));
+    } else {
+      this.add("restore", item.id);
+    }
+  }
+
+  private takeBack(parent: MaskItem): void {
+    const child = this.correctedBy.get(parent.id);
+    this.correctedBy.delete(parent.id);
+    if (child) this.putAnew(parent, this.serverId(child));
+  }
+
+  private putAnew(item: MaskItem, parent: string): void {
+    const id = this.options.newId();
+    this.serverIds.set(item.id, id);
+    this.put(id, item, parent);
+  }
+
+  private put(id: string, item: MaskItem, parent: string | null): void {
+    const { imageId } = this.options;
+    const body = bodyFromItem(item, imageId, this.options.taskId(), parent);
+    this.send(this.options.journal.add({ imageId, maskId: id, kind: "put", body }));
+  }
+
+  private add(kind: "delete" | "restore", id: string): void {
+    const { imageId } = this.options;
+    this.send(this.options.journal.add({ imageId, maskId: this.serverId(id), kind, body: null }));
+  }
+
+  private send(adding: Promise<void>): void {
+    adding.catch(this.options.onError);
+  }
+}

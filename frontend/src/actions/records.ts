@@ -1,0 +1,135 @@
+import type { MaskRecord } from "../api/types";
+import type { Draft, PromptStep } from "../core/draft";
+import type { MaskItem } from "../core/maskStore";
+import { patchArea, patchBox } from "../core/patch";
+import { decodePatch } from "../core/rle";
+import type { Candidate } from "../segmenter/segmenter";
+
+/** A mask from the server as the editor holds it. Throws RleError if its run lengths are damaged. */
+export function itemFromRecord(record: MaskRecord): MaskItem {
+  const patch = decodePatch(record.segmentation);
+  return {
+    id: record.id,
+    segmentation: record.segmentation,
+    patch,
+    area: record.area ?? patchArea(patch),
+    status: record.status,
+    category: record.category,
+    source: record.source,
+    stage: record.stage,
+    parent: record.parent,
+    predictedIou: record.predicted_iou,
+    stability: record.stability_score,
+    prompts: record.prompts,
+    candidates: record.candidates,
+    chosen: record.chosen,
+    model: record.model,
+    seconds: record.seconds,
+    edits: record.edits,
+    createdBy: record.created_by ?? "",
+  };
+}
+
+/** What a PUT sends. Area, box, status and author are the server's to say. `parent` is the server's id of the parent. */
+export function bodyFromItem(item: MaskItem, imageId: number, taskId: number | null, parent: string | null) {
+  return {
+    image: imageId,
+    segmentation: item.segmentation,
+    category: item.category,
+    stage: item.stage || undefined,
+    source: item.source,
+    parent,
+    prompts: item.prompts,
+    candidates: item.candidates,
+    chosen: item.chosen,
+    predicted_iou: item.predictedIou,
+    stability_score: item.stability,
+    point_coords: pointCoords(item.prompts),
+    model: item.model,
+    seconds: Math.round(item.seconds * 100) / 100,
+    edits: item.edits,
+    task: taskId,
+  };
+}
+
+/** A mask that waits in the journal, made visible again after a reload. */
+export function itemFromBody(id: string, body: Record<string, unknown>, author: string): MaskItem {
+  const sent = body as unknown as ReturnType<typeof bodyFromItem>;
+  const patch = decodePatch(sent.segmentation);
+  return {
+    id,
+    segmentation: sent.segmentation,
+    patch,
+    area: patchArea(patch),
+    status: "accepted",
+    category: sent.category,
+    source: sent.source,
+    stage: sent.stage ?? "",
+    parent: sent.parent,
+    predictedIou: sent.predicted_iou,
+    stability: sent.stability_score,
+    prompts: sent.prompts,
+    candidates: sent.candidates,
+    chosen: sent.chosen,
+    model: sent.model,
+    seconds: sent.seconds,
+    edits: sent.edits,
+    createdBy: author,
+  };
+}
+
+/** The candidates that were on the screen, without their pixels: enough to study how people choose. */
+export function candidateRecords(candidates: readonly Candidate[]): Record<string, unknown>[] {
+  return candidates.map((one) => {
+    const box = patchBox(one.patch);
+    return {
+      token: one.token,
+      predicted_iou: round(one.predictedIou),
+      stability_score: round(one.stability),
+      area: one.area,
+      bbox: [box.x0, box.y0, box.x1 - box.x0, box.y1 - box.y0],
+    };
+  });
+}
+
+/** Draft that goes on from a saved mask: its prompts if they can be given again, else its pixels for the brush. */
+export function draftFromItem(item: MaskItem): Draft {
+  const steps = item.source === "model" ? stepsFromPrompts(item.prompts) : [];
+  const token = (item.candidates[item.chosen ?? -1] as { token?: unknown } | undefined)?.token;
+  return {
+    steps,
+    chosen: typeof token === "number" ? token : null,
+    parent: item.id,
+    edited: steps.length > 0 ? null : item.patch,
+    edits: 0,
+  };
+}
+
+function stepsFromPrompts(prompts: readonly unknown[]): PromptStep[] {
+  const steps: PromptStep[] = [];
+  for (const raw of prompts) {
+    const prompt = raw as Record<string, unknown>;
+    const fed = typeof prompt.fed === "number" ? prompt.fed : null;
+    if (prompt.type === "point" && typeof prompt.x === "number" && typeof prompt.y === "number") {
+      steps.push({ kind: "point", x: prompt.x, y: prompt.y, label: prompt.label === 0 ? 0 : 1, fed });
+    } else if (prompt.type === "box") {
+      const [x0, y0, x1, y1] = [prompt.x0, prompt.y0, prompt.x1, prompt.y1].map(Number);
+      if (x0 !== undefined && y0 !== undefined && x1 !== undefined && y1 !== undefined) {
+        steps.push({ kind: "box", box: { x0, y0, x1, y1 }, fed: null });
+      }
+    } else {
+      return [];
+    }
+  }
+  return steps;
+}
+
+function pointCoords(prompts: readonly unknown[]): number[][] | null {
+  const points = prompts
+    .map((raw) => raw as Record<string, unknown>)
+    .filter((prompt) => prompt.type === "point" && prompt.label === 1)
+    .map((prompt) => [Number(prompt.x), Number(prompt.y)]);
+  return points.length > 0 ? points : null;
+}
+
+const round = (value: number): number => Math.round(value * 10_000) / 10_000;
