@@ -34,8 +34,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         options.run(options)
-    except (CheckpointError, ConfigError, DataError, FileNotFoundError, KeyError) as error:
-        print(error.args[0] if isinstance(error, KeyError) else error, file=sys.stderr)
+    except FileNotFoundError as error:
+        print(f"There is no file {error.filename}.", file=sys.stderr)
+        return 2
+    except (CheckpointError, ConfigError, DataError) as error:
+        print(error, file=sys.stderr)
         return 2
     return 0
 

@@ -17,7 +17,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from modelzoo.build import build
+from modelzoo.build import build, rebuild
 
 MOST_BYTES = 4 * 1024**3  # ViT-H in float32 is 2.6 GB
 
@@ -73,8 +73,8 @@ def load_checkpoint(path: Path | str, map_location: str = "cpu", variant: str | 
 def build_from(header: Mapping[str, Any], path: Path) -> Any:
     """The empty model that a checkpoint's header describes."""
     try:
-        return build(str(header["variant"]), **header.get("config", {}))
-    except (KeyError, TypeError) as error:
+        return rebuild(str(header["variant"]), header["config"])
+    except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path.name} describes a model that this version does not know: {error}") from error
 
 

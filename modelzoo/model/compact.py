@@ -121,7 +121,7 @@ def prompt_sequence(
 
 
 def anymask_compact(long_side: int = 384) -> Compact:
-    """About 3.6 million parameters."""
+    """3.1 million parameters. `long_side`: pixels of the longer side that pictures are resized to."""
     return Compact(
         long_side=long_side,
         widths=(32, 48, 96, 192),

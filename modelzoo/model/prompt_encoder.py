@@ -42,7 +42,7 @@ class RandomPositions(nn.Module):
 
 
 class PromptEncoder(nn.Module):
-    """Prompts -> sparse tokens B x N x C and a dense map B x C x h x w.
+    """Prompts -> sparse tokens B x N x C and a dense map 1 or B x C x h x w.
 
     embed_dim: C; image_embedding_size: (h, w) of the image embedding; input_image_size: (H, W) of the padded frame;
     mask_in_chans: hidden width for masks, which come as B x 1 x 4h x 4w logits.
@@ -96,7 +96,7 @@ class PromptEncoder(nn.Module):
         result: Tensor = self.mask_downscaling(masks)
         return result
 
-    def no_mask(self, batch: int) -> Tensor:
+    def no_mask(self, batch: int = 1) -> Tensor:
         """What stands in for a mask when there is none: B x C x h x w (a view, not a copy)."""
         return self.no_mask_embed.weight.view(1, -1, 1, 1).expand(batch, -1, *self.image_embedding_size)
 
@@ -109,8 +109,8 @@ class PromptEncoder(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """points B x N x 2, labels B x N, boxes B x 4 (x0, y0, x1, y1), masks B x 1 x 4h x 4w; any may be None.
 
-        Returns (sparse B x K x C, dense B x C x h x w). Points without a box get one padding point, because the
-        reference was trained so; a box counts as two corner points after the others.
+        Returns (sparse B x K x C, dense B x C x h x w), dense of batch 1 without masks. Points without a box get one
+        padding point, because the reference was trained so; a box counts as two corner points after the others.
         """
         coords, kinds = [], []
         if points is not None:
@@ -125,10 +125,9 @@ class PromptEncoder(nn.Module):
             coords.append(boxes.reshape(-1, 2, 2).to(torch.float32))
             corners = torch.tensor([[BOX_TOP_LEFT, BOX_BOTTOM_RIGHT]], device=boxes.device)
             kinds.append(corners.expand(boxes.shape[0], 2))
-        batch = coords[0].shape[0] if coords else (masks.shape[0] if masks is not None else 1)
         if coords:
             sparse = self.embed_points(torch.cat(coords, dim=1), torch.cat(kinds, dim=1))
         else:
-            sparse = self.no_mask_embed.weight.new_zeros(batch, 0, self.embed_dim)
-        dense = self.no_mask(batch) if masks is None else self.embed_masks(masks)
+            sparse = self.no_mask_embed.weight.new_zeros(1 if masks is None else masks.shape[0], 0, self.embed_dim)
+        dense = self.no_mask() if masks is None else self.embed_masks(masks)
         return sparse, dense

@@ -190,7 +190,7 @@ def cells(height: int, width: int, random: Random) -> tuple[np.ndarray, list[np.
     canvas = np.empty((height, width, 3), np.float32)
     canvas[:] = background
     canvas += 25 * (smooth_noise(height, width, random)[..., None] - 0.5)
-    size = random.uniform(10, 0.2 * min(height, width))
+    size = random.uniform(10, max(12.0, 0.2 * min(height, width)))
     taken, masks = np.zeros((height, width), bool), []
     for _ in range(int(random.integers(8, 50))):
         one = drawn(

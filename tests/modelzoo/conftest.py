@@ -15,6 +15,11 @@ from modelzoo.predictor import Predictor
 from tests.modelzoo.reference import GOLDEN, golden_json, pytest_terminal_summary  # noqa: F401  a hook
 
 
+@pytest.fixture(autouse=True)
+def data_folder():
+    """In place of the one for the web application: modelzoo knows no Django, and its tests need none."""
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread():
     """The reference data was recorded on one thread; more of them would only add noise to tiny maps."""

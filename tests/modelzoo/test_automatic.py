@@ -107,7 +107,7 @@ def test_own_point_grids(predictor, image):
 
 
 @pytest.mark.parametrize(
-    "settings",
+    "impossible",
     [
         {"points_per_side": None},
         {"point_grids": [np.zeros((1, 2))]},
@@ -117,9 +117,9 @@ def test_own_point_grids(predictor, image):
         {"points_per_side": 2, "crop_n_layers": 2, "crop_n_points_downscale_factor": 2},
     ],
 )
-def test_impossible_settings_are_refused_at_once(predictor, settings):
+def test_impossible_settings_are_refused_at_once(predictor, impossible):
     with pytest.raises(ValueError):
-        AutomaticMaskGenerator(predictor, **settings)
+        AutomaticMaskGenerator(predictor, **impossible)
 
 
 @pytest.mark.parametrize("size", [(60, 130), (130, 60)])

@@ -144,7 +144,7 @@ def test_the_four_outputs_of_the_export_form(small_sam, golden, case, parity):
     points = torch.from_numpy(golden[f"export.{given}.point_coords"])
     labels = torch.from_numpy(golden[f"export.{given}.point_labels"])
     encoder = small_sam.prompt_encoder
-    dense = encoder.no_mask(1)
+    dense = encoder.no_mask()
     if case == "points3_mask":
         dense = encoder.embed_masks(torch.from_numpy(golden["img0.points3_mask.mask_input"])[None])
     with torch.no_grad():

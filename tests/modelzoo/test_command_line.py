@@ -1,0 +1,70 @@
+"""python -m modelzoo, as a person types it."""
+
+import json
+
+import pytest
+import torch
+from PIL import Image
+
+from modelzoo import rle
+from modelzoo.__main__ import main
+from modelzoo.build import build
+from modelzoo.checkpoint import save_checkpoint
+from tests.modelzoo.scenes import scene, write_coco
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    torch.manual_seed(2)
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    save_checkpoint(build("anymask_compact", long_side=64), path)
+    return str(path)
+
+
+def test_list_names_every_model(capsys):
+    assert main(["list"]) == 0
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in ("anymask_compact", "sam_vit_b", "sam_vit_l", "sam_vit_h"))
+
+
+def test_evaluate_writes_every_promised_figure(tmp_path, weights):
+    folder = write_coco(tmp_path / "set", count=2)
+    report = tmp_path / "report.json"
+    arguments = ["--images", str(folder / "images"), "--coco", str(folder / "annotations.json"), "--out", str(report)]
+    assert main(["evaluate", "--model", weights, "--max-clicks", "5", *arguments]) == 0
+    found = json.loads(report.read_text())
+    figures = "masks miou_1 miou_1_oracle miou_3 miou_5 miou_box noc85 noc90 encoder_ms decoder_ms"
+    promised = set(figures.split())
+    assert promised <= set(found)
+    assert found["masks"] == 4
+    assert found["encoder_ms"] > 0
+
+
+def test_segment_writes_one_sa1b_record(tmp_path, weights):
+    image, _ = scene()
+    Image.fromarray(image).save(tmp_path / "picture.png")
+    arguments = ["--points-per-side", "4", "--pred-iou-thresh", "0", "--stability-score-thresh", "0"]
+    assert main(["segment", str(tmp_path / "picture.png"), "--out", str(tmp_path), "--model", weights, *arguments]) == 0
+    record = json.loads((tmp_path / "picture.json").read_text())
+    assert record["image"]["width"] == 128
+    for annotation in record["annotations"]:
+        rle.validate(annotation["segmentation"], 96, 128)
+
+
+def test_export_writes_a_decoder(tmp_path, weights, capsys):
+    assert main(["export", "--model", weights, "--out", str(tmp_path)]) == 0
+    assert (tmp_path / "anymask_compact.decoder.onnx").stat().st_size > 100_000
+    assert "sha256" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["export", "--out", ".", "--model", "nothing"], "no weights called 'nothing'"),
+        (["segment", "x.png", "--out", "."], "no file x.png"),
+        (["train", "missing.toml"], "Cannot read"),
+    ],
+)
+def test_mistakes_are_said_in_one_sentence(capsys, arguments, sentence):
+    assert main(arguments) == 2
+    assert sentence in capsys.readouterr().err

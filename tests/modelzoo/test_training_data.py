@@ -1,0 +1,109 @@
+"""Reading labelled folders for training and evaluation."""
+
+import json
+
+import numpy as np
+import pytest
+
+from modelzoo import rle
+from modelzoo.training.batches import Batches, covered_share, load_corpus
+from modelzoo.training.config import ConfigError, DataSource, TrainConfig, read_config
+from modelzoo.training.data import DataError, load_sample, read_coco, read_sa1b, split_off
+from modelzoo.training.synthetic import scene as synthetic_scene
+from tests.modelzoo.scenes import scene, write_coco
+
+
+def test_coco_folders_come_back_as_they_were_drawn(tmp_path):
+    records = read_coco(write_coco(tmp_path / "set"))
+    assert len(records) == 4
+    sample = load_sample(records[0])
+    image, masks = scene(1)
+    assert np.array_equal(sample.image, image)
+    assert all(np.array_equal(rle.decode(found), mask) for found, mask in zip(sample.masks, masks, strict=True))
+
+
+def test_only_the_named_licences_are_read(tmp_path):
+    folder = write_coco(tmp_path / "set")
+    assert len(read_coco(folder, licences=("CC0",))) == 4
+    assert read_coco(folder, licences=("MIT",)) == []
+
+
+def test_sa1b_folders_are_read_and_manifests_passed_over(tmp_path):
+    image, masks = scene()
+    from PIL import Image
+
+    Image.fromarray(image).save(tmp_path / "sa_1.png")
+    record = {
+        "image": {"image_id": 1, "width": 128, "height": 96, "file_name": "sa_1.png"},
+        "annotations": [{"id": 7, "segmentation": rle.encode(masks[0])}],
+    }
+    (tmp_path / "sa_1.json").write_text(json.dumps(record))
+    (tmp_path / "manifest.json").write_text("{}")
+    [found] = read_sa1b(tmp_path)
+    assert found.ids == ["7"]
+    assert np.array_equal(rle.decode(found.masks[0]), masks[0])
+
+
+def test_a_broken_mask_is_named(tmp_path):
+    folder = write_coco(tmp_path / "set")
+    document = json.loads((folder / "annotations.json").read_text())
+    document["annotations"][2]["segmentation"]["counts"] = "5"
+    (folder / "annotations.json").write_text(json.dumps(document))
+    with pytest.raises(DataError, match="annotation 3"):
+        read_coco(folder)
+
+
+@pytest.mark.parametrize("name", ["../secret.png", "/etc/passwd", "a/../../b.png"])
+def test_names_never_lead_out_of_the_folder(tmp_path, name):
+    folder = write_coco(tmp_path / "set")
+    document = json.loads((folder / "annotations.json").read_text())
+    document["images"][0]["file_name"] = name
+    (folder / "annotations.json").write_text(json.dumps(document))
+    with pytest.raises(DataError, match="outside its folder"):
+        read_coco(folder)
+
+
+def test_a_group_never_stands_on_both_sides_of_a_split(tmp_path):
+    folder = write_coco(tmp_path / "set", count=12)
+    document = json.loads((folder / "annotations.json").read_text())
+    for number, image in enumerate(document["images"]):
+        image["sequence"] = f"video {number // 3}"
+    (folder / "annotations.json").write_text(json.dumps(document))
+    training, validation = split_off(read_coco(folder), 0.4)
+    assert len(training) + len(validation) == 12
+    assert not {record.group for record in training} & {record.group for record in validation}
+
+
+def test_a_step_is_the_same_batch_whoever_makes_it(tmp_path):
+    source = DataSource(write_coco(tmp_path / "set", count=6))
+    config = TrainConfig(out=tmp_path, data=(source,), batch=2, prompts=3, long_sides=(64,), steps=10)
+    first, second = (Batches(config, load_corpus(config))[4] for _ in range(2))
+    assert first.pixels.equal(second.pixels)
+    assert first.points.equal(second.points)
+    assert not Batches(config, load_corpus(config))[5].pixels.equal(first.pixels)
+
+
+def test_cover_is_the_share_of_each_cell():
+    mask = np.zeros((8, 8), bool)
+    mask[:4, :2] = True
+    assert covered_share(mask).tolist() == [[0.5, 0.0], [0.0, 0.0]]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_synthetic_scenes_hold_masks_of_their_own_size(seed):
+    image, masks = synthetic_scene(64, 96, np.random.default_rng(seed))
+    assert image.shape == (64, 96, 3)
+    assert image.dtype == np.uint8
+    assert masks
+    assert all(mask.shape == (64, 96) and mask.dtype == bool and mask.any() for mask in masks)
+
+
+def test_unknown_settings_are_refused(tmp_path):
+    (tmp_path / "train.toml").write_text('out = "run"\nlerning_rate = 1\n')
+    with pytest.raises(ConfigError, match="lerning_rate"):
+        read_config(tmp_path / "train.toml")
+
+
+def test_a_run_without_data_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="Nothing to train on"):
+        TrainConfig(out=tmp_path, synthetic=0.0)
