@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Everything on one machine: prepare what is missing, then web, workers and beat under one process manager.
+# Called by `make run`; environment: PORT, HOST, ANYMASK_DATA and the rest of docs/settings.md.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+export PORT="${PORT:-8000}" HOST="${HOST:-127.0.0.1}" ANYMASK_DATA="${ANYMASK_DATA:-$PWD/data}"
+export PATH="$PWD/.venv/bin:$PATH" PYTHONUNBUFFERED=1 OMP_WAIT_POLICY=PASSIVE
+export ANYMASK_DEMO="${ANYMASK_DEMO:-1}"
+
+python -m config.ready --free
+python manage.py migrate --verbosity 0
+python manage.py prepare
+python manage.py load_samples
+python manage.py prepare --encode 3
+python -m config.ready --wait &
+# The port is passed on as the environment says: honcho would count it up for every process.
+exec honcho start --no-prefix --port "$PORT" --procfile docker/start/Procfile
