@@ -23,6 +23,7 @@ State = Literal["ready", "pending", "failed", "absent"]
 # Two kinds, since a queue is worked off in order: what somebody looks at must not wait behind a bulk upload.
 SOON = declare("embed_image", queue="interactive", title="Prepare image", time_limit=600)
 LATER = declare("embed_upload", queue="batch", title="Prepare uploaded image", time_limit=600)
+REBUILD = declare("rebuild_embeddings", queue="batch", title="Prepare images for the new model")
 KINDS = (SOON.name, LATER.name)
 SOON_AFTER_SWITCH = 8  # images that are encoded ahead of everything else when another version is put into service
 

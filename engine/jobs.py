@@ -7,7 +7,7 @@ from typing import Any
 from annotation.errors import UserError
 from annotation.jobkit import JobContext, job, periodic
 from annotation.models import Image
-from engine import embeddings, receivers, retraining
+from engine import embeddings, retraining
 from engine.pipeline import run_execute
 from engine.serving import version_by_digest
 from engine.stages import running
@@ -38,7 +38,7 @@ def _embed(ctx: JobContext, image_id: int, digest: str) -> dict[str, Any]:
     return {"bytes": row.byte_size}
 
 
-@job(receivers.REBUILD.name)
+@job(embeddings.REBUILD.name)
 def rebuild_embeddings(ctx: JobContext, *, dataset: int) -> dict[str, Any]:
     """Queue the images of live tasks for the version that serves now."""
     return {"queued": embeddings.embeddings_rebuild(dataset_id=dataset, on_image=ctx.check_cancelled)}

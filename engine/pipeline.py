@@ -243,7 +243,9 @@ class Curve:
                 # What came after the checkpoint is trained again.
                 self.points = [point for point in self.points if point["step"] <= line["step"]]
             elif line.get("event") in ("step", "validation"):
-                self.points.append({name: value for name, value in line.items() if name not in ("event", "steps")})
+                point = {name: value for name, value in line.items() if name not in ("event", "steps")}
+                # A validation says nothing of the loss: it keeps the last one, so that every point has one.
+                self.points.append({"loss": self.points[-1].get("loss") if self.points else None, **point})
         if len(self.points) > CURVE_POINTS:
             self.points = self.points[len(self.points) % 2 :: 2]
         return bool(lines)
@@ -254,6 +256,6 @@ class Curve:
         share = step / steps
         if minutes:
             share = max(share, float(self._last.get("seconds", 0)) / (minutes * 60))
-        loss = next((point["loss"] for point in reversed(self.points) if "loss" in point), None)
+        loss = self.points[-1]["loss"] if self.points else None
         told = "" if loss is None else f", loss {loss:.3f}"
         return min(1.0, share), f"Training: step {step} of {steps}{told}"

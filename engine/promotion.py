@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from annotation.errors import Conflict, UserError
+from annotation.errors import Conflict, Missing
 from annotation.signals import send_on_commit
 from engine import gate
 from engine.models import Evaluation, ModelVersion, Promotion, ServingModel, TrainingRun
@@ -82,14 +82,15 @@ def _refuse(run: TrainingRun, serving: ModelVersion, candidate: ModelVersion, ve
 def version_restore(*, dataset_id: int, digest: str, by: Any) -> Promotion:
     """Put an earlier (or refused) version into service because a person says so.
 
-    UserError when the version is not one of this dataset's; Conflict when the serving version changed meanwhile.
+    Missing when the version is not one of this dataset's; Conflict when it serves already, or when another version was
+    put into service meanwhile.
     """
     version = versions_of(dataset_id).filter(digest=digest).first()
     if version is None:
-        raise UserError("unknown_model", "This dataset has no model with that digest.")
+        raise Missing("unknown_model", "This dataset has no model with that digest.")
     current = serving_version(dataset_id)
     if current.pk == version.pk:
-        raise UserError("already_serving", f"{version.name} is the serving model already.")
+        raise Conflict("already_serving", f"{version.name} is the serving model already.")
     name = getattr(by, "username", "") or "the command line"
     with transaction.atomic():
         return _switch(

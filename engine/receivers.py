@@ -10,17 +10,16 @@ from django.dispatch import receiver
 
 from annotation import storage
 from annotation.errors import NotReady
-from annotation.jobkit import declare, enqueue
+from annotation.jobkit import enqueue
 from annotation.models import Dataset, Image, Task
 from annotation.services.tasks import tasks_upcoming
 from annotation.signals import image_uploaded, task_claimed
-from engine.embeddings import embedding_request, images_embed
+from engine.embeddings import REBUILD, embedding_request, images_embed
 from engine.models import Embedding, ModelVersion, Snapshot
 from engine.serving import default_version
 from engine.signals import serving_changed
 
 PREFETCH = 3
-REBUILD = declare("rebuild_embeddings", queue="batch", title="Prepare images for the new model")
 
 
 @receiver(image_uploaded)

@@ -87,7 +87,7 @@ def loop_state(dataset: Dataset) -> LoopState:
         held_out_masks=held_out,
         held_out_needed=settings.ANYMASK_GATE_MIN_MASKS,
         serving=serving,
-        open_run=open_run if open_run and not _abandoned(open_run) else None,
+        open_run=open_run if open_run and not is_abandoned(open_run) else None,
         reasons=_reasons(train, held_out, serving, open_run),
     )
 
@@ -99,7 +99,7 @@ def _reasons(train: int, held_out: int, serving: ModelVersion | None, open_run: 
         reasons.append(Reason("no_model", "No model is registered yet."))
     elif serving.variant not in TRAINABLE:
         reasons.append(Reason("model_not_trainable", f"A {serving.variant} model cannot be retrained here."))
-    if open_run is not None and not _abandoned(open_run):
+    if open_run is not None and not is_abandoned(open_run):
         reasons.append(Reason("training_open", "A training run is already under way."))
     if train < settings.ANYMASK_TRAIN_MIN_MASKS:
         needed = settings.ANYMASK_TRAIN_MIN_MASKS
@@ -173,7 +173,7 @@ def run_close(run: TrainingRun, *, state: str, code: str = "", message: str = ""
     run.refresh_from_db()
 
 
-def _abandoned(run: TrainingRun) -> bool:
+def is_abandoned(run: TrainingRun) -> bool:
     """Whether an open run's job has ended without it: cancelled while it waited, or set aside by the sweeper."""
     return run.job is None or run.job.state in Job.ENDED
 
@@ -185,7 +185,7 @@ def runs_reconcile(*, dataset_id: int | None = None) -> int:
         runs = runs.filter(dataset_id=dataset_id)
     closed = 0
     for run in runs:
-        if not _abandoned(run):
+        if not is_abandoned(run):
             continue
         if run.job is not None and run.job.state == Job.State.CANCELLED:
             run_close(run, state=TrainingRun.State.CANCELLED, code="cancelled", message="Cancelled.")

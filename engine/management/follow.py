@@ -22,8 +22,11 @@ def job_finish(job: Job, out: OutputWrapper) -> Job:
     from engine import jobs  # noqa: F401  binds the functions of the jobs to their kinds
 
     def work() -> None:
+        # Again after an unexpected failure: without workers nobody else would make the next attempt.
         try:
-            jobkit.run(job.pk)
+            while Job.objects.filter(pk=job.pk, state__in=Job.OPEN).exists():
+                if not jobkit.run(job.pk):
+                    time.sleep(LOOK_SECONDS)
         finally:
             connection.close()
 
@@ -40,8 +43,6 @@ def job_finish(job: Job, out: OutputWrapper) -> Job:
                 told = line
             if not job.is_open:
                 break
-            if job.state == Job.State.QUEUED and job.attempts and not jobkit.workers_alive():
-                raise CommandError(f"{job.title} did not end well: {job.error_message or 'see its log'}")
             time.sleep(LOOK_SECONDS)
     except KeyboardInterrupt:
         jobkit.cancel(job)

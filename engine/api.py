@@ -1,0 +1,235 @@
+"""Routes of the engine: embeddings and decoders for the browser, the loop for its page."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import FileResponse, HttpResponse, HttpResponseNotModified
+from django.urls import reverse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.generics import ListAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from annotation import storage
+from annotation.access import Role, dataset_for, image_for
+from annotation.api.http import CursorPages
+from annotation.errors import Missing
+from annotation.models import Image
+from engine import embeddings
+from engine.models import Embedding, ModelVersion, TrainingRun
+from engine.promotion import version_restore, versions_of
+from engine.retraining import loop_state, run_start
+from engine.serializers import EmbeddingOut, LoopOut, ModelVersionOut, TrainingRunOut, loop_out
+from engine.serving import serving_version, serving_versions, version_by_digest
+
+# What is addressed by digest never changes; "private", since only members may see it.
+FOR_EVER = "private, max-age=31536000, immutable"
+NOTHING = "There is nothing here, or you are not a member of its dataset."
+
+
+# --- Embeddings and decoders -------------------------------------------------------------------------------------
+
+
+class ImageEmbeddingView(APIView):
+    """The embedding of one image."""
+
+    @extend_schema(
+        operation_id="image_embedding",
+        parameters=[
+            OpenApiParameter(
+                "model",
+                str,
+                description="Digest of a version to stay with; default: the one that serves the dataset.",
+            )
+        ],
+        responses=EmbeddingOut,
+    )
+    def get(self, request: Request, image_id: int) -> Response:
+        """Where the image stands. Asking for one that is not prepared yet has it prepared at once."""
+        image = image_for(request.user, image_id)
+        state = embeddings.readiness(image, self._version(request, image))
+        if state.state == "absent":
+            embeddings.embedding_request(image=image, version=state.version)
+            state = embeddings.readiness(image, state.version)
+        return Response(embedding_out(image, state))
+
+    @extend_schema(operation_id="image_embedding_retry", request=None, responses=EmbeddingOut)
+    def post(self, request: Request, image_id: int) -> Response:
+        """Prepare the image again after a failure."""
+        image = image_for(request.user, image_id, Role.ANNOTATOR)
+        version = self._version(request, image)
+        embeddings.embedding_request(image=image, version=version)
+        return Response(embedding_out(image, embeddings.readiness(image, version)))
+
+    def _version(self, request: Request, image: Image) -> ModelVersion:
+        """Work in progress keeps the version it started with by naming it."""
+        digest = request.query_params.get("model", "")
+        if not digest:
+            return serving_version(image.dataset_id)
+        version = versions_of(image.dataset_id).filter(digest=digest).first()
+        if version is None:
+            raise Missing("unknown_model", "This dataset has no model with that digest.")
+        return version
+
+
+def embedding_out(image: Image, state: embeddings.Readiness) -> dict[str, Any]:
+    """One answer for the editor: what to load, or what it is waiting for."""
+    row, job = state.embedding, state.job
+    message = {"ready": "", "failed": job.error_message if job else "", "absent": "", "pending": ""}[state.state]
+    if state.state == "pending":
+        message = (
+            "Waiting for a worker." if job is not None and job.state == "queued" else "The model looks at the image."
+        )
+    return {
+        "state": state.state if state.state != "absent" else "pending",
+        "message": message,
+        "url": reverse("embedding-file", args=[image.sha256, state.version.digest]) if row else None,
+        "model": state.version.digest,
+        "layout": row.layout if row else [],
+        "frame": row.frame if row else None,
+        "decoder_url": reverse("decoder-file", args=[state.version.digest]),
+        "job": str(job.pk) if job else None,
+    }
+
+
+class EmbeddingFileView(APIView):
+    """An embedding file by what it is made of."""
+
+    @extend_schema(operation_id="embedding_file", responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
+    def get(self, request: Request, image_sha256: str, digest: str) -> HttpResponse | FileResponse:
+        """float16, little-endian. X-Embedding-Layout says the tensors' names and shapes as JSON."""
+        user: Any = request.user
+        rows = Embedding.objects.filter(image__sha256=image_sha256, version__digest=digest)
+        row = rows.filter(image__dataset__members__user=user).order_by("id").first()
+        if row is None:
+            raise Missing("not_found", NOTHING)
+        answer = _file(request, row.path, f"{image_sha256[:32]}-{digest[:32]}", "application/octet-stream")
+        answer["X-Embedding-Layout"] = json.dumps(row.layout)
+        return answer
+
+
+class DecoderFileView(APIView):
+    """The decoder of a version as ONNX."""
+
+    @extend_schema(operation_id="decoder_file", responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
+    def get(self, request: Request, digest: str) -> HttpResponse | FileResponse:
+        """Shared versions are for everybody who is signed in, a dataset's own for its members."""
+        version = version_by_digest(digest)
+        if version.dataset_id is not None and not _reaches(request.user, version):
+            raise Missing("unknown_model", "There is no model with this digest.")
+        return _file(request, version.decoder_path, f"decoder-{digest[:32]}", "application/octet-stream")
+
+
+def _reaches(user: Any, version: ModelVersion) -> bool:
+    """Whether the user is a member of a dataset that this version was trained on."""
+    own = ModelVersion.objects.filter(pk=version.pk)
+    return own.filter(dataset__members__user=user).exists() or own.filter(runs_to__dataset__members__user=user).exists()
+
+
+def _file(request: Request, path: str, tag: str, media_type: str) -> HttpResponse | FileResponse:
+    """A stored file that never changes, or 304 if the browser has it."""
+    etag = f'"{tag}"'
+    if etag in (part.strip() for part in request.headers.get("If-None-Match", "").split(",")):
+        answer: HttpResponse | FileResponse = HttpResponseNotModified()
+    else:
+        try:
+            answer = FileResponse(storage.full(path).open("rb"), content_type=media_type)
+        except FileNotFoundError:
+            raise Missing("file_missing", "The file is gone; ask for it to be made again.") from None
+    answer["ETag"] = etag
+    answer["Cache-Control"] = FOR_EVER
+    return answer
+
+
+# --- The loop ----------------------------------------------------------------------------------------------------
+
+
+class LoopView(APIView):
+    """Today's values of the loop."""
+
+    @extend_schema(operation_id="loop", responses=LoopOut)
+    def get(self, request: Request, dataset_id: int) -> Response:
+        """Counts, what serves, what runs, and why no run could start if so."""
+        dataset = dataset_for(request.user, dataset_id)
+        return Response(loop_out(dataset, loop_state(dataset)))
+
+
+class RunPages(CursorPages):
+    """Newest first."""
+
+    ordering = "-id"
+    page_size = 20
+
+
+def runs() -> QuerySet[TrainingRun]:
+    """Runs with everything their JSON needs."""
+    related = ("dataset", "job", "snapshot", "base", "candidate")
+    return TrainingRun.objects.select_related(*related).prefetch_related("evaluations__version", "decisions")
+
+
+class TrainingRunsView(ListAPIView):
+    """The runs of a dataset."""
+
+    serializer_class = TrainingRunOut
+    pagination_class = RunPages
+    queryset = TrainingRun.objects.none()
+
+    def get_queryset(self) -> QuerySet[TrainingRun]:
+        """For members only."""
+        dataset = dataset_for(self.request.user, self.kwargs["dataset_id"])
+        return runs().filter(dataset=dataset)
+
+    @extend_schema(operation_id="training_runs")
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Newest first."""
+        return super().get(request, *args, **kwargs)
+
+    @extend_schema(operation_id="training_run_start", request=None, responses={201: TrainingRunOut})
+    def post(self, request: Request, dataset_id: int) -> Response:
+        """Start one. 409 training_open while another is under way, 400 not_enough_masks with the reasons."""
+        dataset = dataset_for(request.user, dataset_id, Role.LEAD)
+        run = run_start(dataset=dataset, trigger=TrainingRun.Trigger.PERSON, by=request.user)
+        return Response(TrainingRunOut(runs().get(pk=run.pk)).data, status=201)
+
+
+class TrainingRunView(APIView):
+    """One run."""
+
+    @extend_schema(operation_id="training_run", responses=TrainingRunOut)
+    def get(self, request: Request, run_id: int) -> Response:
+        """With its curve, evaluations and decision."""
+        user: Any = request.user
+        run = runs().filter(pk=run_id, dataset__members__user=user).first()
+        if run is None:
+            raise Missing("not_found", NOTHING)
+        return Response(TrainingRunOut(run).data)
+
+
+class ModelsView(APIView):
+    """The versions a dataset may serve."""
+
+    @extend_schema(operation_id="models", responses=ModelVersionOut(many=True))
+    def get(self, request: Request, dataset_id: int) -> Response:
+        """Newest first; the shared base versions and what was trained on this dataset."""
+        dataset = dataset_for(request.user, dataset_id)
+        serving = serving_versions([dataset.pk]).get(dataset.pk)
+        rows = versions_of(dataset.pk).select_related("parent")
+        context = {"serving": serving.pk if serving else None}
+        return Response(ModelVersionOut(rows, many=True, context=context).data)
+
+
+class ModelRestoreView(APIView):
+    """Put a version into service."""
+
+    @extend_schema(operation_id="model_restore", request=None, responses=ModelVersionOut)
+    def post(self, request: Request, dataset_id: int, digest: str) -> Response:
+        """By a lead's word, whatever the gate said. 409 if the serving version changed meanwhile."""
+        dataset = dataset_for(request.user, dataset_id, Role.LEAD)
+        promotion = version_restore(dataset_id=dataset.pk, digest=digest, by=request.user)
+        version = ModelVersion.objects.select_related("parent").get(pk=promotion.to_version_id)
+        return Response(ModelVersionOut(version, context={"serving": version.pk}).data)

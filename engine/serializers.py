@@ -1,0 +1,223 @@
+"""Shapes that the engine's routes give out. They never query; what they need comes with the row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from annotation.models import Job
+from engine.models import Evaluation, ModelVersion, Promotion, TrainingRun
+from engine.retraining import LoopState, is_abandoned
+
+SIZE = serializers.ListField(child=serializers.IntegerField(), min_length=2, max_length=2, help_text="[height, width]")
+
+
+class LayoutOut(serializers.Serializer):
+    """One tensor of an embedding file; they follow one another in this order."""
+
+    name = serializers.CharField()
+    shape = serializers.ListField(child=serializers.IntegerField(), help_text="[channels, height, width]")
+
+
+class FrameOut(serializers.Serializer):
+    """How the picture lies in the model's input; every size is [height, width]."""
+
+    original_size = SIZE
+    input_size = SIZE
+    padded_size = SIZE
+
+
+class EmbeddingOut(serializers.Serializer):
+    """Where the image stands for the model, and where its embedding and decoder are once it is ready."""
+
+    state = serializers.ChoiceField(choices=["ready", "pending", "failed"])
+    message = serializers.CharField()
+    url = serializers.CharField(allow_null=True, help_text="float16, little-endian, tensors one after the other.")
+    model = serializers.CharField(help_text="Digest of the model version.")
+    layout = LayoutOut(many=True)
+    frame = FrameOut(allow_null=True)
+    decoder_url = serializers.CharField(help_text="ONNX file of the decoder.")
+    job = serializers.UUIDField(allow_null=True, help_text="The job that prepares the image.")
+
+
+class ModelVersionOut(serializers.ModelSerializer):
+    """One version; `context["serving"]` is the id of the one that serves."""
+
+    parent = serializers.CharField(source="parent.digest", default=None, allow_null=True)  # type: ignore[assignment]
+    serving = serializers.SerializerMethodField()
+    state = serializers.ChoiceField(choices=ModelVersion.State.choices)
+    metrics = serializers.DictField(child=serializers.FloatField(allow_null=True), help_text="On held-out images.")
+
+    class Meta:
+        model = ModelVersion
+        fields = ["digest", "name", "variant", "parent", "serving", "state", "metrics", "created_at"]
+
+    def get_serving(self, row: ModelVersion) -> bool:
+        """Whether annotators of the dataset work with it now."""
+        return bool(row.pk == self.context["serving"])
+
+
+class SnapshotOut(serializers.Serializer):
+    """What a run was trained and judged on."""
+
+    digest = serializers.CharField()
+    images = serializers.IntegerField()
+    masks = serializers.IntegerField()
+    parts = serializers.DictField(
+        child=serializers.DictField(child=serializers.IntegerField()), help_text="Images and masks per part."
+    )
+
+
+class EvaluationOut(serializers.ModelSerializer):
+    """Measured on the held-out images of the run's snapshot."""
+
+    role = serializers.ChoiceField(choices=Evaluation.Role.choices)
+    digest = serializers.CharField(source="version.digest")
+    summary = serializers.DictField(child=serializers.FloatField(allow_null=True))
+
+    class Meta:
+        model = Evaluation
+        fields = ["role", "digest", "summary", "images"]
+
+
+class DecisionOut(serializers.ModelSerializer):
+    """What the gate said; the numbers hold every comparison with its interval."""
+
+    kind = serializers.ChoiceField(choices=Promotion.Kind.choices)
+    numbers = serializers.JSONField()
+
+    class Meta:
+        model = Promotion
+        fields = ["kind", "reason", "numbers", "at"]
+
+
+class RunErrorOut(serializers.Serializer):
+    """Why a run came to nothing."""
+
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
+class TrainingRunOut(serializers.ModelSerializer):
+    """One run; rows come with dataset, job, snapshot, base, candidate, evaluations and decisions."""
+
+    state = serializers.SerializerMethodField()
+    progress = serializers.SerializerMethodField(help_text="0..1")
+    message = serializers.SerializerMethodField()
+    curve = serializers.ListField(
+        child=serializers.DictField(child=serializers.FloatField(allow_null=True)),
+        help_text="Points with step, loss and, after a validation, its figures.",
+    )
+    snapshot = serializers.SerializerMethodField()
+    base = serializers.CharField(source="base.digest", help_text="Digest of the version that training started from.")
+    candidate = serializers.CharField(source="candidate.digest", default=None, allow_null=True)
+    evaluations = EvaluationOut(many=True)
+    decision = serializers.SerializerMethodField()
+    error = serializers.SerializerMethodField()
+    job = serializers.UUIDField(source="job_id", allow_null=True)
+
+    class Meta:
+        model = TrainingRun
+        fields = [
+            "id",
+            "dataset",
+            "trigger",
+            "state",
+            "progress",
+            "message",
+            "curve",
+            "snapshot",
+            "base",
+            "candidate",
+            "evaluations",
+            "decision",
+            "error",
+            "job",
+            "created_at",
+            "finished_at",
+        ]
+
+    @extend_schema_field(serializers.ChoiceField(choices=TrainingRun.State.choices))
+    def get_state(self, row: TrainingRun) -> str:
+        """A run whose job has ended without it is over, also before anything has tidied up."""
+        if row.is_open and is_abandoned(row):
+            cancelled = row.job is not None and row.job.state == Job.State.CANCELLED
+            return str(TrainingRun.State.CANCELLED if cancelled else TrainingRun.State.FAILED)
+        return row.state
+
+    def get_progress(self, row: TrainingRun) -> float:
+        """As its job says."""
+        if row.state == TrainingRun.State.FINISHED:
+            return 1.0
+        return row.job.progress if row.job else 0.0
+
+    def get_message(self, row: TrainingRun) -> str:
+        """While it is open what its job says, afterwards how it ended."""
+        if not row.is_open:
+            return row.message
+        return (row.job.message or row.job.error_message) if row.job else ""
+
+    @extend_schema_field(SnapshotOut(allow_null=True))
+    def get_snapshot(self, row: TrainingRun) -> dict[str, Any] | None:
+        """Totals and parts."""
+        if row.snapshot is None:
+            return None
+        counts = row.snapshot.counts
+        return {
+            "digest": row.snapshot.digest,
+            "images": sum(part["images"] for part in counts.values()),
+            "masks": sum(part["masks"] for part in counts.values()),
+            "parts": counts,
+        }
+
+    @extend_schema_field(DecisionOut(allow_null=True))
+    def get_decision(self, row: TrainingRun) -> dict[str, Any] | None:
+        """Null until it is decided."""
+        decisions = list(row.decisions.all())
+        return dict(DecisionOut(decisions[0]).data) if decisions else None
+
+    @extend_schema_field(RunErrorOut(allow_null=True))
+    def get_error(self, row: TrainingRun) -> dict[str, str] | None:
+        """Null unless it failed or was cancelled."""
+        return {"code": row.error_code, "message": row.message} if row.error_code else None
+
+
+class ReasonOut(serializers.Serializer):
+    """One thing that stands against a run."""
+
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
+class LoopOut(serializers.Serializer):
+    """Today's values of the loop."""
+
+    new_masks = serializers.IntegerField(help_text="On training images, since the last run was started.")
+    retrain_after = serializers.IntegerField()
+    auto_retrain = serializers.BooleanField()
+    train_masks = serializers.IntegerField()
+    held_out_masks = serializers.IntegerField()
+    held_out_needed = serializers.IntegerField()
+    can_retrain = serializers.BooleanField()
+    reasons = ReasonOut(many=True, help_text="Why no run can start now; empty if one can.")
+    serving = ModelVersionOut(allow_null=True)
+    open_run = TrainingRunOut(allow_null=True)
+
+
+def loop_out(dataset: Any, state: LoopState) -> dict[str, Any]:
+    """The state of the loop as JSON."""
+    context = {"serving": state.serving.pk if state.serving else None}
+    return {
+        "new_masks": state.new_masks,
+        "retrain_after": dataset.retrain_after,
+        "auto_retrain": dataset.auto_retrain,
+        "train_masks": state.train_masks,
+        "held_out_masks": state.held_out_masks,
+        "held_out_needed": state.held_out_needed,
+        "can_retrain": state.can_retrain,
+        "reasons": [{"code": reason.code, "message": reason.message} for reason in state.reasons],
+        "serving": ModelVersionOut(state.serving, context=context).data if state.serving else None,
+        "open_run": TrainingRunOut(state.open_run).data if state.open_run else None,
+    }
