@@ -167,6 +167,10 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "SCHEMA_PATH_PREFIX": "/api/",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "annotation.api.schema.outputs_are_complete",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "RoleEnum": "annotation.models.Member.Role",
         "StageEnum": "annotation.models.Stage",
@@ -177,6 +181,9 @@ SPECTACULAR_SETTINGS = {
         "TaskStateEnum": "annotation.models.Task.State",
         "TaskAnswerEnum": "annotation.models.Task.Answer",
         "JobStateEnum": "annotation.models.Job.State",
+        "JobQueueEnum": "annotation.models.Job.Queue",
+        "PromptTypeEnum": ["point", "box", "mask", "text"],
+        "ReadinessEnum": ["ready", "pending", "failed", "absent"],
     },
 }
 

@@ -17,7 +17,7 @@ from rest_framework.pagination import CursorPagination
 from rest_framework.parsers import JSONParser
 from rest_framework.response import Response
 
-from annotation.errors import UserError
+from annotation.errors import TooLarge, UserError
 
 logger = logging.getLogger(__name__)
 
@@ -210,3 +210,13 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBa
 def server_error(request: HttpRequest) -> HttpResponseBase:
     """500: our fault; the log has the trace."""
     return error("unexpected", "Something unexpected went wrong on the server.", status_code=500)
+
+
+def refuse_large_upload(request: Any, limit: int) -> None:
+    """Refuse by the announced length, before the body is read. Raises TooLarge."""
+    try:
+        announced = int(request.META.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        announced = 0
+    if announced > limit:
+        raise TooLarge("upload_too_large", f"One upload may have {limit >> 20} MiB at the most.")

@@ -1,0 +1,74 @@
+"""Who may reach what. All is looked up through the caller's memberships: what they are no member of is not there.
+
+A stranger gets Missing (404), a member whose role does not reach so far NotAllowed (403).
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from annotation.errors import Missing, NotAllowed
+from annotation.models import Dataset, Image, Job, Mask, Member, Task
+
+Role = Member.Role
+NOTHING = "There is nothing here, or you are not a member of its dataset."
+
+
+def dataset_for(user: Any, dataset_id: int, role: str = Role.VIEWER) -> Dataset:
+    """A dataset in which the user has at least this role."""
+    return _member(user, dataset_id, role).dataset
+
+
+def image_for(user: Any, image_id: int, role: str = Role.VIEWER) -> Image:
+    """An image of a dataset in which the user has at least this role, with its dataset."""
+    image = Image.objects.select_related("dataset").filter(pk=image_id, dataset__members__user=user).first()
+    if image is None:
+        raise Missing("not_found", NOTHING)
+    _member(user, image.dataset_id, role)
+    return image
+
+
+def mask_for(user: Any, mask_uuid: uuid.UUID, role: str = Role.VIEWER) -> Mask:
+    """A mask by its public id, with image, dataset, parent and maker."""
+    masks = Mask.objects.select_related("image__dataset", "parent", "created_by")
+    mask = masks.filter(uuid=mask_uuid, image__dataset__members__user=user).first()
+    if mask is None:
+        raise Missing("not_found", NOTHING)
+    _member(user, mask.image.dataset_id, role)
+    return mask
+
+
+def task_for(user: Any, task_id: int, role: str = Role.VIEWER) -> Task:
+    """A task with its image."""
+    tasks = Task.objects.select_related("image__dataset", "assignee")
+    task = tasks.filter(pk=task_id, image__dataset__members__user=user).first()
+    if task is None:
+        raise Missing("not_found", NOTHING)
+    _member(user, task.image.dataset_id, role)
+    return task
+
+
+def job_for(user: Any, job_id: uuid.UUID, *, change: bool = False) -> Job:
+    """A job of one of the user's datasets, or one they started; to change it takes its starter or a lead."""
+    job = Job.objects.filter(pk=job_id).first()
+    if job is None:
+        raise Missing("not_found", NOTHING)
+    mine = job.created_by_id == user.pk
+    if job.dataset_id is None:
+        if not mine:
+            raise Missing("not_found", NOTHING)
+    else:
+        _member(user, job.dataset_id, Role.LEAD if change and not mine else Role.VIEWER)
+    return job
+
+
+def _member(user: Any, dataset_id: int, role: str) -> Member:
+    member = Member.objects.select_related("dataset").filter(dataset=dataset_id, user=user).first()
+    if member is None:
+        raise Missing("not_found", NOTHING)
+    if not member.reaches(role):
+        needed = Role(role).label
+        message = f"This takes the role of {needed}; you are {member.get_role_display()} of this dataset."
+        raise NotAllowed("role_too_low", message, {"role": member.role, "needed": str(role)})
+    return member

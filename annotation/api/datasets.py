@@ -1,0 +1,215 @@
+"""Datasets, members, their jobs, exports and imports."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.http import FileResponse
+from django.http.response import HttpResponseBase
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import generics, status
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from annotation import selectors
+from annotation.access import Role, dataset_for, job_for
+from annotation.api.http import refuse_large_upload
+from annotation.api.schema import REFUSALS
+from annotation.api.serializers import (
+    DatasetIn,
+    DatasetOut,
+    ExportIn,
+    ImportIn,
+    JobOut,
+    MemberIn,
+    MemberOut,
+    RoleIn,
+)
+from annotation.errors import Missing
+from annotation.models import Dataset, Job, Member
+from annotation.services import datasets, exports, imports
+
+
+def _dataset_out(user: Any, dataset_id: int) -> dict[str, Any]:
+    return dict(DatasetOut(selectors.datasets_of(user).get(pk=dataset_id)).data)
+
+
+class DatasetsView(generics.ListAPIView[Any]):
+    """The caller's datasets."""
+
+    serializer_class = DatasetOut
+    queryset = Dataset.objects.none()
+
+    def get_queryset(self) -> Any:
+        """Only those the caller is a member of."""
+        return selectors.datasets_of(self.request.user)
+
+    @extend_schema(operation_id="datasets_list", responses={200: DatasetOut(many=True), **REFUSALS})
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Datasets of which the caller is a member, oldest first."""
+        return super().get(request, *args, **kwargs)
+
+    @extend_schema(
+        operation_id="datasets_create", request=DatasetIn, responses={201: DatasetOut, **REFUSALS}, filters=False
+    )
+    def post(self, request: Request) -> Response:
+        """Make a dataset; whoever makes it leads it."""
+        data = DatasetIn(data=request.data)
+        data.is_valid(raise_exception=True)
+        dataset = datasets.dataset_create(user=request.user, **data.validated_data)
+        return Response(_dataset_out(request.user, dataset.pk), status=status.HTTP_201_CREATED)
+
+
+class DatasetView(APIView):
+    """One dataset."""
+
+    @extend_schema(operation_id="datasets_get", responses={200: DatasetOut, **REFUSALS})
+    def get(self, request: Request, dataset_id: int) -> Response:
+        """The dataset as the caller sees it."""
+        dataset_for(request.user, dataset_id)
+        return Response(_dataset_out(request.user, dataset_id))
+
+    @extend_schema(
+        operation_id="datasets_change", request=DatasetIn(partial=True), responses={200: DatasetOut, **REFUSALS}
+    )
+    def patch(self, request: Request, dataset_id: int) -> Response:
+        """Change name, description, stage, licence, source or retraining. Leads only."""
+        dataset = dataset_for(request.user, dataset_id, Role.LEAD)
+        data = DatasetIn(dataset, data=request.data, partial=True)
+        data.is_valid(raise_exception=True)
+        datasets.dataset_update(dataset=dataset, **data.validated_data)
+        return Response(_dataset_out(request.user, dataset_id))
+
+    @extend_schema(operation_id="datasets_delete", responses={204: None, **REFUSALS})
+    def delete(self, request: Request, dataset_id: int) -> Response:
+        """Remove the dataset with its images, masks and exports. Leads only."""
+        datasets.dataset_delete(dataset=dataset_for(request.user, dataset_id, Role.LEAD))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class MembersView(APIView):
+    """People of a dataset."""
+
+    @extend_schema(operation_id="members_list", responses={200: MemberOut(many=True), **REFUSALS})
+    def get(self, request: Request, dataset_id: int) -> Response:
+        """Everybody with a role."""
+        dataset = dataset_for(request.user, dataset_id)
+        return Response(MemberOut(dataset.members.select_related("user"), many=True).data)
+
+    @extend_schema(operation_id="members_add", request=MemberIn, responses={201: MemberOut, **REFUSALS})
+    def post(self, request: Request, dataset_id: int) -> Response:
+        """Give somebody a role. Leads only."""
+        dataset = dataset_for(request.user, dataset_id, Role.LEAD)
+        data = MemberIn(data=request.data)
+        data.is_valid(raise_exception=True)
+        member = datasets.member_add(dataset=dataset, **data.validated_data)
+        return Response(MemberOut(member).data, status=status.HTTP_201_CREATED)
+
+
+class MemberView(APIView):
+    """One person's role."""
+
+    def _member(self, request: Request, dataset_id: int, member_id: int) -> Member:
+        dataset = dataset_for(request.user, dataset_id, Role.LEAD)
+        member = dataset.members.select_related("user").filter(pk=member_id).first()
+        if member is None:
+            raise Missing("not_found", "There is no such member.")
+        return member
+
+    @extend_schema(operation_id="members_change", request=RoleIn, responses={200: MemberOut, **REFUSALS})
+    def patch(self, request: Request, dataset_id: int, member_id: int) -> Response:
+        """Change a role. Leads only; the last lead stays one."""
+        member = self._member(request, dataset_id, member_id)
+        data = RoleIn(data=request.data)
+        data.is_valid(raise_exception=True)
+        return Response(MemberOut(datasets.member_update(member=member, **data.validated_data)).data)
+
+    @extend_schema(operation_id="members_remove", responses={204: None, **REFUSALS})
+    def delete(self, request: Request, dataset_id: int, member_id: int) -> Response:
+        """Take the role away. Leads only; the last lead stays."""
+        datasets.member_remove(member=self._member(request, dataset_id, member_id))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class DatasetJobsView(generics.ListAPIView[Any]):
+    """Machine work for a dataset."""
+
+    serializer_class = JobOut
+    queryset = Job.objects.none()
+
+    def get_queryset(self) -> Any:
+        """Newest first."""
+        dataset = dataset_for(self.request.user, self.kwargs["dataset_id"])
+        return dataset.jobs.select_related("created_by").defer("log", "payload")
+
+    @extend_schema(operation_id="jobs_list", responses={200: JobOut(many=True), **REFUSALS})
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Jobs of a dataset, newest first."""
+        return super().get(request, *args, **kwargs)
+
+    def paginate_queryset(self, queryset: Any) -> Any:
+        """Newest first needs its own key."""
+        self.paginator.ordering = ("-created_at", "-id")  # type: ignore[union-attr]
+        return super().paginate_queryset(queryset)
+
+
+class ExportsView(APIView):
+    """Exports of a dataset."""
+
+    @extend_schema(operation_id="exports_start", request=ExportIn, responses={202: JobOut, **REFUSALS})
+    def post(self, request: Request, dataset_id: int) -> Response:
+        """Write the dataset as COCO or SA-1B; the job's result says when it is verified. Reviewers and leads."""
+        dataset = dataset_for(request.user, dataset_id, Role.REVIEWER)
+        data = ExportIn(data=request.data)
+        data.is_valid(raise_exception=True)
+        job = exports.export_request(dataset=dataset, export_format=data.validated_data["format"], user=request.user)
+        return Response(JobOut(job).data, status=status.HTTP_202_ACCEPTED)
+
+
+class ExportDownloadView(APIView):
+    """The archive of a finished export."""
+
+    @extend_schema(
+        operation_id="exports_download", responses={(200, "application/zip"): OpenApiTypes.BINARY, **REFUSALS}
+    )
+    def get(self, request: Request, job_id: uuid.UUID) -> HttpResponseBase:
+        """One zip archive. Everybody who may see the dataset."""
+        path, name = exports.export_file(job=job_for(request.user, job_id))
+        response = FileResponse(path.open("rb"), as_attachment=True, filename=name, content_type="application/zip")
+        response.headers["Cache-Control"] = "private, no-cache"
+        return response
+
+
+class ImportsView(APIView):
+    """Imports into a dataset."""
+
+    parser_classes = [MultiPartParser]
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuse what is too large before a byte of it is read."""
+        refuse_large_upload(request, settings.ANYMASK_MAX_ARCHIVE_BYTES)
+        super().initial(request, *args, **kwargs)
+
+    @extend_schema(
+        operation_id="imports_start",
+        request={"multipart/form-data": ImportIn},
+        responses={202: JobOut, **REFUSALS},
+        parameters=[OpenApiParameter("dataset_id", int, OpenApiParameter.PATH)],
+    )
+    def post(self, request: Request, dataset_id: int) -> Response:
+        """Take a zip archive of pictures with COCO or SA-1B annotations; the job's result itemises it. Leads only."""
+        dataset = dataset_for(request.user, dataset_id, Role.LEAD)
+        data = ImportIn(data=request.data)
+        data.is_valid(raise_exception=True)
+        job = imports.import_request(
+            dataset=dataset,
+            upload=data.validated_data["file"],
+            import_format=data.validated_data["format"],
+            user=request.user,
+        )
+        return Response(JobOut(job).data, status=status.HTTP_202_ACCEPTED)

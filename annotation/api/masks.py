@@ -1,0 +1,89 @@
+"""Masks: saved once under the client's id, corrected by a successor, deleted and restored."""
+
+from __future__ import annotations
+
+import uuid
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from annotation.access import Role, image_for, mask_for
+from annotation.api.schema import REFUSALS
+from annotation.api.serializers import MaskIn, MaskOut
+from annotation.errors import Conflict
+from annotation.models import Mask
+from annotation.services import masks
+
+
+class MaskView(APIView):
+    """One mask under the id that its client made."""
+
+    @extend_schema(operation_id="masks_get", responses={200: MaskOut, **REFUSALS})
+    def get(self, request: Request, mask_id: uuid.UUID) -> Response:
+        """The mask, whatever its status."""
+        return Response(MaskOut(mask_for(request.user, mask_id)).data)
+
+    @extend_schema(operation_id="masks_save", request=MaskIn, responses={200: MaskOut, 201: MaskOut, **REFUSALS})
+    def put(self, request: Request, mask_id: uuid.UUID) -> Response:
+        """Save an accepted mask: 201, or 200 for the same request again.
+
+        409 `mask_conflict` if another mask has this id; 409 `mask_superseded` if the parent was corrected meanwhile,
+        with the current mask as details. Annotators, reviewers and leads.
+        """
+        data = MaskIn(data=request.data)
+        data.is_valid(raise_exception=True)
+        body = data.validated_data
+        image = image_for(request.user, body.pop("image"), Role.ANNOTATOR)
+        try:
+            mask, created = masks.mask_save(image=image, mask_uuid=mask_id, user=request.user, body=body)
+        except Conflict as conflict:
+            _attach_current(conflict)
+            raise
+        code = status.HTTP_201_CREATED if created else status.HTTP_200_OK
+        return Response(MaskOut(mask).data, status=code)
+
+    @extend_schema(operation_id="masks_delete", responses={204: None, **REFUSALS})
+    def delete(self, request: Request, mask_id: uuid.UUID) -> Response:
+        """Put the mask into the bin; it can be restored. Annotators, reviewers and leads."""
+        masks.mask_delete(mask=mask_for(request.user, mask_id, Role.ANNOTATOR), user=request.user)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class MaskRestoreView(APIView):
+    """Out of the bin."""
+
+    @extend_schema(operation_id="masks_restore", request=None, responses={200: MaskOut, **REFUSALS})
+    def post(self, request: Request, mask_id: uuid.UUID) -> Response:
+        """Undo a deletion. Annotators, reviewers and leads."""
+        mask = mask_for(request.user, mask_id, Role.ANNOTATOR)
+        try:
+            masks.mask_restore(mask=mask, user=request.user)
+        except Conflict as conflict:
+            _attach_current(conflict)
+            raise
+        return Response(MaskOut(mask_for(request.user, mask_id)).data)
+
+
+class MaskHistoryView(APIView):
+    """All versions of one object."""
+
+    @extend_schema(operation_id="masks_history", responses={200: MaskOut(many=True), **REFUSALS})
+    def get(self, request: Request, mask_id: uuid.UUID) -> Response:
+        """From the first version to the newest."""
+        versions = masks.mask_history(mask=mask_for(request.user, mask_id))
+        by_serial = {row.serial: row for row in versions}
+        for row in versions:
+            if row.parent_id is not None:
+                row.parent = by_serial.get(row.parent_id, row.parent)
+        return Response(MaskOut(versions, many=True).data)
+
+
+def _attach_current(conflict: Conflict) -> None:
+    """Both versions are needed to decide: the whole current mask goes with the refusal."""
+    current = conflict.details.get("current")
+    if isinstance(current, str):
+        row = Mask.objects.select_related("parent", "created_by").get(uuid=current)
+        conflict.details["current"] = dict(MaskOut(row).data)

@@ -1,0 +1,141 @@
+"""Images, uploads, imports and exports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.urls import reverse
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from annotation import ports, selectors
+from annotation.models import Image, Task
+
+READINESS = ("ready", "pending", "failed", "absent")
+
+
+class ImageIn(serializers.ModelSerializer[Any]):
+    """What a lead may set."""
+
+    class Meta:
+        model = Image
+        fields = ["licence", "source", "credit"]
+
+
+class ImageOut(serializers.ModelSerializer[Any]):
+    """An image; rows come from selectors.with_summary, readiness for all of a page from the port."""
+
+    file_url = serializers.SerializerMethodField(help_text="The picture whose pixels all coordinates mean.")
+    thumbnail_url = serializers.SerializerMethodField()
+    overlay_url = serializers.SerializerMethodField(
+        help_text="Masks as a transparent PNG of the thumbnail's size; null without masks."
+    )
+    mask_count = serializers.IntegerField(help_text="Accepted masks.")
+    task_state = serializers.ChoiceField(choices=Task.State.choices, allow_null=True)
+    readiness = serializers.SerializerMethodField(help_text="Whether the serving model has seen the image.")
+
+    class Meta:
+        model = Image
+        fields = [
+            "id",
+            "dataset",
+            "file_name",
+            "sha256",
+            "width",
+            "height",
+            "media_type",
+            "byte_size",
+            "conversion",
+            "split",
+            "licence",
+            "source",
+            "credit",
+            "file_url",
+            "thumbnail_url",
+            "overlay_url",
+            "mask_count",
+            "task_state",
+            "readiness",
+            "created_at",
+        ]
+
+    def get_file_url(self, row: Any) -> str:
+        """Cached for ever: what it names never changes."""
+        return f"{reverse('image-file', args=[row.pk])}?v={row.sha256[:12]}"
+
+    def get_thumbnail_url(self, row: Any) -> str:
+        """Cached for ever too."""
+        return f"{reverse('image-thumbnail', args=[row.pk])}?v={row.sha256[:12]}"
+
+    def get_overlay_url(self, row: Any) -> str | None:
+        """Changes with the masks."""
+        version = overlay_version(row)
+        return f"{reverse('image-overlay', args=[row.pk])}?v={version}" if version else None
+
+    @extend_schema_field(serializers.ChoiceField(choices=READINESS))
+    def get_readiness(self, row: Any) -> str:
+        """From the port, asked once per page."""
+        return str(self.context["readiness"].get(row.pk, "absent"))
+
+
+def overlay_version(row: Any) -> str:
+    """What the overlay of an annotated image row depends on, as text; empty without masks."""
+    if not row.overlay_count:
+        return ""
+    changed = int(row.overlay_sum.timestamp() * 1000) if row.overlay_sum else 0
+    return f"{row.overlay_count}-{row.overlay_serial}-{changed:x}"
+
+
+def images_out(rows: Iterable[Image]) -> list[dict[str, Any]]:
+    """Annotated image rows as JSON, with one question to the port for all of them."""
+    rows = list(rows)
+    readiness = ports.segmenter().readiness([row.pk for row in rows])
+    return [dict(data) for data in ImageOut(rows, many=True, context={"readiness": readiness}).data]
+
+
+def image_out(image_id: int) -> dict[str, Any]:
+    """One image as JSON, read anew."""
+    return images_out(selectors.with_summary(Image.objects.filter(pk=image_id)))[0]
+
+
+class RejectedOut(serializers.Serializer[Any]):
+    """A file that was not taken."""
+
+    name = serializers.CharField()
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
+class DuplicateOut(serializers.Serializer[Any]):
+    """A file that is there already."""
+
+    name = serializers.CharField()
+    image = ImageOut()
+
+
+class UploadOut(serializers.Serializer[Any]):
+    """What became of every file."""
+
+    accepted = ImageOut(many=True)
+    duplicates = DuplicateOut(many=True)
+    rejected = RejectedOut(many=True)
+
+
+class UploadIn(serializers.Serializer[Any]):
+    """Pictures and zip archives of pictures; the field may be repeated."""
+
+    files = serializers.ListField(child=serializers.FileField(), min_length=1)
+
+
+class ImportIn(serializers.Serializer[Any]):
+    """One zip archive."""
+
+    file = serializers.FileField()
+    format = serializers.ChoiceField(choices=["auto", "images", "coco", "sa1b"], default="auto")
+
+
+class ExportIn(serializers.Serializer[Any]):
+    """What to write."""
+
+    format = serializers.ChoiceField(choices=["coco", "sa1b"])

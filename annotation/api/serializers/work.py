@@ -1,0 +1,159 @@
+"""Tasks, jobs and the session."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from annotation.api.fields import Number
+from annotation.api.serializers.images import ImageOut, image_out
+from annotation.models import Job, Task
+
+
+class TaskOut(serializers.ModelSerializer[Any]):
+    """Work on one image. `lease` is only told to its holder."""
+
+    image = serializers.SerializerMethodField()
+    assignee = serializers.SerializerMethodField()
+    lease = serializers.SerializerMethodField()
+    upcoming = serializers.SerializerMethodField(help_text="Ids of the images that come next, for prefetching.")
+
+    class Meta:
+        model = Task
+        fields = [
+            "id",
+            "image",
+            "kind",
+            "state",
+            "assignee",
+            "lease",
+            "lease_expires_at",
+            "seconds",
+            "answer",
+            "skip_reason",
+            "upcoming",
+            "created_at",
+            "submitted_at",
+        ]
+
+    @extend_schema_field(ImageOut)
+    def get_image(self, row: Task) -> dict[str, Any]:
+        """The whole image, so that the editor needs one request."""
+        return image_out(row.image_id)
+
+    def get_assignee(self, row: Task) -> str | None:
+        """User name of the holder."""
+        return row.assignee.get_username() if row.assignee else None
+
+    @extend_schema_field(serializers.UUIDField(allow_null=True))
+    def get_lease(self, row: Task) -> str | None:
+        """Who knows the lease holds the image."""
+        mine = row.assignee_id == self.context["user"].pk
+        return str(row.lease) if mine and row.lease else None
+
+    @extend_schema_field(serializers.ListField(child=serializers.IntegerField()))
+    def get_upcoming(self, row: Task) -> list[int]:
+        """Brought along by the view."""
+        return list(self.context.get("upcoming", []))
+
+
+class LeaseIn(serializers.Serializer[Any]):
+    """Proof of holding a task."""
+
+    lease = serializers.UUIDField()
+
+
+class SubmitIn(LeaseIn):
+    """Done."""
+
+    seconds = Number(min_value=0, max_value=7 * 86_400, help_text="Active time, paused when idle or hidden.")
+    answer = serializers.ChoiceField(choices=Task.Answer.choices)
+
+
+class SkipIn(LeaseIn):
+    """Not done, for a reason."""
+
+    reason = serializers.CharField(max_length=500)
+
+
+class JobErrorOut(serializers.Serializer[Any]):
+    """Why a job failed."""
+
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
+class JobOut(serializers.ModelSerializer[Any]):
+    """One row of the ledger."""
+
+    error = serializers.SerializerMethodField()
+    result = serializers.JSONField(allow_null=True)
+    created_by = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Job
+        fields = [
+            "id",
+            "dataset",
+            "kind",
+            "title",
+            "queue",
+            "state",
+            "progress",
+            "message",
+            "attempts",
+            "max_attempts",
+            "error",
+            "result",
+            "created_by",
+            "created_at",
+            "started_at",
+            "finished_at",
+        ]
+
+    @extend_schema_field(JobErrorOut(allow_null=True))
+    def get_error(self, row: Job) -> dict[str, str] | None:
+        """Null if nothing went wrong (so far)."""
+        return {"code": row.error_code, "message": row.error_message} if row.error_code else None
+
+    def get_created_by(self, row: Job) -> str | None:
+        """User name, or null for a machine."""
+        return row.created_by.get_username() if row.created_by else None
+
+
+class JobDetailOut(JobOut):
+    """With the log."""
+
+    class Meta(JobOut.Meta):
+        fields = [*JobOut.Meta.fields, "log"]
+
+
+class SignInIn(serializers.Serializer[Any]):
+    """Name and password."""
+
+    username = serializers.CharField(max_length=150)
+    password = serializers.CharField(max_length=1000, trim_whitespace=False)
+
+
+class UserOut(serializers.Serializer[Any]):
+    """Who is signed in."""
+
+    id = serializers.IntegerField()
+    username = serializers.CharField()
+    name = serializers.CharField()
+
+
+class DemoOut(serializers.Serializer[Any]):
+    """The demo account of this installation, told to callers on the same machine only."""
+
+    username = serializers.CharField()
+    password = serializers.CharField()
+
+
+class SessionOut(serializers.Serializer[Any]):
+    """The state of sign-in."""
+
+    user = UserOut(allow_null=True)
+    demo = DemoOut(allow_null=True)

@@ -1,0 +1,84 @@
+"""Sign-in by session cookie; scripts use `Authorization: Token ...` instead (manage.py token)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth import authenticate, login, logout
+from django.middleware.csrf import get_token
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.authentication import SessionAuthentication
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle, SimpleRateThrottle
+from rest_framework.views import APIView
+
+from annotation import demo
+from annotation.api.schema import REFUSALS
+from annotation.api.serializers import SessionOut, SignInIn
+from annotation.errors import UserError
+
+LOOPBACK = ("127.0.0.1", "::1")
+
+
+class SignInThrottle(SimpleRateThrottle):
+    """So many attempts per caller and minute."""
+
+    scope = "sign_in"
+
+    def get_cache_key(self, request: Request, view: APIView) -> str:
+        """By address."""
+        return self.cache_format % {"scope": self.scope, "ident": self.get_ident(request)}
+
+
+class SessionView(APIView):
+    """Who is signed in."""
+
+    permission_classes = [AllowAny]
+
+    def get_throttles(self) -> list[BaseThrottle]:
+        """Only attempts to sign in are counted."""
+        return [SignInThrottle()] if self.request.method == "POST" else []
+
+    @extend_schema(operation_id="session_get", responses={200: SessionOut}, auth=[])
+    def get(self, request: Request) -> Response:
+        """The state of sign-in; sets the CSRF cookie."""
+        get_token(request._request)
+        return Response(_session(request))
+
+    @extend_schema(operation_id="session_create", request=SignInIn, responses={200: SessionOut, **REFUSALS}, auth=[])
+    def post(self, request: Request) -> Response:
+        """Sign in. 400 `sign_in_failed` does not say whether name or password is wrong."""
+        SessionAuthentication().enforce_csrf(request)  # also without a session: no site may sign a visitor in
+        data = SignInIn(data=request.data)
+        data.is_valid(raise_exception=True)
+        user = authenticate(request._request, **data.validated_data)
+        if user is None:
+            raise UserError("sign_in_failed", "User name or password is wrong.")
+        login(request._request, user)
+        request.user = user
+        return Response(_session(request))
+
+    @extend_schema(operation_id="session_delete", responses={204: None, **REFUSALS})
+    def delete(self, request: Request) -> Response:
+        """Sign out."""
+        logout(request._request)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+def _session(request: Request) -> dict[str, Any]:
+    user = request.user
+    signed_in = None
+    if user.is_authenticated:
+        signed_in = {"id": user.pk, "username": user.get_username(), "name": user.get_full_name()}
+    return {"user": signed_in, "demo": _demo(request)}
+
+
+def _demo(request: Request) -> dict[str, str] | None:
+    """Shown to people on this very machine only; behind a proxy everybody looks like that, so then never."""
+    direct = "HTTP_X_FORWARDED_FOR" not in request.META and "HTTP_FORWARDED" not in request.META
+    if direct and request.META.get("REMOTE_ADDR") in LOOPBACK:
+        return demo.account()
+    return None

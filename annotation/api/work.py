@@ -1,0 +1,128 @@
+"""Tasks: human work. Jobs: machine work."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from annotation import jobkit
+from annotation.access import Role, dataset_for, image_for, job_for, task_for
+from annotation.api.schema import REFUSALS
+from annotation.api.serializers import JobDetailOut, LeaseIn, SkipIn, SubmitIn, TaskOut
+from annotation.models import Task
+from annotation.services import tasks
+
+
+def _task_out(request: Request, task: Task) -> Response:
+    upcoming = tasks.tasks_upcoming(dataset=task.image.dataset)
+    upcoming = [image_id for image_id in upcoming if image_id != task.image_id]
+    return Response(TaskOut(task, context={"user": request.user, "upcoming": upcoming}).data)
+
+
+class NextTaskView(APIView):
+    """The queue of a dataset."""
+
+    @extend_schema(operation_id="tasks_next", request=None, responses={200: TaskOut, 204: None, **REFUSALS})
+    def post(self, request: Request, dataset_id: int) -> Response:
+        """The image the caller holds, else the next free one: 200; 204 if none is left. Annotators and above."""
+        dataset = dataset_for(request.user, dataset_id, Role.ANNOTATOR)
+        task = tasks.task_claim_next(dataset=dataset, user=request.user)
+        return _task_out(request, task) if task else Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class ImageTaskView(APIView):
+    """The work on one image."""
+
+    @extend_schema(operation_id="tasks_claim", request=None, responses={200: TaskOut, **REFUSALS})
+    def post(self, request: Request, image_id: int) -> Response:
+        """Take up this image; 409 `task_taken` says who has it. Annotators and above."""
+        image = image_for(request.user, image_id, Role.ANNOTATOR)
+        return _task_out(request, tasks.task_claim_image(image=image, user=request.user))
+
+
+class TaskView(APIView):
+    """One task."""
+
+    @extend_schema(operation_id="tasks_get", responses={200: TaskOut, **REFUSALS})
+    def get(self, request: Request, task_id: int) -> Response:
+        """Who holds it, until when, and what was answered."""
+        return _task_out(request, task_for(request.user, task_id))
+
+
+class TaskRenewView(APIView):
+    """Hold on."""
+
+    @extend_schema(operation_id="tasks_renew", request=LeaseIn, responses={200: TaskOut, **REFUSALS})
+    def post(self, request: Request, task_id: int) -> Response:
+        """Another lease time; 409 `lease_lost`."""
+        task = task_for(request.user, task_id, Role.ANNOTATOR)
+        return _task_out(request, tasks.task_renew(task=task, **_read(LeaseIn, request)))
+
+
+class TaskSubmitView(APIView):
+    """Done."""
+
+    @extend_schema(operation_id="tasks_submit", request=SubmitIn, responses={200: TaskOut, **REFUSALS})
+    def post(self, request: Request, task_id: int) -> Response:
+        """Finish the image; the same request again changes nothing. 409 `lease_lost`."""
+        task = task_for(request.user, task_id, Role.ANNOTATOR)
+        return _task_out(request, tasks.task_submit(task=task, **_read(SubmitIn, request)))
+
+
+class TaskSkipView(APIView):
+    """Not done."""
+
+    @extend_schema(operation_id="tasks_skip", request=SkipIn, responses={200: TaskOut, **REFUSALS})
+    def post(self, request: Request, task_id: int) -> Response:
+        """Leave the image, with a reason. 409 `lease_lost`."""
+        task = task_for(request.user, task_id, Role.ANNOTATOR)
+        return _task_out(request, tasks.task_skip(task=task, **_read(SkipIn, request)))
+
+
+class TaskReleaseView(APIView):
+    """Back to the queue."""
+
+    @extend_schema(operation_id="tasks_release", request=LeaseIn, responses={200: TaskOut, **REFUSALS})
+    def post(self, request: Request, task_id: int) -> Response:
+        """Give the image back for others. 409 `lease_lost`."""
+        task = task_for(request.user, task_id, Role.ANNOTATOR)
+        return _task_out(request, tasks.task_release(task=task, **_read(LeaseIn, request)))
+
+
+class JobView(APIView):
+    """One job."""
+
+    @extend_schema(operation_id="jobs_get", responses={200: JobDetailOut, **REFUSALS})
+    def get(self, request: Request, job_id: uuid.UUID) -> Response:
+        """State, progress, result and log."""
+        return Response(JobDetailOut(job_for(request.user, job_id)).data)
+
+
+class JobCancelView(APIView):
+    """Stop."""
+
+    @extend_schema(operation_id="jobs_cancel", request=None, responses={200: JobDetailOut, **REFUSALS})
+    def post(self, request: Request, job_id: uuid.UUID) -> Response:
+        """Cancel a waiting or running job. Whoever started it, and leads."""
+        return Response(JobDetailOut(jobkit.cancel(job_for(request.user, job_id, change=True))).data)
+
+
+class JobRetryView(APIView):
+    """Again."""
+
+    @extend_schema(operation_id="jobs_retry", request=None, responses={200: JobDetailOut, **REFUSALS})
+    def post(self, request: Request, job_id: uuid.UUID) -> Response:
+        """Queue a failed or cancelled job again. Whoever started it, and leads."""
+        return Response(JobDetailOut(jobkit.retry(job_for(request.user, job_id, change=True))).data)
+
+
+def _read(shape: Any, request: Request) -> dict[str, Any]:
+    data = shape(data=request.data)
+    data.is_valid(raise_exception=True)
+    return dict(data.validated_data)
