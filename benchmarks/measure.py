@@ -1,0 +1,67 @@
+"""Timing and memory of one call, and the name of the machine that all figures belong to."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure: the median of several runs, in `unit`, beside what it is compared with (if anything)."""
+
+    name: str
+    value: float
+    unit: str
+    lowest: float
+    runs: int
+    note: str = ""
+    ratio: float | None = None  # to the row named in `note`, measured in the same run
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def timed(name: str, call: Callable[[], Any], runs: int = 10, warm_up: int = 2, note: str = "") -> Row:
+    """Milliseconds of `call`: median and minimum of `runs`, after `warm_up` calls that do not count."""
+    for _ in range(warm_up):
+        call()
+    times = []
+    for _ in range(runs):
+        started = time.perf_counter()
+        call()
+        times.append((time.perf_counter() - started) * 1000)
+    return Row(name, round(statistics.median(times), 2), "ms", round(min(times), 2), runs, note)
+
+
+def rate(name: str, call: Callable[[], Any], items: int, unit: str, runs: int = 5) -> Row:
+    """Items per second of `call`, which handles `items` of them."""
+    row = timed(name, call, runs=runs, warm_up=1)
+    return Row(name, round(items / row.value * 1000), unit, round(items / row.lowest * 1000), runs)
+
+
+def peak_memory_mib() -> float:
+    """Largest resident size of this process so far, MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    cpu = platform.processor() or platform.machine()
+    described = Path("/proc/cpuinfo")
+    if described.exists():
+        names = [line.split(":", 1)[1].strip() for line in described.read_text().splitlines() if "model name" in line]
+        cpu = names[0] if names else cpu
+    return {
+        "cpu": cpu,
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+    }
