@@ -62,7 +62,7 @@ def run_child(
 ) -> None:
     """Run ``python -m ARGUMENTS`` guarded, in its own session, until it ends.
 
-    ``folder`` holds its lock and its ``child.log`` (standard output and errors). ``on_tick`` is called about twice a
+    ``folder`` holds its lock, its process id and its ``child.log`` (standard output and errors). ``on_tick`` is called about twice a
     second and once after the end; whatever it raises (cancelled, lease lost) stops the child and goes on to the
     caller. Raises ChildTimedOut past the limit, ChildFailed on a non-zero exit.
     """
@@ -79,6 +79,7 @@ def run_child(
             cwd=Path(__file__).resolve().parent.parent,
             env={**os.environ, **(environment or {})},
         )
+    (folder / "pid").write_text(str(process.pid))  # for people who look
     deadline = time.monotonic() + limit_seconds
     try:
         while process.poll() is None:

@@ -86,10 +86,10 @@ def masks_write(
             defaults={"masks": len(kept), "seconds": seconds},
         )
         if created:
-            _align(image, stage.name, {record["segmentation"]["counts"] for record in kept}, status)
+            there = _align(image, stage.name, {record["segmentation"]["counts"] for record in kept}, status)
             masks_add(
                 image=image,
-                records=kept,
+                records=[record for record in kept if record["segmentation"]["counts"] not in there],
                 stage=stage.name,
                 source=Mask.Source.MODEL,
                 status=status,
@@ -98,18 +98,27 @@ def masks_write(
     return result.masks
 
 
-def _align(image: Image, stage: str, wanted: set[str], status: str) -> None:
-    """Retire this stage's earlier masks that are not wanted any more, and take back those that are wanted again."""
+def _align(image: Image, stage: str, wanted: set[str], status: str) -> set[str]:
+    """Retire this stage's earlier masks that are not wanted any more, and take back those that are wanted again.
+
+    Masks are known by their pixels (RLE counts); returns those of ``wanted`` that are there now.
+    """
+    there = set()
     now = timezone.now()
     earlier = Mask.objects.filter(
         image=image, stage=stage, source=Mask.Source.MODEL, created_by=None, status_changed_by=None
     ).exclude(status=Mask.Status.SUPERSEDED)
     for mask in earlier.only("serial", "segmentation", "status"):
-        state = status if mask.segmentation["counts"] in wanted else Mask.Status.DELETED
+        counts = mask.segmentation["counts"]
+        again = counts in wanted and counts not in there
+        state = status if again else Mask.Status.DELETED
+        if again:
+            there.add(counts)
         if state != mask.status:
             Mask.objects.filter(pk=mask.pk, status_changed_by=None).update(
                 status=state, status_before=mask.status, status_changed_at=now
             )
+    return there
 
 
 def _by_people(image: Image) -> Any:

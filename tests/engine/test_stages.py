@@ -1,0 +1,217 @@
+"""Machine stages: done once per image, model and settings; people's work is left alone; resumable after a kill."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+import numpy as np
+import pytest
+from django.core.management import CommandError, call_command
+
+from annotation import jobkit, storage
+from annotation.errors import UserError
+from annotation.models import Dataset, Job, Mask, Task
+from annotation.services.masks import mask_delete
+from engine import jobs  # noqa: F401  binds the functions of the jobs
+from engine.models import Embedding, StageResult
+from engine.stages import STAGES, fully_automatic, semi_automatic
+from engine.stages.running import stage_run, stage_start
+from modelzoo import rle
+from tests.cast import add_image, add_mask, ellipse
+from tests.engine.conftest import version_row
+
+
+def record(mask: np.ndarray, iou: float = 0.9) -> dict:
+    """What the automatic mask generator gives for a mask."""
+    segmentation = rle.encode(mask)
+    height, width = mask.shape
+    return {
+        "segmentation": segmentation,
+        "area": rle.area(segmentation),
+        "bbox": rle.bbox(segmentation),
+        "predicted_iou": iou,
+        "stability_score": 0.95,
+        "point_coords": [[width / 2, height / 2]],
+        "crop_box": [0, 0, width - 1, height - 1],
+    }
+
+
+@pytest.fixture
+def found(monkeypatch):
+    """`found(image)` decides what the model sees: two ellipses, unless a test says otherwise. Counts its calls."""
+
+    class Finder:
+        calls = 0
+
+        def masks(self, image):
+            return [ellipse(image, x=0.3, size=0.15), ellipse(image, x=0.7, size=0.15)]
+
+        def __call__(self, image, version, settings, progress):
+            self.calls += 1
+            progress(0.5)
+            return [record(mask) for mask in self.masks(image)], 0.1
+
+    finder = Finder()
+    for module in (fully_automatic, semi_automatic):
+        monkeypatch.setattr(module, "segment_everything", finder)
+    return finder
+
+
+def run(dataset, stage):
+    return stage_run(dataset_id=dataset.pk, stage=stage, progress=lambda share, message: None)
+
+
+def test_fully_automatic_masks_are_accepted_with_their_origin(image, base, found):
+    assert run(image.dataset, "fully_automatic")["masks"] == 2
+    mask = Mask.objects.first()
+    assert (mask.status, mask.source, mask.stage, mask.created_by) == ("accepted", "model", "fully_automatic", None)
+    assert (mask.model, mask.predicted_iou, mask.stability_score) == (base.digest, 0.9, 0.95)
+    assert mask.prompts == [{"type": "point", "x": 30.0, "y": 20.0, "label": 1}]
+    assert mask.bbox == rle.bbox(mask.segmentation)
+
+
+def test_a_second_run_does_nothing_again(image, base, found):
+    run(image.dataset, "fully_automatic")
+    assert run(image.dataset, "fully_automatic")["masks"] == 0
+    assert found.calls == 1
+    assert Mask.objects.count() == 2
+
+
+def test_proposals_are_for_people_and_get_a_task(image, base, found):
+    Task.objects.update(state="submitted")
+    run(image.dataset, "semi_automatic")
+    assert set(Mask.objects.values_list("status", "stage")) == {("proposed", "semi_automatic")}
+    assert Task.objects.filter(image=image, state="open").count() == 1
+
+
+def test_an_image_without_proposals_bothers_nobody(image, base, found):
+    Task.objects.update(state="submitted")
+    found.masks = lambda image: []
+    run(image.dataset, "semi_automatic")
+    assert not Task.objects.filter(state="open").exists()
+    assert StageResult.objects.get().masks == 0
+
+
+def test_what_a_person_has_masked_is_not_proposed_again(image, base, found):
+    add_mask(image, ellipse(image, x=0.31, size=0.15))
+    run(image.dataset, "semi_automatic")
+    assert Mask.objects.filter(status="proposed").count() == 1
+
+
+def test_the_background_is_no_object(image, base, found):
+    found.masks = lambda image: [np.ones((image.height, image.width), bool)]
+    run(image.dataset, "fully_automatic")
+    assert not Mask.objects.exists()
+
+
+def test_a_new_model_replaces_what_the_old_one_said_and_nobody_touched(image, cast, base, found):
+    run(image.dataset, "semi_automatic")
+    kept, gone = Mask.objects.order_by("serial")
+    newer = version_row("newer", dataset=cast.dataset)
+    from engine.models import ServingModel
+
+    ServingModel.objects.create(dataset=cast.dataset, version=newer)
+    found.masks = lambda image: [ellipse(image, x=0.3, size=0.15), ellipse(image, x=0.5, y=0.2, size=0.1)]
+    run(image.dataset, "semi_automatic")
+    gone.refresh_from_db()
+    assert (gone.status, gone.status_before) == ("deleted", "proposed")
+    kept.refresh_from_db()
+    shown = Mask.objects.filter(status="proposed")
+    assert len({mask.segmentation["counts"] for mask in shown}) == shown.count() == 2
+
+
+def test_a_proposal_that_a_person_deleted_stays_deleted(image, cast, base, found):
+    run(image.dataset, "semi_automatic")
+    refused = Mask.objects.first()
+    mask_delete(mask=refused, user=cast.ben)
+    StageResult.objects.all().delete()
+    run(image.dataset, "semi_automatic")
+    refused.refresh_from_db()
+    assert refused.status == "deleted"
+    assert Mask.objects.filter(status="proposed").count() == 1
+
+
+def test_other_settings_are_other_work(image, base, found, monkeypatch):
+    run(image.dataset, "fully_automatic")
+    stage = STAGES["fully_automatic"]
+    monkeypatch.setattr(type(stage), "settings", lambda self: {"points_per_side": 8})
+    run(image.dataset, "fully_automatic")
+    assert found.calls == 2
+    assert StageResult.objects.count() == 2
+    assert Mask.objects.filter(status="accepted").count() == 2
+
+
+def test_one_bad_image_does_not_stop_the_rest(cast, base, found):
+    images = [add_image(cast.dataset, seed=seed) for seed in range(3)]
+
+    def masks(image):
+        if image == images[1]:
+            raise FileNotFoundError("display.jpg")
+        return [ellipse(image)]
+
+    found.masks = masks
+    result = run(cast.dataset, "fully_automatic")
+    assert (result["images"], result["masks"]) == (3, 2)
+    assert [failure["image"] for failure in result["failed"]] == [images[1].pk]
+
+
+def test_a_killed_run_goes_on_where_it_stopped(cast, base, found, monkeypatch):
+    images = [add_image(cast.dataset, seed=seed) for seed in range(4)]
+    monkeypatch.setattr(jobkit, "RETRY_SECONDS", 0)
+
+    def masks(image):
+        if image == images[2] and found.calls == 3:
+            raise RuntimeError("out of memory")
+        return [ellipse(image)]
+
+    found.masks = masks
+    job = stage_start(dataset=cast.dataset, stage="fully_automatic", by=cast.ana)
+    jobkit.run_pending()
+    job.refresh_from_db()
+    assert (job.state, job.attempts) == ("succeeded", 2)
+    assert found.calls == 5  # three, then the third again and the fourth
+    assert Mask.objects.count() == 4
+
+
+def test_a_stage_is_started_once_and_shown_on_the_dataset(cast, base):
+    first = stage_start(dataset=cast.dataset, stage="semi_automatic", by=cast.ana)
+    assert stage_start(dataset=cast.dataset, stage="semi_automatic", by=cast.ana) == first
+    assert Dataset.objects.get().stage == "semi_automatic"
+    assert first.title == "Semi-automatic stage"
+
+
+def test_an_unknown_stage_is_named_with_the_known_ones(cast, base):
+    with pytest.raises(UserError, match="assisted, semi_automatic, fully_automatic"):
+        stage_start(dataset=cast.dataset, stage="magic")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_command_runs_it_here_and_now(cast, base, found):
+    add_image(cast.dataset)
+    out = StringIO()
+    call_command("run_stage", "Fruit", "fully_automatic", stdout=out)
+    assert "1 images, 2 new masks, 0 failed." in out.getvalue()
+    assert Job.objects.get().state == "succeeded"
+    with pytest.raises(CommandError, match="no dataset"):
+        call_command("run_stage", "Vegetables", "assisted")
+
+
+@pytest.mark.slow
+def test_the_real_generator_feeds_the_stages(image, real_base, monkeypatch):
+    """With random weights and open gates: whatever comes out is legal, has an origin and can be repeated."""
+    stage = STAGES["fully_automatic"]
+    gates = {"points_per_side": 4, "pred_iou_thresh": 0.0, "stability_score_thresh": 0.0, "box_nms_thresh": 1.0}
+    monkeypatch.setattr(type(stage), "settings", lambda self: gates)
+    run(image.dataset, "fully_automatic")
+    masks = Mask.objects.all()
+    assert masks.count() == StageResult.objects.get().masks
+    for mask in masks:
+        rle.validate(mask.segmentation, image.height, image.width)
+        assert mask.model == real_base.digest
+
+
+@pytest.mark.slow
+def test_assisted_makes_every_image_ready(image, real_base):
+    run(image.dataset, "assisted")
+    row = Embedding.objects.get(image=image)
+    assert storage.full(row.path).stat().st_size == row.byte_size
