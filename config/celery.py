@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from celery import Celery, signals
-from kombu.entity import Queue
+from kombu.entity import Exchange, Queue
 from kombu.transport import TRANSPORT_ALIASES
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -14,7 +14,11 @@ TRANSPORT_ALIASES["filesystem"] = "config.broker:Transport"
 
 app = Celery("anymask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.conf.task_queues = [Queue(name) for name in ("interactive", "io", "batch", "training")]  # type: ignore[no-untyped-call]
+# An exchange of its own for each queue: on a shared one every worker would get every message.
+app.conf.task_queues = [
+    Queue(name, Exchange(name), routing_key=name)  # type: ignore[no-untyped-call]
+    for name in ("interactive", "io", "batch", "training")
+]
 # Lazy: the modules are imported by workers and beat when they start. The web process sends by name and stays light.
 app.autodiscover_tasks(["annotation", "engine"], related_name="jobs")
 

@@ -188,7 +188,7 @@ SPECTACULAR_SETTINGS = {
 }
 
 # --- Celery: the job table is the record, a message is only a wake-up --------------------------------------------
-CELERY_BROKER_URL = env.text("ANYMASK_BROKER_URL", "filesystem://")
+CELERY_BROKER_URL = env.text("ANYMASK_BROKER_URL", "filesystem://localhost")
 CELERY_TASK_DEFAULT_QUEUE = "io"
 CELERY_TASK_CREATE_MISSING_QUEUES = False
 CELERY_TASK_ACKS_LATE = True
@@ -232,7 +232,6 @@ ANYMASK_EVALUATE_MASKS = env.number("ANYMASK_EVALUATE_MASKS", 200)  # at most so
 # --- Files of the pages ------------------------------------------------------------------------------------------
 FRONTEND_DIST = Path(env.text("ANYMASK_FRONTEND", str(BASE_DIR / "frontend" / "dist")))
 STATIC_URL = "/static/"
-STATIC_ROOT = ANYMASK_DATA / "static"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 WHITENOISE_ROOT = FRONTEND_DIST if FRONTEND_DIST.is_dir() else None

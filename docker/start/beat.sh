@@ -1,3 +1,3 @@
 #!/bin/sh
 # The clock. One is enough; a second does no harm, since everything it starts is idempotent.
-exec celery --app config beat --pidfile= --loglevel WARNING
+exec celery --quiet --app config beat --pidfile= --loglevel WARNING
