@@ -1,6 +1,6 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
-import { ortFiles, ortFolder } from "./vite.ort";
+import { ortFiles, ortFolder } from "./vite.ort.ts";
 
 const server = "http://127.0.0.1:8000";
 
@@ -14,6 +14,8 @@ export default defineConfig({
   base: "/",
   plugins: [react(), ortFiles()],
   define: { __ORT_FOLDER__: JSON.stringify(ortFolder) },
+  // The build of onnxruntime-web that loads its wasm by URL, so that it is not bundled a second time.
+  resolve: { conditions: ["onnxruntime-web-use-extern-wasm", "module", "browser", "development|production"] },
   worker: { format: "es" as const },
   build: {
     target: "es2022",

@@ -69,7 +69,7 @@ export class Drafting {
 
   /** The candidate on the screen: the one picked, else the best. */
   get chosen(): Candidate | null {
-    const picked = this.candidates.find((one) => one.token === this.draft.chosen);
+    const picked = this.draft.chosen === null ? null : this.candidates[this.draft.chosen];
     return picked ?? bestOf(this.candidates);
   }
 
@@ -93,7 +93,8 @@ export class Drafting {
       this.options.notice("Click the object first. A right click then removes from it.");
       return;
     }
-    const fed = this.candidates.length > 0 && this.draft.steps.length > 0 ? (this.chosen?.token ?? null) : null;
+    const { chosen } = this;
+    const fed = chosen && this.draft.steps.length > 0 ? chosen.token : null;
     this.change(label === 1 ? "Click" : "Negative click", withPoint(this.draft, point, label, fed));
   }
 
@@ -125,7 +126,7 @@ export class Drafting {
   choose(index: number): void {
     const candidate = this.candidates[index];
     if (!candidate || this.draft.edited || candidate === this.chosen) return;
-    this.change("Choose candidate", { ...this.draft, chosen: candidate.token });
+    this.change("Choose candidate", { ...this.draft, chosen: index });
   }
 
   cycle(step: 1 | -1): void {

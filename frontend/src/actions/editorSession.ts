@@ -64,11 +64,13 @@ export class EditorSession {
   removing = false;
   brushRadius = 12;
   selectedId: string | null = null;
-  readonly hidden = new Set<string>();
+  hidden: ReadonlySet<string> = new Set();
   allHidden = false;
   view: Viewport;
   canvas: Size = { width: 1, height: 1 };
   strokePreview: { points: readonly ImagePoint[]; value: 0 | 1 } | null = null;
+  /** Milliseconds from opening the image to being clickable. */
+  readyAfter: number | null = null;
   private touched = false;
   private secondsAtLastMask = 0;
   private readonly sync: MaskSync;
@@ -132,8 +134,10 @@ export class EditorSession {
     }
     if (options.mayEdit) void this.flow.open(options.task);
     else this.flow.hold = { kind: "reading", message: "You may look at this dataset, not change it." };
+    const opened = performance.now();
     const report = (readiness: Readiness) => {
       this.readiness = readiness;
+      if (readiness.state === "ready") this.readyAfter ??= performance.now() - opened;
       if (readiness.state === "ready") this.drafting.setReady(readiness.model);
       this.touch();
     };
@@ -190,7 +194,7 @@ export class EditorSession {
   }
 
   toggleHidden(id: string): void {
-    if (!this.hidden.delete(id)) this.hidden.add(id);
+    this.hidden = this.hidden.symmetricDifference(new Set([id]));
     this.touch();
   }
 

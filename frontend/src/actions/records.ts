@@ -1,7 +1,8 @@
 import type { MaskRecord } from "../api/types";
 import type { Draft, PromptStep } from "../core/draft";
+import type { Box } from "../core/geometry";
 import type { MaskItem } from "../core/maskStore";
-import { patchArea, patchBox } from "../core/patch";
+import { patchArea } from "../core/patch";
 import { decodePatch } from "../core/rle";
 import type { Candidate } from "../segmenter/segmenter";
 
@@ -80,43 +81,32 @@ export function itemFromBody(id: string, body: Record<string, unknown>, author: 
 
 /** The candidates that were on the screen, without their pixels: enough to study how people choose. */
 export function candidateRecords(candidates: readonly Candidate[]): Record<string, unknown>[] {
-  return candidates.map((one) => {
-    const box = patchBox(one.patch);
-    return {
-      token: one.token,
-      predicted_iou: round(one.predictedIou),
-      stability_score: round(one.stability),
-      area: one.area,
-      bbox: [box.x0, box.y0, box.x1 - box.x0, box.y1 - box.y0],
-    };
-  });
+  return candidates.map((one) => ({
+    token: one.token,
+    predicted_iou: round(one.predictedIou),
+    stability_score: round(one.stability),
+    area: one.area,
+    bbox: [one.patch.x, one.patch.y, one.patch.width, one.patch.height],
+  }));
 }
 
 /** Draft that goes on from a saved mask: its prompts if they can be given again, else its pixels for the brush. */
 export function draftFromItem(item: MaskItem): Draft {
   const steps = item.source === "model" ? stepsFromPrompts(item.prompts) : [];
-  const token = (item.candidates[item.chosen ?? -1] as { token?: unknown } | undefined)?.token;
-  return {
-    steps,
-    chosen: typeof token === "number" ? token : null,
-    parent: item.id,
-    edited: steps.length > 0 ? null : item.patch,
-    edits: 0,
-  };
+  const edited = steps.length > 0 ? null : item.patch;
+  return { steps, chosen: item.chosen, parent: item.id, edited, edits: 0 };
 }
 
 function stepsFromPrompts(prompts: readonly unknown[]): PromptStep[] {
   const steps: PromptStep[] = [];
   for (const raw of prompts) {
-    const prompt = raw as Record<string, unknown>;
-    const fed = typeof prompt.fed === "number" ? prompt.fed : null;
+    const prompt = raw as { type?: unknown; x?: unknown; y?: unknown; label?: unknown; fed?: unknown } & Partial<Box>;
     if (prompt.type === "point" && typeof prompt.x === "number" && typeof prompt.y === "number") {
+      const fed = typeof prompt.fed === "number" ? prompt.fed : null;
       steps.push({ kind: "point", x: prompt.x, y: prompt.y, label: prompt.label === 0 ? 0 : 1, fed });
     } else if (prompt.type === "box") {
-      const [x0, y0, x1, y1] = [prompt.x0, prompt.y0, prompt.x1, prompt.y1].map(Number);
-      if (x0 !== undefined && y0 !== undefined && x1 !== undefined && y1 !== undefined) {
-        steps.push({ kind: "box", box: { x0, y0, x1, y1 }, fed: null });
-      }
+      const { x0 = 0, y0 = 0, x1 = 0, y1 = 0 } = prompt;
+      steps.push({ kind: "box", box: { x0, y0, x1, y1 }, fed: null });
     } else {
       return [];
     }

@@ -1,6 +1,7 @@
 import { request } from "./client";
 import type {
   Dataset,
+  DatasetChange,
   EmbeddingAnswer,
   ImageRecord,
   Job,
@@ -27,10 +28,8 @@ export const api = {
   dataset: (id: number) => request<Dataset>(`/api/datasets/${id}/`),
   createDataset: (body: { name: string; description: string; licence: string }) =>
     request<Dataset>("/api/datasets/", { method: "POST", body }),
-  changeDataset: (
-    id: number,
-    body: Partial<Pick<Dataset, "auto_retrain" | "retrain_after" | "name" | "description">>,
-  ) => request<Dataset>(`/api/datasets/${id}/`, { method: "PATCH", body }),
+  changeDataset: (id: number, body: DatasetChange) =>
+    request<Dataset>(`/api/datasets/${id}/`, { method: "PATCH", body }),
 
   members: (dataset: number) => request<Page<Member> | Member[]>(`/api/datasets/${dataset}/members/`).then(listOf),
   addMember: (dataset: number, username: string, role: Role) =>

@@ -1,25 +1,18 @@
 import type { Box, ImagePoint } from "./geometry";
 import type { Patch } from "./patch";
 
-/**
- * One prompt of a half-made mask. `fed` is the decoder token (0..3) whose low-resolution logits the person saw when
- * giving the prompt and which go into this step as mask input; null: none. With it a draft is a recipe that decodes to
- * the same mask again after an undo or a reload.
- */
+/** The decoder token (0..3) of the candidate on the screen when a prompt was given, whose logits go in; null: none. */
+export type Fed = number | null;
+
+/** One prompt of a half-made mask. With `fed` a draft is a recipe that decodes to the same mask after undo or reload. */
 export type PromptStep =
-  | {
-      readonly kind: "point";
-      readonly x: number;
-      readonly y: number;
-      readonly label: 0 | 1;
-      readonly fed: number | null;
-    }
-  | { readonly kind: "box"; readonly box: Box; readonly fed: number | null };
+  | { readonly kind: "point"; readonly x: number; readonly y: number; readonly label: 0 | 1; readonly fed: Fed }
+  | { readonly kind: "box"; readonly box: Box; readonly fed: Fed };
 
 /** The mask in the making: what was asked, which answer is chosen, what was painted on it. */
 export interface Draft {
   readonly steps: readonly PromptStep[];
-  /** Decoder token the person picked; null: the one offered first. */
+  /** Place in the strip of the candidate that the person picked; null: the best one. */
   readonly chosen: number | null;
   /** The saved mask that this one will correct. */
   readonly parent: string | null;
@@ -54,7 +47,7 @@ export function promptsOf(steps: readonly PromptStep[]): Prompts {
   return { points, labels, box };
 }
 
-export function withPoint(draft: Draft, point: ImagePoint, label: 0 | 1, fed: number | null): Draft {
+export function withPoint(draft: Draft, point: ImagePoint, label: 0 | 1, fed: Fed): Draft {
   return { ...draft, steps: [...draft.steps, { kind: "point", x: point.x, y: point.y, label, fed }], chosen: null };
 }
 

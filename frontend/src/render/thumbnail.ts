@@ -1,24 +1,27 @@
+import { type Box, boxHeight, boxWidth, type Size } from "../core/geometry";
 import type { Rgb } from "../core/palette";
-import type { Patch } from "../core/patch";
+import { type Patch, patchBox } from "../core/patch";
 import { patchBitmap } from "./patchBitmap";
 
-/** Draws the image round a patch with the patch on it, fitted into the canvas with a little margin. */
+/** Draws the image with a patch on it: the part in `around` (usually the patch's box) fits the canvas with a margin. */
 export function paintThumbnail(
   canvas: HTMLCanvasElement,
   image: CanvasImageSource | null,
   patch: Patch,
   colour: Rgb,
-  imageSize: { width: number; height: number },
+  imageSize: Size,
+  around: Box = patchBox(patch),
 ): void {
   const context = canvas.getContext("2d");
   if (!context) return;
   const { width, height } = canvas;
   context.setTransform(1, 0, 0, 1, 0, 0);
   context.clearRect(0, 0, width, height);
-  if (patch.width === 0) return;
-  const scale = Math.min(width / (patch.width * 1.3), height / (patch.height * 1.3), 6);
-  const x = width / 2 - (patch.x + patch.width / 2) * scale;
-  const y = height / 2 - (patch.y + patch.height / 2) * scale;
+  const [boxWide, boxHigh] = [boxWidth(around), boxHeight(around)];
+  if (boxWide <= 0 || boxHigh <= 0) return;
+  const scale = Math.min(width / (boxWide * 1.3), height / (boxHigh * 1.3), 6);
+  const x = width / 2 - (around.x0 + boxWide / 2) * scale;
+  const y = height / 2 - (around.y0 + boxHigh / 2) * scale;
   context.setTransform(scale, 0, 0, scale, x, y);
   if (image) {
     context.globalAlpha = 0.75;

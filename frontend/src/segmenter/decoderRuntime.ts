@@ -16,8 +16,12 @@ interface LoadedImage {
 
 interface LoadedDecoder {
   readonly session: ort.InferenceSession;
-  readonly maskShape: readonly [number, number];
+  /** Height and width of `mask_input` where the graph fixes them; SAM's does, the compact model follows the frame. */
+  readonly fixedMaskShape: readonly [number, number] | null;
 }
+
+/** Padded pixels per pixel of the low-resolution logits, in every model so far. */
+const MASK_STRIDE = 4;
 
 /** ONNX decoder on stored embeddings. Lives in the worker; one per page. */
 export class DecoderRuntime {
@@ -50,7 +54,9 @@ export class DecoderRuntime {
     const image = this.images.get(request.imageId);
     if (!image) throw new TypeError("This image's embedding is not loaded.");
     const decoder = await this.decoder(image.source.decoderUrl);
-    const feeds = { ...image.tensors, ...promptFeeds(request, image.source, decoder.maskShape) };
+    const [paddedHeight, paddedWidth] = image.source.frame.paddedSize;
+    const maskShape = decoder.fixedMaskShape ?? ([paddedHeight / MASK_STRIDE, paddedWidth / MASK_STRIDE] as const);
+    const feeds = { ...image.tensors, ...promptFeeds(request, image.source, maskShape) };
     const results = await decoder.session.run(feeds);
     return this.candidates(request, image, results);
   }
@@ -75,7 +81,7 @@ export class DecoderRuntime {
       const prompt = request.purpose === "prompt";
       return {
         token,
-        predictedIou: ious[token] ?? 0,
+        predictedIou: Math.min(1, Math.max(0, ious[token] ?? 0)),
         stability,
         area,
         patch,
@@ -115,8 +121,9 @@ async function openDecoder(url: string): Promise<LoadedDecoder> {
     graphOptimizationLevel: "all",
   });
   const mask = session.inputMetadata.find((input) => input.name === "mask_input");
-  const shape = mask?.isTensor ? mask.shape : [];
-  return { session, maskShape: [Number(shape[2] ?? 256), Number(shape[3] ?? 256)] };
+  const [, , height, width] = mask?.isTensor ? mask.shape : [];
+  const fixed = typeof height === "number" && typeof width === "number" && height > 0 && width > 0;
+  return { session, fixedMaskShape: fixed ? [height, width] : null };
 }
 
 function tensorsFrom(bytes: ArrayBuffer, layout: EmbeddingSource["layout"]): Record<string, ort.Tensor> {

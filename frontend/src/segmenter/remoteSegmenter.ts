@@ -1,4 +1,5 @@
 import { api } from "../api/endpoints";
+import type { PredictAnswer } from "../api/types";
 import { NewestWins, Overtaken } from "../core/newestWins";
 import { decodePatch } from "../core/rle";
 import { waitForEmbedding } from "./embeddings";
@@ -26,22 +27,18 @@ export class RemoteSegmenter implements Segmenter {
   async decode(request: DecodeRequest): Promise<Decoded> {
     if (request.purpose === "hover" && this.queue.busy) throw new Overtaken();
     const started = performance.now();
-    const answer = await this.queue.do(() => api.predict(request.imageId, predictBody(request), this.abort.signal));
     const single = isSinglePoint(request);
-    // The server lists the three readings of an ambiguous prompt, or the single mask first and then the readings.
-    const all = answer.candidates.map((one, index): Candidate => {
-      const patch = decodePatch(one.segmentation);
-      return {
-        token: single || answer.candidates.length === 3 ? index + 1 : index,
-        predictedIou: one.predicted_iou,
-        stability: one.stability_score,
-        area: one.area,
-        patch,
-        segmentation: one.segmentation,
-        logits: null,
-      };
+    const [readings, sole] = await this.queue.do(() => {
+      // Several prompts: the server gives the single mask and the readings in two answers.
+      const ask = (multimask: boolean) =>
+        api.predict(request.imageId, predictBody(request, multimask), this.abort.signal);
+      return Promise.all([ask(true), single ? null : ask(false)]);
     });
-    return { candidates: offered(all, single), model: answer.model, milliseconds: performance.now() - started };
+    const all = [
+      ...(sole?.candidates.slice(0, 1).map((one) => candidateFrom(one, 0)) ?? []),
+      ...readings.candidates.map((one, index) => candidateFrom(one, index + 1)),
+    ];
+    return { candidates: offered(all, single), model: readings.model, milliseconds: performance.now() - started };
   }
 
   close(): void {
@@ -49,13 +46,25 @@ export class RemoteSegmenter implements Segmenter {
   }
 }
 
-function predictBody(request: DecodeRequest): Record<string, unknown> {
+function candidateFrom(answer: PredictAnswer["candidates"][number], token: number): Candidate {
+  return {
+    token,
+    predictedIou: answer.predicted_iou,
+    stability: answer.stability_score,
+    area: answer.area,
+    patch: decodePatch(answer.segmentation),
+    segmentation: answer.segmentation,
+    logits: null,
+  };
+}
+
+function predictBody(request: DecodeRequest, multimask: boolean): Record<string, unknown> {
   const { box } = request;
   return {
     points: request.points.map((point) => [point.x, point.y]),
     labels: [...request.labels],
     box: box && [box.x0, box.y0, box.x1, box.y1],
     mask_input: request.feed?.segmentation ?? null,
-    multimask: true,
+    multimask,
   };
 }

@@ -1,0 +1,16 @@
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { App } from "./ui/App";
+import "./ui/styles/tokens.css";
+import "./ui/styles/base.css";
+import "./ui/styles/kit.css";
+import "./ui/styles/pages.css";
+import "./ui/styles/editor.css";
+
+const root = document.getElementById("root");
+if (!root) throw new Error("index.html has no #root.");
+createRoot(root).render(
+  <StrictMode>
+    <App />
+  </StrictMode>,
+);

@@ -1,0 +1,51 @@
+import { CircleAlert, CircleCheck, CloudOff, LoaderCircle } from "lucide-react";
+import { useState } from "react";
+import { ProblemsDialog } from "./ProblemsDialog";
+import { useJournalStatus } from "./workbench";
+
+/** One line that is always true: what is saved, what waits, what needs a decision. */
+export function SaveStatus() {
+  const status = useJournalStatus();
+  const [open, setOpen] = useState(false);
+  if (status.problems.length > 0) {
+    return (
+      <>
+        <button type="button" className="button button--small button--danger" onClick={() => setOpen(true)}>
+          <CircleAlert size={16} aria-hidden />
+          {status.problems.length === 1 ? "1 mask needs you" : `${status.problems.length} masks need you`}
+        </button>
+        {open && <ProblemsDialog onClose={() => setOpen(false)} />}
+      </>
+    );
+  }
+  if (status.signedOut) {
+    return (
+      <a className="status status--bad" href="/sign-in">
+        <CircleAlert size={16} aria-hidden />
+        Signed out, {status.waiting} waiting: sign in again
+      </a>
+    );
+  }
+  if (status.waiting > 0 && status.offline) {
+    return (
+      <span className="status status--warn" role="status">
+        <CloudOff size={16} aria-hidden />
+        Offline, {status.waiting} waiting
+      </span>
+    );
+  }
+  if (status.waiting > 0) {
+    return (
+      <span className="status" role="status">
+        <LoaderCircle size={16} className="spinner" aria-hidden />
+        {status.waiting} waiting
+      </span>
+    );
+  }
+  return (
+    <span className="status status--good" role="status">
+      <CircleCheck size={16} aria-hidden />
+      All saved
+    </span>
+  );
+}

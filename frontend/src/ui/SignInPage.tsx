@@ -1,0 +1,95 @@
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { type FormEvent, useState } from "react";
+import { Navigate, useLocation, useNavigate } from "react-router";
+import { messageOf } from "../api/client";
+import { api } from "../api/endpoints";
+import { Button, Field, Note } from "./kit/kit";
+import { Logo } from "./Logo";
+import { SignInArt } from "./SignInArt";
+import { usePageTitle } from "./usePageTitle";
+
+export function SignInPage() {
+  usePageTitle("Sign in");
+  const session = useQuery({ queryKey: ["session"], queryFn: api.session, staleTime: 60_000 });
+  const queries = useQueryClient();
+  const navigate = useNavigate();
+  const location = useLocation();
+  const from = (location.state as { from?: string } | null)?.from ?? "/";
+  const [username, setUsername] = useState("");
+  const [password, setPassword] = useState("");
+  const signIn = useMutation({
+    mutationFn: (who: { username: string; password: string }) => api.signIn(who.username, who.password),
+    onSuccess: async () => {
+      await queries.resetQueries({ queryKey: ["session"] });
+      navigate(from, { replace: true });
+    },
+  });
+  if (session.data?.user && !signIn.isPending) return <Navigate to={from} replace />;
+  const demo = session.data?.demo ?? null;
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    signIn.mutate({ username, password });
+  };
+  return (
+    <main className="sign-in">
+      <section className="sign-in__art">
+        <SignInArt />
+        <div>
+          <h2>Click an object. Keep the mask. The model learns.</h2>
+          <p>A segmentation data engine for teams: label together, retrain, and see whether the new model is better.</p>
+        </div>
+      </section>
+      <section className="sign-in__form">
+        <form className="stack" onSubmit={submit}>
+          <span className="brand">
+            <Logo size={34} />
+            Anymask
+          </span>
+          <h1>Sign in</h1>
+          {signIn.isError && <Note tone="bad">{messageOf(signIn.error)}</Note>}
+          {session.isError && <Note tone="bad">{messageOf(session.error)}</Note>}
+          <Field label="User name">
+            {(id) => (
+              <input
+                id={id}
+                className="input"
+                autoComplete="username"
+                autoCapitalize="none"
+                required
+                value={username}
+                onChange={(event) => setUsername(event.target.value)}
+              />
+            )}
+          </Field>
+          <Field label="Password">
+            {(id) => (
+              <input
+                id={id}
+                className="input"
+                type="password"
+                autoComplete="current-password"
+                required
+                value={password}
+                onChange={(event) => setPassword(event.target.value)}
+              />
+            )}
+          </Field>
+          <Button type="submit" look="primary" size="large" busy={signIn.isPending}>
+            Sign in
+          </Button>
+          {demo && (
+            <div className="card card--pad stack stack--small">
+              <p className="small">
+                This installation has a demo account: <b className="mono">{demo.username}</b> /{" "}
+                <b className="mono">{demo.password}</b>
+              </p>
+              <Button onClick={() => signIn.mutate(demo)} disabled={signIn.isPending}>
+                Use the demo account
+              </Button>
+            </div>
+          )}
+        </form>
+      </section>
+    </main>
+  );
+}

@@ -1,0 +1,101 @@
+import { useQuery } from "@tanstack/react-query";
+import { Play } from "lucide-react";
+import { Link, NavLink, Outlet, useOutletContext, useParams } from "react-router";
+import { api } from "../../api/endpoints";
+import type { Dataset } from "../../api/types";
+import { count, counted } from "../kit/format";
+import { Badge, Bar, buttonClass, ErrorState, Loading } from "../kit/kit";
+import { usePageTitle } from "../usePageTitle";
+
+const TABS = [
+  { to: ".", label: "Images" },
+  { to: "model", label: "Model" },
+  { to: "jobs", label: "Jobs" },
+  { to: "export", label: "Export" },
+  { to: "people", label: "People" },
+];
+
+/** The dataset, for the tab shown below its header. */
+export const useDataset = () => useOutletContext<Dataset>();
+
+export const mayAnnotate = (dataset: Dataset): boolean => dataset.role !== "viewer";
+export const mayReview = (dataset: Dataset): boolean => dataset.role === "lead" || dataset.role === "reviewer";
+
+export function DatasetPage() {
+  const id = Number(useParams().datasetId);
+  const dataset = useQuery({ queryKey: ["dataset", id], queryFn: () => api.dataset(id) });
+  usePageTitle(dataset.data?.name ?? "Dataset");
+  if (dataset.isPending) return <Loading label="Loading the dataset" />;
+  if (dataset.isError) {
+    return (
+      <main className="page" id="content">
+        <ErrorState error={dataset.error} retry={() => void dataset.refetch()} />
+      </main>
+    );
+  }
+  return (
+    <main className="page" id="content">
+      <Head dataset={dataset.data} />
+      <nav className="tabs" aria-label="Parts of the dataset">
+        {TABS.map((tab) => (
+          <NavLink key={tab.to} to={tab.to} end={tab.to === "."}>
+            {tab.label}
+          </NavLink>
+        ))}
+      </nav>
+      <Outlet context={dataset.data} />
+    </main>
+  );
+}
+
+function Head({ dataset }: { dataset: Dataset }) {
+  const { progress } = dataset;
+  const open = progress.open + progress.claimed;
+  return (
+    <>
+      <div className="page__head">
+        <div className="grow">
+          <p className="small">
+            <Link to="/">Datasets</Link>
+          </p>
+          <div className="row">
+            <h1>{dataset.name}</h1>
+            <Badge>{dataset.stage.replaceAll("_", " ")}</Badge>
+          </div>
+          {dataset.description && <p>{dataset.description}</p>}
+        </div>
+        {mayAnnotate(dataset) && open > 0 && (
+          <Link className={buttonClass("primary", "large")} to={`/datasets/${dataset.id}/label`}>
+            <Play size={17} aria-hidden />
+            Label next image
+          </Link>
+        )}
+      </div>
+      <div className="stack stack--small dataset-numbers">
+        <div className="numbers">
+          <span>
+            <b>{count(dataset.image_count)}</b> {dataset.image_count === 1 ? "image" : "images"}
+          </span>
+          <span>
+            <b>{count(dataset.mask_count)}</b> {dataset.mask_count === 1 ? "mask" : "masks"}
+          </span>
+          <span>
+            <b>{count(progress.submitted)}</b> done
+          </span>
+          <span>
+            <b>{count(open)}</b> to label
+          </span>
+          {progress.skipped > 0 && (
+            <span>
+              <b>{count(progress.skipped)}</b> skipped
+            </span>
+          )}
+        </div>
+        <Bar
+          value={dataset.image_count ? progress.submitted / dataset.image_count : 0}
+          label={`${progress.submitted} of ${counted(dataset.image_count, "image")} done`}
+        />
+      </div>
+    </>
+  );
+}

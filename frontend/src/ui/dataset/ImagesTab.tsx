@@ -1,0 +1,214 @@
+import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
+import { ImagePlus, Upload } from "lucide-react";
+import { type DragEvent, useEffect, useRef, useState } from "react";
+import { Link } from "react-router";
+import { api } from "../../api/endpoints";
+import type { ImageRecord } from "../../api/types";
+import { counted } from "../kit/format";
+import { Badge, Button, EmptyState, ErrorState, type Tone } from "../kit/kit";
+import { mayAnnotate, useDataset } from "./DatasetPage";
+import { UploadList } from "./UploadList";
+import { useUploads } from "./useUploads";
+
+const ACCEPTED = "image/*,.zip,application/zip,.tif,.tiff";
+const STATES = [
+  { value: "", label: "All" },
+  { value: "open", label: "To label" },
+  { value: "claimed", label: "In work" },
+  { value: "submitted", label: "Done" },
+  { value: "skipped", label: "Skipped" },
+];
+
+export function ImagesTab() {
+  const dataset = useDataset();
+  const queries = useQueryClient();
+  const [state, setState] = useState("");
+  const [over, setOver] = useState(false);
+  const picker = useRef<HTMLInputElement>(null);
+  const may = mayAnnotate(dataset);
+  const images = useInfiniteQuery({
+    queryKey: ["images", dataset.id, state],
+    queryFn: ({ pageParam }) => api.images(dataset.id, state, pageParam),
+    initialPageParam: null as string | null,
+    getNextPageParam: (page) => page.next,
+    // While pictures are being prepared their badges should come and go by themselves.
+    refetchInterval: (query) =>
+      query.state.data?.pages.some((page) => page.results.some((image) => image.readiness === "pending"))
+        ? 4000
+        : false,
+  });
+  const uploads = useUploads(dataset.id, () => {
+    void queries.invalidateQueries({ queryKey: ["images", dataset.id] });
+    void queries.invalidateQueries({ queryKey: ["dataset", dataset.id] });
+    void queries.invalidateQueries({ queryKey: ["datasets"] });
+  });
+  const list = images.data?.pages.flatMap((page) => page.results) ?? [];
+  const pick = () => picker.current?.click();
+  const drag = (event: DragEvent, inside: boolean) => {
+    if (!may || !event.dataTransfer.types.includes("Files")) return;
+    event.preventDefault();
+    setOver(inside);
+  };
+  const drop = (event: DragEvent) => {
+    if (!may) return;
+    event.preventDefault();
+    setOver(false);
+    uploads.add([...event.dataTransfer.files]);
+  };
+  return (
+    <section
+      className={over ? "drop drop--over" : "drop"}
+      aria-label="Images"
+      onDragOver={(event) => drag(event, true)}
+      onDragLeave={(event) => {
+        if (event.target === event.currentTarget) setOver(false);
+      }}
+      onDrop={drop}
+    >
+      <div className="row row--between toolbar">
+        <fieldset className="row segmented" aria-label="Show">
+          {STATES.map((one) => (
+            <Button
+              key={one.value}
+              size="small"
+              look="quiet"
+              aria-pressed={state === one.value}
+              onClick={() => setState(one.value)}
+            >
+              {one.label}
+            </Button>
+          ))}
+        </fieldset>
+        {may && (
+          <>
+            <Button icon={Upload} onClick={pick}>
+              Add pictures
+            </Button>
+            <input
+              ref={picker}
+              type="file"
+              multiple
+              accept={ACCEPTED}
+              hidden
+              onChange={(event) => {
+                uploads.add([...(event.target.files ?? [])]);
+                event.target.value = "";
+              }}
+            />
+          </>
+        )}
+      </div>
+      <UploadList uploads={uploads} />
+      {images.isError && <ErrorState error={images.error} retry={() => void images.refetch()} />}
+      {images.isPending && <GridSkeleton />}
+      {images.isSuccess && list.length === 0 && (
+        <Empty filtered={state !== ""} may={may} pick={pick} clear={() => setState("")} />
+      )}
+      <ul className="images">
+        {list.map((image) => (
+          <li key={image.id}>
+            <ImageCard image={image} />
+          </li>
+        ))}
+      </ul>
+      {images.hasNextPage && <More loading={images.isFetchingNextPage} load={() => void images.fetchNextPage()} />}
+    </section>
+  );
+}
+
+function Empty({
+  filtered,
+  may,
+  pick,
+  clear,
+}: {
+  filtered: boolean;
+  may: boolean;
+  pick: () => void;
+  clear: () => void;
+}) {
+  if (filtered) {
+    return (
+      <EmptyState icon={ImagePlus} title="No images in this state" action={<Button onClick={clear}>Show all</Button>} />
+    );
+  }
+  return (
+    <EmptyState
+      icon={ImagePlus}
+      title="No pictures yet"
+      action={
+        may && (
+          <Button look="primary" icon={Upload} onClick={pick}>
+            Add pictures
+          </Button>
+        )
+      }
+    >
+      {may
+        ? "Drop pictures or a zip archive anywhere here. Each is checked, turned upright and prepared for the model."
+        : "A lead or an annotator of this dataset can add some."}
+    </EmptyState>
+  );
+}
+
+const STATE_BADGES: Record<string, { label: string; tone?: Tone }> = {
+  submitted: { label: "Done", tone: "good" },
+  claimed: { label: "In work", tone: "info" },
+  skipped: { label: "Skipped", tone: "warn" },
+};
+
+function ImageCard({ image }: { image: ImageRecord }) {
+  const badge = STATE_BADGES[image.task_state ?? ""];
+  return (
+    <Link to={`/images/${image.id}`} className="card image-card">
+      <div className="image-card__picture">
+        <img src={image.thumbnail_url} alt="" loading="lazy" decoding="async" />
+        {image.overlay_url && <img src={image.overlay_url} alt="" loading="lazy" decoding="async" />}
+        <span className="image-card__state">
+          {badge && <Badge tone={badge.tone}>{badge.label}</Badge>}
+          {image.readiness === "pending" && <Badge>Preparing</Badge>}
+          {image.readiness === "failed" && <Badge tone="bad">Model failed</Badge>}
+        </span>
+      </div>
+      <div className="image-card__text">
+        <span title={image.file_name}>{image.file_name}</span>
+        <span className="muted">{image.mask_count ? counted(image.mask_count, "mask") : ""}</span>
+      </div>
+    </Link>
+  );
+}
+
+/** Loads the next page when it comes into sight; the button is for those who do not scroll. */
+function More({ loading, load }: { loading: boolean; load: () => void }) {
+  const element = useRef<HTMLDivElement>(null);
+  const latest = useRef(load);
+  latest.current = load;
+  useEffect(() => {
+    if (!element.current) return;
+    const observer = new IntersectionObserver((entries) => {
+      if (entries.some((entry) => entry.isIntersecting)) latest.current();
+    });
+    observer.observe(element.current);
+    return () => observer.disconnect();
+  }, []);
+  return (
+    <div className="state" ref={element}>
+      <Button busy={loading} onClick={load}>
+        Show more
+      </Button>
+    </div>
+  );
+}
+
+function GridSkeleton() {
+  return (
+    <div className="images" role="status" aria-label="Loading images">
+      {["a", "b", "c", "d", "e", "f"].map((key) => (
+        <div key={key} className="card image-card">
+          <div className="image-card__picture skeleton" />
+          <div className="image-card__text">&nbsp;</div>
+        </div>
+      ))}
+    </div>
+  );
+}

@@ -1,0 +1,104 @@
+import { useInfiniteQuery, useMutation, useQueryClient } from "@tanstack/react-query";
+import { CircleAlert, CircleCheck, CircleSlash, Clock, LoaderCircle, RotateCw, Server, X } from "lucide-react";
+import { messageOf } from "../../api/client";
+import { api } from "../../api/endpoints";
+import type { Job } from "../../api/types";
+import { ago, duration } from "../kit/format";
+import { Badge, Bar, Button, EmptyState, ErrorState, Loading, type Tone } from "../kit/kit";
+import { useToast } from "../kit/toast";
+import { useDataset } from "./DatasetPage";
+
+const OPEN = new Set(["queued", "running"]);
+
+const LOOKS: Record<Job["state"], { label: string; tone?: Tone; icon: typeof Clock }> = {
+  queued: { label: "Waiting", icon: Clock },
+  running: { label: "Running", tone: "info", icon: LoaderCircle },
+  succeeded: { label: "Done", tone: "good", icon: CircleCheck },
+  failed: { label: "Failed", tone: "bad", icon: CircleAlert },
+  cancelled: { label: "Cancelled", tone: "warn", icon: CircleSlash },
+};
+
+export function JobsTab() {
+  const dataset = useDataset();
+  const jobs = useInfiniteQuery({
+    queryKey: ["jobs", dataset.id],
+    queryFn: ({ pageParam }) => api.jobs(dataset.id, pageParam),
+    initialPageParam: null as string | null,
+    getNextPageParam: (page) => page.next,
+    refetchInterval: (query) =>
+      query.state.data?.pages.some((page) => page.results.some((job) => OPEN.has(job.state))) ? 1500 : 8000,
+  });
+  const list = jobs.data?.pages.flatMap((page) => page.results) ?? [];
+  if (jobs.isPending) return <Loading label="Loading jobs" />;
+  if (jobs.isError) return <ErrorState error={jobs.error} retry={() => void jobs.refetch()} />;
+  if (list.length === 0) {
+    return (
+      <EmptyState icon={Server} title="No jobs yet">
+        Preparing pictures for the model, training, imports and exports show up here, with their progress.
+      </EmptyState>
+    );
+  }
+  return (
+    <div className="stack">
+      <ul className="card" aria-label="Jobs">
+        {list.map((job) => (
+          <JobRow key={job.id} job={job} />
+        ))}
+      </ul>
+      {jobs.hasNextPage && (
+        <div className="row">
+          <Button busy={jobs.isFetchingNextPage} onClick={() => void jobs.fetchNextPage()}>
+            Show older jobs
+          </Button>
+        </div>
+      )}
+    </div>
+  );
+}
+
+export function JobRow({ job }: { job: Job }) {
+  const queries = useQueryClient();
+  const dataset = useDataset();
+  const toast = useToast();
+  const change = useMutation({
+    mutationFn: (what: "cancel" | "retry") => (what === "cancel" ? api.cancelJob(job.id) : api.retryJob(job.id)),
+    onError: (error) => toast(messageOf(error)),
+    onSettled: () => queries.invalidateQueries({ queryKey: ["jobs", dataset.id] }),
+  });
+  const look = LOOKS[job.state];
+  const open = OPEN.has(job.state);
+  return (
+    <li className="job">
+      <div className="row">
+        <look.icon size={18} className={job.state === "running" ? "spinner" : undefined} aria-hidden />
+        <b className="grow">{job.title || job.kind.replaceAll("_", " ")}</b>
+        <Badge tone={look.tone}>{look.label}</Badge>
+        {open && (
+          <Button size="small" look="quiet" icon={X} busy={change.isPending} onClick={() => change.mutate("cancel")}>
+            Cancel
+          </Button>
+        )}
+        {(job.state === "failed" || job.state === "cancelled") && (
+          <Button size="small" icon={RotateCw} busy={change.isPending} onClick={() => change.mutate("retry")}>
+            Try again
+          </Button>
+        )}
+      </div>
+      {job.state === "running" && <Bar value={job.progress || null} label={job.title} />}
+      {job.error && job.state !== "succeeded" && <p className="down">{job.error.message}</p>}
+      <p className="muted">
+        {[
+          open && job.message,
+          job.created_by,
+          ago(job.created_at),
+          job.started_at && job.finished_at && `took ${took(job.started_at, job.finished_at)}`,
+          job.attempts > 1 && `attempt ${job.attempts} of ${job.max_attempts}`,
+        ]
+          .filter(Boolean)
+          .join(" · ")}
+      </p>
+    </li>
+  );
+}
+
+const took = (from: string, to: string): string => duration((new Date(to).getTime() - new Date(from).getTime()) / 1000);

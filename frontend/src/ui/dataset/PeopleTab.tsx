@@ -1,0 +1,163 @@
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { Trash2, UserPlus } from "lucide-react";
+import { type FormEvent, useState } from "react";
+import { messageOf } from "../../api/client";
+import { api } from "../../api/endpoints";
+import type { Member, Role } from "../../api/types";
+import { Badge, Button, ErrorState, Field, IconButton, Loading, Note } from "../kit/kit";
+import { useToast } from "../kit/toast";
+import { useUser } from "../session";
+import { useDataset } from "./DatasetPage";
+
+const ROLES: { id: Role; may: string }[] = [
+  { id: "lead", may: "everything: people, retraining, imports" },
+  { id: "reviewer", may: "label, correct and export" },
+  { id: "annotator", may: "add pictures and label" },
+  { id: "viewer", may: "look" },
+];
+
+export function PeopleTab() {
+  const dataset = useDataset();
+  const lead = dataset.role === "lead";
+  const members = useQuery({ queryKey: ["members", dataset.id], queryFn: () => api.members(dataset.id) });
+  if (members.isPending) return <Loading label="Loading people" />;
+  if (members.isError) return <ErrorState error={members.error} retry={() => void members.refetch()} />;
+  return (
+    <div className="columns">
+      <section className="stack">
+        <h2>People</h2>
+        <div className="card table-scroll">
+          <table className="table">
+            <thead>
+              <tr>
+                <th scope="col">Name</th>
+                <th scope="col">Role</th>
+                {lead && (
+                  <th scope="col">
+                    <span className="sr-only">Remove</span>
+                  </th>
+                )}
+              </tr>
+            </thead>
+            <tbody>
+              {members.data.map((member) => (
+                <MemberRow key={member.id} member={member} lead={lead} />
+              ))}
+            </tbody>
+          </table>
+        </div>
+      </section>
+      <section className="stack">
+        {lead && <AddMember />}
+        <div className="stack stack--small">
+          <h3>What the roles may do</h3>
+          {ROLES.map((role) => (
+            <p key={role.id} className="muted small">
+              <b>{role.id}</b>: {role.may}
+            </p>
+          ))}
+        </div>
+      </section>
+    </div>
+  );
+}
+
+function MemberRow({ member, lead }: { member: Member; lead: boolean }) {
+  const dataset = useDataset();
+  const queries = useQueryClient();
+  const toast = useToast();
+  const user = useUser();
+  const settle = {
+    onError: (error: Error) => toast(messageOf(error)),
+    onSettled: () => queries.invalidateQueries({ queryKey: ["members", dataset.id] }),
+  };
+  const change = useMutation({
+    mutationFn: (role: Role) => api.changeMember(dataset.id, member.id, role),
+    ...settle,
+  });
+  const remove = useMutation({ mutationFn: () => api.removeMember(dataset.id, member.id), ...settle });
+  return (
+    <tr>
+      <td>
+        <b>{member.name || member.username}</b> {member.username === user.username && <Badge>you</Badge>}
+      </td>
+      <td>
+        {lead ? (
+          <select
+            className="input"
+            aria-label={`Role of ${member.username}`}
+            value={member.role}
+            disabled={change.isPending}
+            onChange={(event) => change.mutate(event.target.value as Role)}
+          >
+            {ROLES.map((role) => (
+              <option key={role.id}>{role.id}</option>
+            ))}
+          </select>
+        ) : (
+          member.role
+        )}
+      </td>
+      {lead && (
+        <td className="number">
+          <IconButton
+            icon={Trash2}
+            look="quiet"
+            size="small"
+            label={`Remove ${member.username}`}
+            disabled={remove.isPending}
+            onClick={() => remove.mutate()}
+          />
+        </td>
+      )}
+    </tr>
+  );
+}
+
+function AddMember() {
+  const dataset = useDataset();
+  const queries = useQueryClient();
+  const [username, setUsername] = useState("");
+  const [role, setRole] = useState<Role>("annotator");
+  const add = useMutation({
+    mutationFn: () => api.addMember(dataset.id, username.trim(), role),
+    onSuccess: () => {
+      setUsername("");
+      void queries.invalidateQueries({ queryKey: ["members", dataset.id] });
+    },
+  });
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    add.mutate();
+  };
+  return (
+    <form className="card card--pad stack" onSubmit={submit}>
+      <h2>Add a person</h2>
+      {add.isError && <Note tone="bad">{messageOf(add.error)}</Note>}
+      <Field label="User name">
+        {(id) => (
+          <input
+            id={id}
+            className="input"
+            required
+            autoCapitalize="none"
+            value={username}
+            onChange={(event) => setUsername(event.target.value)}
+          />
+        )}
+      </Field>
+      <Field label="Role">
+        {(id) => (
+          <select id={id} className="input" value={role} onChange={(event) => setRole(event.target.value as Role)}>
+            {ROLES.map((one) => (
+              <option key={one.id}>{one.id}</option>
+            ))}
+          </select>
+        )}
+      </Field>
+      <Button type="submit" icon={UserPlus} busy={add.isPending}>
+        Add
+      </Button>
+    </form>
+  );
+}

@@ -1,0 +1,137 @@
+import { useQueryClient } from "@tanstack/react-query";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { useNavigate } from "react-router";
+import type { EditorSession } from "../../actions/editorSession";
+import type { Page } from "../../actions/registry";
+import type { Dataset } from "../../api/types";
+import { useToast } from "../kit/toast";
+import { useWorkbench } from "../workbench";
+import { CandidateStrip } from "./CandidateStrip";
+import { CanvasHost } from "./CanvasHost";
+import { HelpDialog, SkipDialog } from "./dialogs";
+import { MaskList } from "./MaskList";
+import { picture } from "./pictures";
+import { prefetch } from "./prefetch";
+import { StageBanner, StageHint } from "./StageBanner";
+import { TimesPanel } from "./TimesPanel";
+import { ToolRail } from "./ToolRail";
+import { TopBar } from "./TopBar";
+import { useEditor } from "./useEditor";
+import { useFinish } from "./useFinish";
+import { useKeys } from "./useKeys";
+
+type Overlay = "none" | "help" | "skip";
+
+export function Editor({ session, dataset }: { session: EditorSession; dataset: Dataset }) {
+  const navigate = useNavigate();
+  const [overlay, setOverlay] = useState<Overlay>("none");
+  const [panel, setPanel] = useState(false);
+  const [list, setList] = useState(false);
+  const { image, failed } = usePicture(session.options.image.file_url);
+  const lastPaint = useRef(0);
+  const finish = useFinish(session, dataset);
+  usePresence(session);
+  useNotices(session);
+  usePrefetch(session);
+
+  const page = useMemo<Page>(
+    () => ({
+      submit: (answer) => void finish.submit(answer),
+      skip: () => setOverlay("skip"),
+      leave: () => navigate(`/datasets/${dataset.id}`),
+      toggleHelp: () => setOverlay((shown) => (shown === "help" ? "none" : "help")),
+      togglePanel: () => setPanel((shown) => !shown),
+    }),
+    [finish.submit, navigate, dataset.id],
+  );
+  useKeys(session, page);
+  const painted = useCallback((milliseconds: number) => {
+    lastPaint.current = milliseconds;
+  }, []);
+
+  return (
+    <main
+      className="editor"
+      id="content"
+      // A clicked button must not take the focus from the picture: Enter and Space are wanted there.
+      onMouseDown={(event) => {
+        if ((event.target as HTMLElement).closest("button")) event.preventDefault();
+      }}
+    >
+      <TopBar session={session} dataset={dataset} page={page} busy={finish.busy} openList={() => setList(true)} />
+      <ToolRail session={session} page={page} />
+      <div className="stage">
+        <CanvasHost session={session} image={image} onPainted={painted} />
+        <StageBanner session={session} dataset={dataset} saving={finish.saving} pictureFailed={failed} />
+        <StageHint session={session} />
+        <CandidateStrip session={session} image={image} />
+        {panel && <TimesPanel session={session} lastPaint={() => lastPaint.current} />}
+      </div>
+      <MaskList session={session} image={image} open={list} onClose={() => setList(false)} />
+      {overlay === "help" && <HelpDialog onClose={() => setOverlay("none")} />}
+      {overlay === "skip" && (
+        <SkipDialog
+          onClose={() => setOverlay("none")}
+          onSkip={(reason) => {
+            setOverlay("none");
+            void finish.skip(reason);
+          }}
+        />
+      )}
+    </main>
+  );
+}
+
+function usePicture(url: string): { image: HTMLImageElement | null; failed: boolean } {
+  const [state, setState] = useState<{ image: HTMLImageElement | null; failed: boolean }>({
+    image: null,
+    failed: false,
+  });
+  useEffect(() => {
+    let wanted = true;
+    picture(url)
+      .then((image) => wanted && setState({ image, failed: false }))
+      .catch(() => wanted && setState({ image: null, failed: true }));
+    return () => {
+      wanted = false;
+    };
+  }, [url]);
+  return state;
+}
+
+/** Feeds the active-time clock, and warns before closing when the browser could not store what waits. */
+function usePresence(session: EditorSession): void {
+  const { database, journal } = useWorkbench();
+  useEffect(() => {
+    const visibility = () => session.clock.setHidden(document.hidden);
+    const leaving = (event: BeforeUnloadEvent) => {
+      if (!database.durable && journal.status().waiting > 0) event.preventDefault();
+    };
+    document.addEventListener("visibilitychange", visibility);
+    window.addEventListener("beforeunload", leaving);
+    session.clock.activity();
+    return () => {
+      document.removeEventListener("visibilitychange", visibility);
+      window.removeEventListener("beforeunload", leaving);
+    };
+  }, [session, database, journal]);
+}
+
+function useNotices(session: EditorSession): void {
+  const toast = useToast();
+  useEffect(() => session.notices.on(toast), [session, toast]);
+}
+
+/** Once this image is ready, the next ones are made so too. */
+function usePrefetch(session: EditorSession): void {
+  const queries = useQueryClient();
+  const ready = useEditor(session, (state) => state.readiness.state === "ready");
+  const upcoming = useEditor(session, (state) => state.flow.task?.upcoming ?? null);
+  useEffect(() => {
+    if (!ready || !upcoming) return;
+    const stop = new AbortController();
+    const ids = upcoming.filter((id) => id !== session.options.image.id).slice(0, 3);
+    void prefetch(ids, queries, session.options.segmenter, stop.signal);
+    return () => stop.abort();
+  }, [ready, upcoming, queries, session]);
+}

@@ -1,0 +1,101 @@
+import { type FormEvent, useState } from "react";
+import { COMMANDS } from "../../actions/commands";
+import type { CommandGroup } from "../../actions/registry";
+import { Button, Dialog, Field } from "../kit/kit";
+
+const GROUPS: CommandGroup[] = ["Mask", "Tools", "Image", "View", "Help"];
+const POINTER: [string, string[]][] = [
+  ["Add to the mask", ["click"]],
+  ["Remove from the mask", ["right click", "Alt + click"]],
+  ["Zoom", ["wheel", "pinch"]],
+  ["Move the picture", ["middle button", "Space + drag"]],
+];
+
+/** Every command with its keys, straight from the command table. */
+export function HelpDialog({ onClose }: { onClose: () => void }) {
+  return (
+    <Dialog title="Keys" wide onClose={onClose}>
+      <div className="keys">
+        <section>
+          <h3>Pointer</h3>
+          <ul>
+            {POINTER.map(([label, keys]) => (
+              <KeyLine key={label} label={label} keys={keys} />
+            ))}
+          </ul>
+        </section>
+        {GROUPS.map((group) => (
+          <section key={group}>
+            <h3>{group}</h3>
+            <ul>
+              {COMMANDS.filter((command) => command.group === group).map((command) => (
+                <KeyLine key={command.id} label={command.label} keys={command.keys} />
+              ))}
+            </ul>
+          </section>
+        ))}
+      </div>
+    </Dialog>
+  );
+}
+
+function KeyLine({ label, keys }: { label: string; keys: readonly string[] }) {
+  return (
+    <li>
+      <span>{label}</span>
+      <span>
+        {keys.map((key) => (
+          <kbd key={key}>{key}</kbd>
+        ))}
+      </span>
+    </li>
+  );
+}
+
+const REASONS = [
+  "Too blurred or too dark",
+  "Nothing recognisable",
+  "Not a picture for this dataset",
+  "Too hard for me",
+];
+
+/** A skipped image needs a reason: the lead reads it. */
+export function SkipDialog({ onSkip, onClose }: { onSkip: (reason: string) => void; onClose: () => void }) {
+  const [reason, setReason] = useState("");
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    if (reason.trim()) onSkip(reason.trim());
+  };
+  return (
+    <Dialog title="Skip this image" onClose={onClose}>
+      <form className="stack" onSubmit={submit}>
+        <p className="muted">Nobody is offered it again by itself. Why is it skipped?</p>
+        <div className="row">
+          {REASONS.map((one) => (
+            <Button key={one} size="small" aria-pressed={reason === one} onClick={() => setReason(one)}>
+              {one}
+            </Button>
+          ))}
+        </div>
+        <Field label="Reason">
+          {(id) => (
+            <input
+              id={id}
+              className="input"
+              required
+              maxLength={500}
+              value={reason}
+              onChange={(event) => setReason(event.target.value)}
+            />
+          )}
+        </Field>
+        <div className="dialog__actions">
+          <Button onClick={onClose}>Cancel</Button>
+          <Button type="submit" look="primary" disabled={!reason.trim()}>
+            Skip and open the next
+          </Button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}

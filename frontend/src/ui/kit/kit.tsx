@@ -1,0 +1,191 @@
+import { CircleAlert, Info, LoaderCircle, type LucideIcon, TriangleAlert, X } from "lucide-react";
+import { Tooltip as RadixTooltip } from "radix-ui";
+import { type ButtonHTMLAttributes, type ReactNode, type Ref, useEffect, useId, useRef } from "react";
+import { messageOf } from "../../api/client";
+
+type Look = "primary" | "quiet" | "danger";
+type ButtonSize = "small" | "large";
+
+interface ButtonProps extends ButtonHTMLAttributes<HTMLButtonElement> {
+  look?: Look;
+  size?: ButtonSize;
+  icon?: LucideIcon;
+  busy?: boolean;
+  ref?: Ref<HTMLButtonElement>;
+}
+
+export function buttonClass(look?: Look, size?: ButtonSize, extra = ""): string {
+  return ["button", look && `button--${look}`, size && `button--${size}`, extra].filter(Boolean).join(" ");
+}
+
+export function Button({ look, size, icon: Icon, busy, className, children, disabled, ...rest }: ButtonProps) {
+  return (
+    <button type="button" className={buttonClass(look, size, className)} disabled={disabled || busy} {...rest}>
+      {busy ? <LoaderCircle className="spinner" size={17} aria-hidden /> : Icon ? <Icon size={17} aria-hidden /> : null}
+      {children}
+    </button>
+  );
+}
+
+interface IconButtonProps extends Omit<ButtonProps, "children"> {
+  icon: LucideIcon;
+  label: string;
+  /** Shown in the tooltip. */
+  stroke?: string;
+}
+
+/** A button with only a picture: its name is for screen readers and in the tooltip. */
+export function IconButton({ icon: Icon, label, stroke, className, look, size, ...rest }: IconButtonProps) {
+  return (
+    <Tooltip label={label} stroke={stroke}>
+      <button
+        type="button"
+        aria-label={label}
+        className={buttonClass(look, size, `button--icon ${className ?? ""}`)}
+        {...rest}
+      >
+        <Icon size={size === "small" ? 16 : 19} aria-hidden />
+      </button>
+    </Tooltip>
+  );
+}
+
+export function Tooltip({ label, stroke, children }: { label: string; stroke?: string; children: ReactNode }) {
+  return (
+    <RadixTooltip.Root>
+      <RadixTooltip.Trigger asChild>{children}</RadixTooltip.Trigger>
+      <RadixTooltip.Portal>
+        <RadixTooltip.Content className="tooltip" sideOffset={6} collisionPadding={8}>
+          {label}
+          {stroke && <kbd>{stroke}</kbd>}
+        </RadixTooltip.Content>
+      </RadixTooltip.Portal>
+    </RadixTooltip.Root>
+  );
+}
+
+export type Tone = "good" | "warn" | "bad" | "info" | "accent";
+
+export function Badge({ tone, children }: { tone?: Tone; children: ReactNode }) {
+  return <span className={tone ? `badge badge--${tone}` : "badge"}>{children}</span>;
+}
+
+/** `value` 0..1; null: something happens, nobody knows how far. */
+export function Bar({ value, label }: { value: number | null; label: string }) {
+  return <progress className="bar" aria-label={label} max={1} value={value ?? undefined} />;
+}
+
+const NOTE_ICONS = { info: Info, good: Info, warn: TriangleAlert, bad: CircleAlert };
+
+export function Note({ tone = "info", children }: { tone?: keyof typeof NOTE_ICONS; children: ReactNode }) {
+  const Icon = NOTE_ICONS[tone];
+  return (
+    <div className={`note note--${tone}`} role={tone === "bad" ? "alert" : "status"}>
+      <Icon size={17} aria-hidden />
+      <div>{children}</div>
+    </div>
+  );
+}
+
+interface StateProps {
+  icon: LucideIcon;
+  title: string;
+  children?: ReactNode;
+  action?: ReactNode;
+}
+
+/** What a page says when there is nothing to list yet. */
+export function EmptyState({ icon: Icon, title, children, action }: StateProps) {
+  return (
+    <div className="state">
+      <span className="state__icon">
+        <Icon size={25} aria-hidden />
+      </span>
+      <h2>{title}</h2>
+      {children && <p>{children}</p>}
+      {action}
+    </div>
+  );
+}
+
+export function ErrorState({ error, retry }: { error: unknown; retry?: () => void }) {
+  return (
+    <div className="state state--error" role="alert">
+      <span className="state__icon">
+        <CircleAlert size={25} aria-hidden />
+      </span>
+      <h2>That did not work</h2>
+      <p>{messageOf(error)}</p>
+      {retry && <Button onClick={retry}>Try again</Button>}
+    </div>
+  );
+}
+
+export function Loading({ label }: { label: string }) {
+  return (
+    <div className="state" role="status">
+      <LoaderCircle className="spinner" size={26} aria-hidden />
+      <span className="sr-only">{label}</span>
+    </div>
+  );
+}
+
+export function Field({
+  label,
+  hint,
+  children,
+}: {
+  label: string;
+  hint?: string;
+  children: (id: string) => ReactNode;
+}) {
+  const id = useId();
+  return (
+    <div className="field">
+      <label className="field__label" htmlFor={id}>
+        {label}
+      </label>
+      {children(id)}
+      {hint && <span className="muted small">{hint}</span>}
+    </div>
+  );
+}
+
+interface DialogProps {
+  title: string;
+  onClose: () => void;
+  wide?: boolean;
+  children: ReactNode;
+}
+
+/** The browser's own modal dialog: it keeps focus, closes on Esc and needs no injected styles. Mounted means open. */
+export function Dialog({ title, onClose, wide, children }: DialogProps) {
+  const element = useRef<HTMLDialogElement>(null);
+  const titleId = useId();
+  useEffect(() => {
+    const dialog = element.current;
+    dialog?.showModal();
+    return () => dialog?.close();
+  }, []);
+  return (
+    <dialog
+      ref={element}
+      className={wide ? "dialog dialog--wide" : "dialog"}
+      aria-labelledby={titleId}
+      onCancel={(event) => {
+        event.preventDefault();
+        onClose();
+      }}
+      onKeyDown={(event) => event.stopPropagation()}
+      onMouseDown={(event) => {
+        if (event.target === element.current) onClose();
+      }}
+    >
+      <div className="dialog__head">
+        <h2 id={titleId}>{title}</h2>
+        <IconButton icon={X} label="Close" look="quiet" onClick={onClose} />
+      </div>
+      <div className="dialog__body">{children}</div>
+    </dialog>
+  );
+}

@@ -1,0 +1,113 @@
+import { createContext, type ReactNode, useContext, useEffect, useState, useSyncExternalStore } from "react";
+import { sendOperation } from "../actions/sender";
+import type { User } from "../api/types";
+import { Journal, type JournalStatus } from "../core/journal";
+import { FallbackSegmenter } from "../segmenter/fallbackSegmenter";
+import type { Segmenter } from "../segmenter/segmenter";
+import { type LocalDatabase, openDatabase } from "../storage/database";
+import { Loading } from "./kit/kit";
+import { useToast } from "./kit/toast";
+
+const PLACE_KEY = "anymask.decode";
+
+/** Where this browser decodes: a choice in the panel of measured times. */
+export type DecodePlace = "browser" | "server";
+
+export const decodePlace = (): DecodePlace => (localStorage.getItem(PLACE_KEY) === "server" ? "server" : "browser");
+
+export function setDecodePlace(place: DecodePlace): void {
+  localStorage.setItem(PLACE_KEY, place);
+  window.location.reload();
+}
+
+/** What outlives a single image: the journal, the stored drafts and the decoder. */
+export interface Workbench {
+  readonly journal: Journal;
+  readonly database: LocalDatabase;
+  readonly segmenter: () => Segmenter;
+}
+
+const WorkbenchContext = createContext<Workbench | null>(null);
+
+export function useWorkbench(): Workbench {
+  const workbench = useContext(WorkbenchContext);
+  if (!workbench) throw new Error("useWorkbench needs a Workbench above it.");
+  return workbench;
+}
+
+export function Workbench({ user, children }: { user: User; children: ReactNode }) {
+  const [workbench, setWorkbench] = useState<Workbench | null>(null);
+  const toast = useToast();
+
+  useEffect(() => {
+    let closed = false;
+    let close: () => void = () => undefined;
+    void openDatabase().then(async (database) => {
+      const journal = openJournal(user, database);
+      await journal.open();
+      let segmenter: Segmenter | null = null;
+      const wake = () => journal.wake();
+      window.addEventListener("online", wake);
+      close = () => {
+        window.removeEventListener("online", wake);
+        journal.close();
+        segmenter?.close();
+      };
+      if (closed) return close();
+      setWorkbench({
+        journal,
+        database,
+        // Made with the first image that is opened: the other pages need no decoder.
+        segmenter: () => {
+          segmenter ??= new FallbackSegmenter(
+            new URL(`${import.meta.env.BASE_URL}${__ORT_FOLDER__}`, window.location.href).href,
+            decodePlace(),
+            () => toast("This browser cannot run the model itself; the server answers instead."),
+          );
+          return segmenter;
+        },
+      });
+    });
+    return () => {
+      closed = true;
+      close();
+    };
+  }, [user, toast]);
+
+  if (!workbench) return <Loading label="Loading" />;
+  return <WorkbenchContext value={workbench}>{children}</WorkbenchContext>;
+}
+
+function openJournal(user: User, database: LocalDatabase): Journal {
+  return new Journal({
+    store: database.journal,
+    userId: user.id,
+    send: sendOperation,
+    later: (work, milliseconds) => {
+      const timer = setTimeout(work, milliseconds);
+      return () => clearTimeout(timer);
+    },
+    // Web Locks exist in secure contexts; without them two tabs may send twice, which the server takes as once.
+    exclusive:
+      navigator.locks && (async (work) => void (await navigator.locks.request(`anymask-journal-${user.id}`, work))),
+  });
+}
+
+const statuses = new WeakMap<Journal, JournalStatus>();
+
+/** The journal's state, kept up to date. */
+export function useJournalStatus(): JournalStatus {
+  const { journal } = useWorkbench();
+  return useSyncExternalStore(
+    (listener) =>
+      journal.changed.on((status) => {
+        statuses.set(journal, status);
+        listener();
+      }),
+    () => {
+      const known = statuses.get(journal) ?? journal.status();
+      statuses.set(journal, known);
+      return known;
+    },
+  );
+}
