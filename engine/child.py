@@ -62,9 +62,9 @@ def run_child(
 ) -> None:
     """Run ``python -m ARGUMENTS`` guarded, in its own session, until it ends.
 
-    ``folder`` holds its lock, its process id and its ``child.log`` (standard output and errors). ``on_tick`` is called about twice a
-    second and once after the end; whatever it raises (cancelled, lease lost) stops the child and goes on to the
-    caller. Raises ChildTimedOut past the limit, ChildFailed on a non-zero exit.
+    ``folder`` holds its lock, its process id and its ``child.log`` (standard output and errors). ``on_tick`` is called
+    about twice a second and once after the end; whatever it raises (cancelled, lease lost) stops the child and goes on
+    to the caller. Raises ChildTimedOut past the limit, ChildFailed on a non-zero exit.
     """
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "child.log"

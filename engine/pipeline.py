@@ -27,7 +27,7 @@ from engine.snapshots import manifest_lines, snapshot_freeze
 
 TRAINED = "model.safetensors"
 CURVE_POINTS = 400
-SECONDS_PER_STEP = 1.0  # on two CPU cores; only shapes the learning-rate schedule, the minutes are the limit
+SECONDS_PER_STEP = 2.0  # on two shared CPU cores; only shapes the learning-rate schedule, the minutes are the limit
 SYNTHETIC_SHARE = 0.2  # of the views: what the base model was raised on, so that it is not forgotten
 AUTOMATIC_SHARE = 0.1  # what a mask counts that no person has seen, against one that somebody has
 

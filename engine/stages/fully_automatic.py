@@ -24,8 +24,8 @@ class FullyAutomatic:
         """A 24 x 24 grid: the default model's maps are a quarter of SAM's side, a finer grid finds little more."""
         return {
             "points_per_side": 24,
-            "pred_iou_thresh": 0.75,
-            "stability_score_thresh": 0.85,
+            "pred_iou_thresh": 0.65,
+            "stability_score_thresh": 0.75,
             "box_nms_thresh": 0.7,
             "min_mask_region_area": 100,
         }

@@ -25,8 +25,8 @@ class SemiAutomatic:
         """A 16 x 16 grid: prominent objects, few of them."""
         return {
             "points_per_side": 16,
-            "pred_iou_thresh": 0.8,
-            "stability_score_thresh": 0.9,
+            "pred_iou_thresh": 0.7,
+            "stability_score_thresh": 0.8,
             "box_nms_thresh": 0.6,
             "min_mask_region_area": 100,
         }
