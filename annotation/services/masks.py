@@ -36,11 +36,11 @@ def mask_save(*, image: Image, mask_uuid: uuid.UUID, user: Any, body: dict[str, 
     parent = _parent(image, body.get("parent"))
     try:
         with transaction.atomic():
-            mask = Mask.objects.create(uuid=mask_uuid, image=image, parent=parent, created_by=user, **fields)
             if parent is not None:
                 _supersede(parent, user)
+            mask = Mask.objects.create(uuid=mask_uuid, image=image, parent=parent, created_by=user, **fields)
             send_on_commit(mask_saved, mask_id=mask.serial)
-    except IntegrityError:  # the same request came twice at once
+    except (IntegrityError, Conflict):  # perhaps the same request came twice at once
         existing = Mask.objects.filter(uuid=mask_uuid).first()
         if existing is None:
             raise

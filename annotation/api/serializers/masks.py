@@ -42,6 +42,10 @@ class PromptIO(serializers.Serializer[Any]):
             raise serializers.ValidationError(f"A {attrs['type']} prompt needs {', '.join(missing)}.")
         return {name: attrs[name] for name in ("type", *needed, "fed") if name in attrs}
 
+    def to_representation(self, instance: dict[str, Any]) -> dict[str, Any]:
+        """As stored."""
+        return instance
+
 
 class CandidateIO(serializers.Serializer[Any]):
     """One mask that was offered, without its pixels. `token` is the decoder's output it came from."""
@@ -51,6 +55,10 @@ class CandidateIO(serializers.Serializer[Any]):
     stability_score = Number(min_value=-10, max_value=10, required=False, allow_null=True)
     area = serializers.IntegerField(min_value=0, max_value=2**31, required=False)
     bbox = Box(required=False, help_text="[x, y, w, h]")
+
+    def to_representation(self, instance: dict[str, Any]) -> dict[str, Any]:
+        """As stored."""
+        return instance
 
 
 class MaskIn(serializers.Serializer[Any]):

@@ -1,0 +1,199 @@
+"""Who may do what: every route and method x every role, generated from the table below. A route without a row fails.
+
+One letter per role, in the order lead, reviewer, annotator, viewer, stranger, nobody:
+    +  allowed    -  member, but 403    0  not there for this person: 404    !  not signed in: 401
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from annotation.models import Job, Task
+from tests.cast import add_image, add_mask, client_of, make_cast, mask_body
+
+ALL = "++++0!"
+NO_VIEWER = "+++-0!"
+REVIEW = "++--0!"
+LEAD = "+---0!"
+ANYBODY = "+++++!"  # signed in is enough
+OPEN = "++++++"
+
+TABLE = {
+    ("GET", "schema"): OPEN,
+    ("GET", "session"): OPEN,
+    ("POST", "session"): OPEN,
+    ("DELETE", "session"): OPEN,
+    ("GET", "datasets"): ANYBODY,
+    ("POST", "datasets"): ANYBODY,
+    ("GET", "dataset"): ALL,
+    ("PATCH", "dataset"): LEAD,
+    ("DELETE", "dataset"): LEAD,
+    ("GET", "members"): ALL,
+    ("POST", "members"): LEAD,
+    ("PATCH", "member"): LEAD,
+    ("DELETE", "member"): LEAD,
+    ("GET", "images"): ALL,
+    ("POST", "images"): LEAD,
+    ("POST", "task-next"): NO_VIEWER,
+    ("GET", "jobs"): ALL,
+    ("POST", "exports"): REVIEW,
+    ("POST", "imports"): LEAD,
+    ("GET", "image"): ALL,
+    ("PATCH", "image"): LEAD,
+    ("DELETE", "image"): LEAD,
+    ("GET", "image-file"): ALL,
+    ("GET", "image-thumbnail"): ALL,
+    ("GET", "image-overlay"): ALL,
+    ("GET", "image-masks"): ALL,
+    ("POST", "image-task"): NO_VIEWER,
+    ("POST", "image-predict"): NO_VIEWER,
+    ("GET", "mask"): ALL,
+    ("PUT", "mask"): NO_VIEWER,
+    ("DELETE", "mask"): NO_VIEWER,
+    ("POST", "mask-restore"): NO_VIEWER,
+    ("GET", "mask-history"): ALL,
+    ("GET", "task"): ALL,
+    ("POST", "task-renew"): NO_VIEWER,
+    ("POST", "task-submit"): NO_VIEWER,
+    ("POST", "task-skip"): NO_VIEWER,
+    ("POST", "task-release"): NO_VIEWER,
+    ("GET", "job"): ALL,
+    ("POST", "job-cancel"): LEAD,
+    ("POST", "job-retry"): LEAD,
+    ("GET", "export-download"): ALL,
+}
+METHODS = ("get", "post", "put", "patch", "delete")
+EXPECTED = {"-": {403}, "0": {404}, "!": {401}}
+REFUSED_AS_A_PERSON = {401, 403, 404}
+
+
+def routes() -> list[URLPattern]:
+    """The API's routes of annotation, from the URL configuration itself."""
+    found: list[URLPattern] = []
+    for pattern in get_resolver().url_patterns:
+        if isinstance(pattern, URLResolver) and getattr(pattern.urlconf_name, "__name__", "") == "annotation.api.urls":
+            found += pattern.url_patterns
+    return found
+
+
+def methods_of(pattern: URLPattern) -> list[str]:
+    view = getattr(pattern.callback, "cls", None) or pattern.callback.view_class
+    return [method.upper() for method in METHODS if hasattr(view, method)]
+
+
+def test_every_route_and_method_has_a_row():
+    served = {(method, str(pattern.name)) for pattern in routes() for method in methods_of(pattern)}
+    assert len(served) > 30
+    assert served == set(TABLE)
+
+
+class Stage:
+    """One dataset with one of everything, and the address and body of every request."""
+
+    def __init__(self, name: str = "Fruit") -> None:
+        self.cast = make_cast(name)
+        self.image = add_image(self.cast.dataset)
+        self.mask = add_mask(self.image)
+        self.task = Task.objects.get(image=self.image)
+        self.member = self.cast.dataset.members.get(user=self.cast.vic)
+        self.job = Job.objects.create(kind="export", title="x", queue="io", dataset=self.cast.dataset)
+
+    def address(self, pattern: URLPattern) -> str:
+        values: dict[str, Any] = {
+            "dataset_id": self.cast.dataset.pk,
+            "member_id": self.member.pk,
+            "image_id": self.image.pk,
+            "mask_id": self.mask.uuid,
+            "task_id": self.task.pk,
+            "job_id": self.job.pk,
+        }
+        route = str(pattern.pattern)
+        for converter in ("row", "uuid"):
+            for name, value in values.items():
+                route = route.replace(f"<{converter}:{name}>", str(value))
+        assert "<" not in route
+        return f"/api/{route}"
+
+    def body(self, method: str, name: str) -> Any:
+        """A request that is right in itself, so that a refusal can only mean the person."""
+        if (method, name) == ("PUT", "mask"):
+            return mask_body(self.image, uuid=None)
+        return {
+            "session": {"username": "ana", "password": "x"},
+            "datasets": {"name": f"New {uuid.uuid4()}"},
+            "members": {"username": "cyd", "role": "viewer"},
+            "member": {"role": "viewer"},
+            "exports": {"format": "coco"},
+            "image-predict": {"points": [[5, 5]], "labels": [1]},
+            "task-renew": {"lease": str(uuid.uuid4())},
+            "task-release": {"lease": str(uuid.uuid4())},
+            "task-skip": {"lease": str(uuid.uuid4()), "reason": "x"},
+            "task-submit": {"lease": str(uuid.uuid4()), "seconds": 1, "answer": "done"},
+        }.get(name, {})
+
+
+CELLS = [
+    pytest.param(pattern, method, role, TABLE[method, str(pattern.name)][place], id=f"{method} {pattern.name} {role}")
+    for pattern in routes()
+    for method in methods_of(pattern)
+    for place, role in enumerate(("lead", "reviewer", "annotator", "viewer", "stranger", "nobody"))
+    if (method, str(pattern.name)) in TABLE
+]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("pattern", "method", "role", "letter"), CELLS)
+def test_cell(pattern, method, role, letter):
+    stage = Stage()
+    client = client_of(stage.cast.everybody()[role])
+    kind = "multipart" if (method, pattern.name) in {("POST", "images"), ("POST", "imports")} else "json"
+    send = getattr(client, method.lower())
+    body = stage.body(method, str(pattern.name))
+    answer = send(stage.address(pattern), **({} if method == "GET" else {"data": body, "format": kind}))
+    assert answer.status_code < 500 or answer.status_code == 503
+    if letter != "+":
+        assert answer.status_code in EXPECTED[letter]
+        assert set(answer.json()) == {"code", "message", "details"}
+    elif pattern.name == "export-download":
+        assert answer.json()["code"] == "export_missing"
+    else:
+        assert answer.status_code not in REFUSED_AS_A_PERSON
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "pattern", [pattern for pattern in routes() if "<" in str(pattern.pattern)], ids=lambda p: p.name
+)
+def test_a_lead_of_another_dataset_is_a_stranger_here(pattern):
+    """Everything by its own id, asked by somebody who leads another dataset."""
+    stage = Stage()
+    other = Stage("Vegetables")
+    other.cast.dataset.members.exclude(user=other.cast.cyd).delete()
+    other.cast.dataset.members.create(user=other.cast.cyd, role="lead")
+    client = client_of(other.cast.cyd)
+    for method in methods_of(pattern):
+        if (method, pattern.name) in {("POST", "images"), ("POST", "imports")}:
+            answer = client.post(stage.address(pattern), {}, format="multipart")
+        else:
+            answer = getattr(client, method.lower())(stage.address(pattern), stage.body(method, str(pattern.name)))
+        assert answer.status_code == 404, f"{method} {pattern.name}: {answer.status_code}"
+
+
+@pytest.mark.django_db
+def test_whoever_started_a_job_may_stop_it():
+    stage = Stage()
+    Job.objects.update(created_by=stage.cast.rae)
+    assert client_of(stage.cast.rae).post(f"/api/jobs/{stage.job.pk}/cancel/").json()["state"] == "cancelled"
+    assert client_of(stage.cast.rae).post(f"/api/jobs/{stage.job.pk}/retry/").json()["state"] == "queued"
+
+
+@pytest.mark.django_db
+def test_a_member_of_one_dataset_reaches_nothing_through_nested_routes():
+    stage, other = Stage(), Stage("Vegetables")
+    url = f"/api/datasets/{stage.cast.dataset.pk}/members/{other.member.pk}/"
+    assert client_of(stage.cast.ana).delete(url).status_code == 404
+    assert client_of(stage.cast.ana).patch(url, {"role": "lead"}).status_code == 404

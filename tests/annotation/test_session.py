@@ -1,0 +1,83 @@
+"""Sign-in: by cookie with a CSRF token, by token for scripts; attempts are limited; the demo account stays at home."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.cache import cache
+from django.core.management import call_command
+from rest_framework.authtoken.models import Token
+from rest_framework.test import APIClient
+
+from annotation import demo
+from tests.cast import PASSWORD
+
+
+@pytest.fixture
+def person(cast):
+    cast.ben.set_password(PASSWORD)
+    cast.ben.save()
+    cache.clear()
+    return cast.ben
+
+
+def sign_in(client, password=PASSWORD):
+    token = client.get("/api/session/").cookies["csrftoken"].value
+    body = {"username": "ben", "password": password}
+    return client.post("/api/session/", body, headers={"X-CSRFToken": token})
+
+
+def test_sign_in_and_out(person):
+    client = APIClient(enforce_csrf_checks=True)
+    assert client.get("/api/session/").json()["user"] is None
+    assert client.get("/api/datasets/").status_code == 401
+    answer = sign_in(client)
+    assert answer.status_code == 200, answer.json()
+    assert answer.json()["user"]["username"] == "ben"
+    assert client.get("/api/datasets/").status_code == 200
+    token = client.cookies["csrftoken"].value
+    assert client.delete("/api/session/", headers={"X-CSRFToken": token}).status_code == 204
+    assert client.get("/api/datasets/").status_code == 401
+
+
+def test_a_wrong_password_says_no_more_than_that(person):
+    answer = sign_in(APIClient(enforce_csrf_checks=True), "wrong")
+    assert (answer.status_code, answer.json()["code"]) == (400, "sign_in_failed")
+
+
+def test_another_site_cannot_sign_a_visitor_in(person):
+    client = APIClient(enforce_csrf_checks=True)
+    answer = client.post("/api/session/", {"username": "ben", "password": PASSWORD})
+    assert answer.status_code == 403
+
+
+def test_attempts_are_limited(person, monkeypatch):
+    from annotation.api.session import SignInThrottle
+
+    monkeypatch.setattr(SignInThrottle, "rate", "3/min", raising=False)
+    codes = [APIClient().post("/api/session/", {"username": "ben", "password": "x"}).status_code for _ in range(5)]
+    assert codes == [400, 400, 400, 429, 429]
+
+
+def test_scripts_use_a_token(person, capsys):
+    call_command("token", "ben")
+    key = capsys.readouterr().out.strip()
+    assert Token.objects.get().key == key
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Token {key}")
+    assert client.get("/api/session/").json()["user"]["username"] == "ben"
+    client.credentials(HTTP_AUTHORIZATION="Token nonsense")
+    answer = client.get("/api/datasets/")
+    assert answer.status_code == 401
+    assert answer["WWW-Authenticate"] == "Token"
+    call_command("token", "ben", "--new")
+    assert capsys.readouterr().out.strip() != key
+
+
+def test_the_demo_account_is_told_on_this_machine_only(person, data_folder):
+    assert APIClient().get("/api/session/").json()["demo"] is None
+    account = demo.ensure()
+    assert demo.ensure() == account
+    assert (data_folder / "demo-account.json").stat().st_mode & 0o077 == 0
+    assert APIClient().get("/api/session/").json()["demo"] == account
+    assert APIClient().get("/api/session/", REMOTE_ADDR="10.0.0.8").json()["demo"] is None
+    assert APIClient().get("/api/session/", HTTP_X_FORWARDED_FOR="10.0.0.8").json()["demo"] is None

@@ -1,0 +1,172 @@
+"""Tasks: one image, one live lease; leases end; late ones are fenced."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.db import connection
+from django.utils import timezone
+
+from annotation.models import Task
+from annotation.services import tasks
+from tests.cast import add_image, make_cast
+
+
+@pytest.fixture
+def pictures(cast):
+    return [add_image(cast.dataset, seed=seed) for seed in range(4)]
+
+
+def next_of(client, cast):
+    return client.post(f"/api/datasets/{cast.dataset.pk}/tasks/next/")
+
+
+def end_lease(task_id):
+    Task.objects.filter(pk=task_id).update(lease_expires_at=timezone.now() - timedelta(seconds=1))
+
+
+def test_the_next_image_comes_with_a_lease_and_what_to_prefetch(cast, as_, pictures):
+    told = next_of(as_(cast.ben), cast).json()
+    assert told["image"]["id"] == pictures[0].pk
+    assert told["image"]["task_state"] == told["state"] == "claimed"
+    assert uuid.UUID(told["lease"])
+    assert told["upcoming"] == [image.pk for image in pictures[1:4]]
+
+
+def test_asking_again_gives_the_same_image_and_others_get_others(cast, as_, pictures):
+    ben, rae = as_(cast.ben), as_(cast.rae)
+    first = next_of(ben, cast).json()
+    again = next_of(ben, cast).json()
+    assert (again["id"], again["lease"]) == (first["id"], first["lease"])
+    assert next_of(rae, cast).json()["image"]["id"] == pictures[1].pk
+
+
+def test_priority_comes_first(cast, as_, pictures):
+    Task.objects.filter(image=pictures[2]).update(priority=5)
+    assert next_of(as_(cast.ben), cast).json()["image"]["id"] == pictures[2].pk
+
+
+def test_when_nothing_is_left(cast, as_):
+    assert next_of(as_(cast.ben), cast).status_code == 204
+
+
+def test_submit_counts_once_however_often_it_is_sent(cast, as_, image):
+    ben = as_(cast.ben)
+    task = next_of(ben, cast).json()
+    body = {"lease": task["lease"], "seconds": 12.5, "answer": "nothing_left"}
+    for _ in range(3):
+        answer = ben.post(f"/api/tasks/{task['id']}/submit/", body)
+        assert answer.status_code == 200
+        told = answer.json()
+        assert (told["state"], told["seconds"], told["answer"]) == ("submitted", 12.5, "nothing_left")
+    assert next_of(ben, cast).status_code == 204
+
+
+def test_skip_needs_a_reason_and_release_gives_back(cast, as_, image):
+    ben = as_(cast.ben)
+    task = next_of(ben, cast).json()
+    url = f"/api/tasks/{task['id']}"
+    assert ben.post(f"{url}/skip/", {"lease": task["lease"]}).status_code == 400
+    assert ben.post(f"{url}/release/", {"lease": task["lease"]}).json()["state"] == "open"
+    task = next_of(ben, cast).json()
+    told = ben.post(f"{url}/skip/", {"lease": task["lease"], "reason": "blurred"}).json()
+    assert (told["state"], told["skip_reason"]) == ("skipped", "blurred")
+    assert next_of(ben, cast).status_code == 204
+
+
+@pytest.mark.parametrize("verb", ["renew", "submit", "skip", "release"])
+def test_a_lease_that_was_lost_is_refused(cast, as_, image, verb):
+    ben, rae = as_(cast.ben), as_(cast.rae)
+    mine = next_of(ben, cast).json()
+    end_lease(mine["id"])
+    theirs = next_of(rae, cast).json()
+    assert theirs["id"] == mine["id"], "an ended lease is free at once, without a sweep"
+    body = {"lease": mine["lease"], "seconds": 1, "answer": "done", "reason": "x"}
+    answer = ben.post(f"/api/tasks/{mine['id']}/{verb}/", body)
+    assert (answer.status_code, answer.json()["code"]) == (409, "lease_lost")
+    assert answer.json()["details"]["assignee"] == "rae"
+    assert rae.post(f"/api/tasks/{mine['id']}/renew/", {"lease": theirs["lease"]}).status_code == 200
+
+
+def test_an_ended_lease_is_over_even_if_nobody_took_the_image(cast, as_, image):
+    ben = as_(cast.ben)
+    task = next_of(ben, cast).json()
+    end_lease(task["id"])
+    answer = ben.post(f"/api/tasks/{task['id']}/submit/", {"lease": task["lease"], "seconds": 1, "answer": "done"})
+    assert answer.status_code == 409
+    taken = ben.post(f"/api/images/{image.pk}/task/").json()
+    body = {"lease": taken["lease"], "seconds": 1, "answer": "done"}
+    assert ben.post(f"/api/tasks/{task['id']}/submit/", body).status_code == 200
+
+
+def test_ended_leases_are_given_back(cast, as_, image):
+    task = next_of(as_(cast.ben), cast).json()
+    assert tasks.tasks_expire() == 0
+    end_lease(task["id"])
+    assert tasks.tasks_expire() == 1
+    row = Task.objects.get()
+    assert (row.state, row.assignee, row.lease) == ("open", None, None)
+
+
+def test_renewing_moves_the_end(cast, as_, image):
+    ben = as_(cast.ben)
+    task = next_of(ben, cast).json()
+    Task.objects.update(lease_expires_at=timezone.now() + timedelta(seconds=5))
+    ben.post(f"/api/tasks/{task['id']}/renew/", {"lease": task["lease"]})
+    assert Task.objects.get().lease_expires_at > timezone.now() + timedelta(seconds=300)
+
+
+def test_an_image_somebody_works_on_is_taken_with_a_name(cast, as_, image):
+    as_(cast.rae).post(f"/api/images/{image.pk}/task/")
+    answer = as_(cast.ben).post(f"/api/images/{image.pk}/task/")
+    assert (answer.status_code, answer.json()["code"]) == (409, "task_taken")
+    assert answer.json()["details"]["assignee"] == "rae"
+
+
+def test_a_submitted_image_can_be_taken_up_again_and_falls_back(cast, as_, image):
+    ben, rae = as_(cast.ben), as_(cast.rae)
+    task = next_of(ben, cast).json()
+    ben.post(f"/api/tasks/{task['id']}/submit/", {"lease": task["lease"], "seconds": 1, "answer": "done"})
+    again = rae.post(f"/api/images/{image.pk}/task/").json()
+    assert (again["id"], again["state"]) == (task["id"], "claimed")
+    end_lease(task["id"])
+    tasks.tasks_expire()
+    assert Task.objects.get().state == "submitted"
+
+
+def test_the_lease_is_told_to_its_holder_only(cast, as_, image):
+    task = next_of(as_(cast.ben), cast).json()
+    assert as_(cast.rae).get(f"/api/tasks/{task['id']}/").json()["lease"] is None
+    assert as_(cast.ben).get(f"/api/tasks/{task['id']}/").json()["lease"] == task["lease"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_annotators_never_hold_the_same_image():
+    """16 threads, each with its own user, until nothing is left: every image is held by exactly one of them."""
+    cast = make_cast()
+    images = [add_image(cast.dataset, seed=seed) for seed in range(48)]
+    users = [get_user_model().objects.create(username=f"annotator-{number}") for number in range(16)]
+    held: list[int] = []
+    barrier = threading.Barrier(len(users))
+
+    def work(user):
+        barrier.wait()
+        try:
+            while (task := tasks.task_claim_next(dataset=cast.dataset, user=user)) is not None:
+                held.append(task.image_id)
+                assert task.lease is not None
+                tasks.task_submit(task=task, lease=task.lease, seconds=1, answer="done")
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work, args=(user,)) for user in users]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(held) == sorted(image.pk for image in images)
+    assert set(Task.objects.values_list("state", "seconds")) == {("submitted", 1.0)}
