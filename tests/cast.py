@@ -106,7 +106,8 @@ def add_image(dataset: Dataset, *, seed: int = 0, width: int = 60, height: int =
 def ellipse(image: Image, *, x: float = 0.5, y: float = 0.5, size: float = 0.3) -> np.ndarray:
     """A bool mask HxW of an image: an ellipse round (x, y), all as shares of width and height."""
     rows, columns = np.mgrid[: image.height, : image.width]
-    return ((columns / image.width - x) / size) ** 2 + ((rows / image.height - y) / size) ** 2 <= 1
+    inside: np.ndarray = ((columns / image.width - x) / size) ** 2 + ((rows / image.height - y) / size) ** 2 <= 1
+    return inside
 
 
 def add_mask(image: Image, array: np.ndarray | None = None, **fields: Any) -> Mask:
