@@ -19,7 +19,6 @@ from rest_framework.views import APIView
 from annotation import selectors
 from annotation.access import Role, dataset_for, job_for
 from annotation.api.http import refuse_large_upload
-from annotation.api.schema import REFUSALS
 from annotation.api.serializers import (
     DatasetIn,
     DatasetOut,
@@ -49,14 +48,12 @@ class DatasetsView(generics.ListAPIView[Any]):
         """Only those the caller is a member of."""
         return selectors.datasets_of(self.request.user)
 
-    @extend_schema(operation_id="datasets_list", responses={200: DatasetOut(many=True), **REFUSALS})
+    @extend_schema(operation_id="datasets_list", responses={200: DatasetOut(many=True)})
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Datasets of which the caller is a member, oldest first."""
         return super().get(request, *args, **kwargs)
 
-    @extend_schema(
-        operation_id="datasets_create", request=DatasetIn, responses={201: DatasetOut, **REFUSALS}, filters=False
-    )
+    @extend_schema(operation_id="datasets_create", request=DatasetIn, responses={201: DatasetOut}, filters=False)
     def post(self, request: Request) -> Response:
         """Make a dataset; whoever makes it leads it."""
         data = DatasetIn(data=request.data)
@@ -68,15 +65,13 @@ class DatasetsView(generics.ListAPIView[Any]):
 class DatasetView(APIView):
     """One dataset."""
 
-    @extend_schema(operation_id="datasets_get", responses={200: DatasetOut, **REFUSALS})
+    @extend_schema(operation_id="datasets_get", responses={200: DatasetOut})
     def get(self, request: Request, dataset_id: int) -> Response:
         """The dataset as the caller sees it."""
         dataset_for(request.user, dataset_id)
         return Response(_dataset_out(request.user, dataset_id))
 
-    @extend_schema(
-        operation_id="datasets_change", request=DatasetIn(partial=True), responses={200: DatasetOut, **REFUSALS}
-    )
+    @extend_schema(operation_id="datasets_change", request=DatasetIn(partial=True), responses={200: DatasetOut})
     def patch(self, request: Request, dataset_id: int) -> Response:
         """Change name, description, stage, licence, source or retraining. Leads only."""
         dataset = dataset_for(request.user, dataset_id, Role.LEAD)
@@ -85,7 +80,7 @@ class DatasetView(APIView):
         datasets.dataset_update(dataset=dataset, **data.validated_data)
         return Response(_dataset_out(request.user, dataset_id))
 
-    @extend_schema(operation_id="datasets_delete", responses={204: None, **REFUSALS})
+    @extend_schema(operation_id="datasets_delete", responses={204: None})
     def delete(self, request: Request, dataset_id: int) -> Response:
         """Remove the dataset with its images, masks and exports. Leads only."""
         datasets.dataset_delete(dataset=dataset_for(request.user, dataset_id, Role.LEAD))
@@ -95,13 +90,13 @@ class DatasetView(APIView):
 class MembersView(APIView):
     """People of a dataset."""
 
-    @extend_schema(operation_id="members_list", responses={200: MemberOut(many=True), **REFUSALS})
+    @extend_schema(operation_id="members_list", responses={200: MemberOut(many=True)})
     def get(self, request: Request, dataset_id: int) -> Response:
         """Everybody with a role."""
         dataset = dataset_for(request.user, dataset_id)
         return Response(MemberOut(dataset.members.select_related("user"), many=True).data)
 
-    @extend_schema(operation_id="members_add", request=MemberIn, responses={201: MemberOut, **REFUSALS})
+    @extend_schema(operation_id="members_add", request=MemberIn, responses={201: MemberOut})
     def post(self, request: Request, dataset_id: int) -> Response:
         """Give somebody a role. Leads only."""
         dataset = dataset_for(request.user, dataset_id, Role.LEAD)
@@ -121,7 +116,7 @@ class MemberView(APIView):
             raise Missing("not_found", "There is no such member.")
         return member
 
-    @extend_schema(operation_id="members_change", request=RoleIn, responses={200: MemberOut, **REFUSALS})
+    @extend_schema(operation_id="members_change", request=RoleIn, responses={200: MemberOut})
     def patch(self, request: Request, dataset_id: int, member_id: int) -> Response:
         """Change a role. Leads only; the last lead stays one."""
         member = self._member(request, dataset_id, member_id)
@@ -129,7 +124,7 @@ class MemberView(APIView):
         data.is_valid(raise_exception=True)
         return Response(MemberOut(datasets.member_update(member=member, **data.validated_data)).data)
 
-    @extend_schema(operation_id="members_remove", responses={204: None, **REFUSALS})
+    @extend_schema(operation_id="members_remove", responses={204: None})
     def delete(self, request: Request, dataset_id: int, member_id: int) -> Response:
         """Take the role away. Leads only; the last lead stays."""
         datasets.member_remove(member=self._member(request, dataset_id, member_id))
@@ -147,7 +142,7 @@ class DatasetJobsView(generics.ListAPIView[Any]):
         dataset = dataset_for(self.request.user, self.kwargs["dataset_id"])
         return dataset.jobs.select_related("created_by").defer("log", "payload")
 
-    @extend_schema(operation_id="jobs_list", responses={200: JobOut(many=True), **REFUSALS})
+    @extend_schema(operation_id="jobs_list", responses={200: JobOut(many=True)})
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Jobs of a dataset, newest first."""
         return super().get(request, *args, **kwargs)
@@ -161,7 +156,7 @@ class DatasetJobsView(generics.ListAPIView[Any]):
 class ExportsView(APIView):
     """Exports of a dataset."""
 
-    @extend_schema(operation_id="exports_start", request=ExportIn, responses={202: JobOut, **REFUSALS})
+    @extend_schema(operation_id="exports_start", request=ExportIn, responses={202: JobOut})
     def post(self, request: Request, dataset_id: int) -> Response:
         """Write the dataset as COCO or SA-1B; the job's result says when it is verified. Reviewers and leads."""
         dataset = dataset_for(request.user, dataset_id, Role.REVIEWER)
@@ -174,9 +169,7 @@ class ExportsView(APIView):
 class ExportDownloadView(APIView):
     """The archive of a finished export."""
 
-    @extend_schema(
-        operation_id="exports_download", responses={(200, "application/zip"): OpenApiTypes.BINARY, **REFUSALS}
-    )
+    @extend_schema(operation_id="exports_download", responses={(200, "application/zip"): OpenApiTypes.BINARY})
     def get(self, request: Request, job_id: uuid.UUID) -> HttpResponseBase:
         """One zip archive. Everybody who may see the dataset."""
         path, name = exports.export_file(job=job_for(request.user, job_id))
@@ -198,7 +191,7 @@ class ImportsView(APIView):
     @extend_schema(
         operation_id="imports_start",
         request={"multipart/form-data": ImportIn},
-        responses={202: JobOut, **REFUSALS},
+        responses={202: JobOut},
         parameters=[OpenApiParameter("dataset_id", int, OpenApiParameter.PATH)],
     )
     def post(self, request: Request, dataset_id: int) -> Response:

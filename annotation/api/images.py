@@ -21,7 +21,6 @@ from annotation import overlay, ports, selectors, storage
 from annotation.access import Role, dataset_for, image_for
 from annotation.api.files import ASK_AGAIN, FOR_EVER, is_known, stored_file, tagged
 from annotation.api.http import StrictJSONParser, refuse_large_upload
-from annotation.api.schema import REFUSALS
 from annotation.api.serializers import (
     ImageIn,
     ImageOut,
@@ -54,7 +53,7 @@ class ImagesView(generics.ListAPIView[Any]):
 
     @extend_schema(
         operation_id="images_list",
-        responses={200: ImageOut(many=True), **REFUSALS},
+        responses={200: ImageOut(many=True)},
         parameters=[
             OpenApiParameter("state", str, enum=Task.State.values, description="State of the image's task."),
             OpenApiParameter("split", str, enum=Image.Split.values),
@@ -79,7 +78,7 @@ class ImagesView(generics.ListAPIView[Any]):
     @extend_schema(
         operation_id="images_upload",
         request={"multipart/form-data": UploadIn},
-        responses={201: UploadOut, **REFUSALS},
+        responses={201: UploadOut},
         filters=False,
     )
     def post(self, request: Request, dataset_id: int) -> Response:
@@ -111,12 +110,12 @@ class ImagesView(generics.ListAPIView[Any]):
 class ImageView(APIView):
     """One image."""
 
-    @extend_schema(operation_id="images_get", responses={200: ImageOut, **REFUSALS})
+    @extend_schema(operation_id="images_get", responses={200: ImageOut})
     def get(self, request: Request, image_id: int) -> Response:
         """The image as the page shows it."""
         return Response(image_out(image_for(request.user, image_id).pk))
 
-    @extend_schema(operation_id="images_change", request=ImageIn(partial=True), responses={200: ImageOut, **REFUSALS})
+    @extend_schema(operation_id="images_change", request=ImageIn(partial=True), responses={200: ImageOut})
     def patch(self, request: Request, image_id: int) -> Response:
         """Change licence, source or credit. Leads only."""
         image = image_for(request.user, image_id, Role.LEAD)
@@ -125,7 +124,7 @@ class ImageView(APIView):
         images.image_update(image=image, **data.validated_data)
         return Response(image_out(image.pk))
 
-    @extend_schema(operation_id="images_delete", responses={204: None, **REFUSALS})
+    @extend_schema(operation_id="images_delete", responses={204: None})
     def delete(self, request: Request, image_id: int) -> Response:
         """Remove the image with its masks and files. Leads only."""
         images.image_delete(image=image_for(request.user, image_id, Role.LEAD))
@@ -137,7 +136,7 @@ class ImageFileView(APIView):
 
     @extend_schema(
         operation_id="images_file",
-        responses={(200, "image/jpeg"): OpenApiTypes.BINARY, (200, "image/png"): OpenApiTypes.BINARY, **REFUSALS},
+        responses={(200, "image/jpeg"): OpenApiTypes.BINARY, (200, "image/png"): OpenApiTypes.BINARY},
     )
     def get(self, request: Request, image_id: int) -> HttpResponseBase:
         """Upright 8-bit RGB without metadata; JPEG or PNG."""
@@ -149,7 +148,7 @@ class ImageFileView(APIView):
 class ImageThumbnailView(APIView):
     """The small picture."""
 
-    @extend_schema(operation_id="images_thumbnail", responses={(200, "image/jpeg"): OpenApiTypes.BINARY, **REFUSALS})
+    @extend_schema(operation_id="images_thumbnail", responses={(200, "image/jpeg"): OpenApiTypes.BINARY})
     def get(self, request: Request, image_id: int) -> HttpResponseBase:
         """JPEG, at most 320 pixels on its long side."""
         image = image_for(request.user, image_id)
@@ -160,7 +159,7 @@ class ImageThumbnailView(APIView):
 class ImageOverlayView(APIView):
     """The masks, small."""
 
-    @extend_schema(operation_id="images_overlay", responses={(200, "image/png"): OpenApiTypes.BINARY, **REFUSALS})
+    @extend_schema(operation_id="images_overlay", responses={(200, "image/png"): OpenApiTypes.BINARY})
     def get(self, request: Request, image_id: int) -> HttpResponseBase:
         """Transparent PNG of the thumbnail's size; empty if there are no masks."""
         image = image_for(request.user, image_id)
@@ -179,7 +178,7 @@ class ImageMasksView(APIView):
 
     @extend_schema(
         operation_id="masks_list",
-        responses={200: MaskOut(many=True), **REFUSALS},
+        responses={200: MaskOut(many=True)},
         parameters=[OpenApiParameter("history", bool, description="1: superseded and deleted ones too.")],
     )
     def get(self, request: Request, image_id: int) -> Response:
@@ -192,7 +191,7 @@ class ImageMasksView(APIView):
 class PredictView(APIView):
     """The server's decoder, for browsers that cannot run their own."""
 
-    @extend_schema(operation_id="images_predict", request=PredictIn, responses={200: PredictOut, **REFUSALS})
+    @extend_schema(operation_id="images_predict", request=PredictIn, responses={200: PredictOut})
     def post(self, request: Request, image_id: int) -> Response:
         """Up to three masks for points, a box or a previous mask. Annotators, reviewers and leads."""
         image = image_for(request.user, image_id, Role.ANNOTATOR)

@@ -11,7 +11,6 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from annotation.access import Role, image_for, mask_for
-from annotation.api.schema import REFUSALS
 from annotation.api.serializers import MaskIn, MaskOut
 from annotation.errors import Conflict
 from annotation.models import Mask
@@ -21,12 +20,12 @@ from annotation.services import masks
 class MaskView(APIView):
     """One mask under the id that its client made."""
 
-    @extend_schema(operation_id="masks_get", responses={200: MaskOut, **REFUSALS})
+    @extend_schema(operation_id="masks_get", responses={200: MaskOut})
     def get(self, request: Request, mask_id: uuid.UUID) -> Response:
         """The mask, whatever its status."""
         return Response(MaskOut(mask_for(request.user, mask_id)).data)
 
-    @extend_schema(operation_id="masks_save", request=MaskIn, responses={200: MaskOut, 201: MaskOut, **REFUSALS})
+    @extend_schema(operation_id="masks_save", request=MaskIn, responses={200: MaskOut, 201: MaskOut})
     def put(self, request: Request, mask_id: uuid.UUID) -> Response:
         """Save an accepted mask: 201, or 200 for the same request again.
 
@@ -45,7 +44,7 @@ class MaskView(APIView):
         code = status.HTTP_201_CREATED if created else status.HTTP_200_OK
         return Response(MaskOut(mask).data, status=code)
 
-    @extend_schema(operation_id="masks_delete", responses={204: None, **REFUSALS})
+    @extend_schema(operation_id="masks_delete", responses={204: None})
     def delete(self, request: Request, mask_id: uuid.UUID) -> Response:
         """Put the mask into the bin; it can be restored. Annotators, reviewers and leads."""
         masks.mask_delete(mask=mask_for(request.user, mask_id, Role.ANNOTATOR), user=request.user)
@@ -55,7 +54,7 @@ class MaskView(APIView):
 class MaskRestoreView(APIView):
     """Out of the bin."""
 
-    @extend_schema(operation_id="masks_restore", request=None, responses={200: MaskOut, **REFUSALS})
+    @extend_schema(operation_id="masks_restore", request=None, responses={200: MaskOut})
     def post(self, request: Request, mask_id: uuid.UUID) -> Response:
         """Undo a deletion. Annotators, reviewers and leads."""
         mask = mask_for(request.user, mask_id, Role.ANNOTATOR)
@@ -70,7 +69,7 @@ class MaskRestoreView(APIView):
 class MaskHistoryView(APIView):
     """All versions of one object."""
 
-    @extend_schema(operation_id="masks_history", responses={200: MaskOut(many=True), **REFUSALS})
+    @extend_schema(operation_id="masks_history", responses={200: MaskOut(many=True)})
     def get(self, request: Request, mask_id: uuid.UUID) -> Response:
         """From the first version to the newest."""
         versions = masks.mask_history(mask=mask_for(request.user, mask_id))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import DJANGO_PATH_CONVERTER_MAPPING  # type: ignore[attr-defined]
@@ -10,8 +10,8 @@ from drf_spectacular.types import OpenApiTypes
 
 from annotation.api.serializers.common import ErrorOut
 
-REFUSALS: dict[Any, Any] = {"default": ErrorOut}
 DJANGO_PATH_CONVERTER_MAPPING["row"] = OpenApiTypes.INT  # annotation.api.urls.RowConverter
+Direction = Literal["request", "response"]
 
 
 class Schema(AutoSchema):
@@ -21,6 +21,14 @@ class Schema(AutoSchema):
         """One tag per resource."""
         words = [part for part in self.path.split("/") if part and not part.startswith("{")]
         return [words[1] if len(words) > 1 else "api"]
+
+    def _get_response_bodies(self, direction: Direction = "response") -> dict[str, Any]:
+        """What the view declares; every other answer is a refusal."""
+        bodies: dict[str, Any] = super()._get_response_bodies(direction)
+        if direction == "response":
+            refusal = self._get_response_for_code(ErrorOut, "default", direction=direction)  # type: ignore[no-untyped-call]
+            bodies.setdefault("default", refusal)
+        return bodies
 
 
 def outputs_are_complete(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from rest_framework.throttling import BaseThrottle, SimpleRateThrottle
 from rest_framework.views import APIView
 
 from annotation import demo
-from annotation.api.schema import REFUSALS
 from annotation.api.serializers import SessionOut, SignInIn
 from annotation.errors import UserError
 
@@ -48,7 +47,7 @@ class SessionView(APIView):
         get_token(request._request)
         return Response(_session(request))
 
-    @extend_schema(operation_id="session_create", request=SignInIn, responses={200: SessionOut, **REFUSALS}, auth=[])
+    @extend_schema(operation_id="session_create", request=SignInIn, responses={200: SessionOut}, auth=[])
     def post(self, request: Request) -> Response:
         """Sign in. 400 `sign_in_failed` does not say whether name or password is wrong."""
         SessionAuthentication().enforce_csrf(request)  # also without a session: no site may sign a visitor in
@@ -61,7 +60,7 @@ class SessionView(APIView):
         request.user = user
         return Response(_session(request))
 
-    @extend_schema(operation_id="session_delete", responses={204: None, **REFUSALS})
+    @extend_schema(operation_id="session_delete", responses={204: None})
     def delete(self, request: Request) -> Response:
         """Sign out."""
         logout(request._request)

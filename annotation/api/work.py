@@ -13,7 +13,6 @@ from rest_framework.views import APIView
 
 from annotation import jobkit
 from annotation.access import Role, dataset_for, image_for, job_for, task_for
-from annotation.api.schema import REFUSALS
 from annotation.api.serializers import JobDetailOut, LeaseIn, SkipIn, SubmitIn, TaskOut
 from annotation.models import Task
 from annotation.services import tasks
@@ -28,7 +27,7 @@ def _task_out(request: Request, task: Task) -> Response:
 class NextTaskView(APIView):
     """The queue of a dataset."""
 
-    @extend_schema(operation_id="tasks_next", request=None, responses={200: TaskOut, 204: None, **REFUSALS})
+    @extend_schema(operation_id="tasks_next", request=None, responses={200: TaskOut, 204: None})
     def post(self, request: Request, dataset_id: int) -> Response:
         """The image the caller holds, else the next free one: 200; 204 if none is left. Annotators and above."""
         dataset = dataset_for(request.user, dataset_id, Role.ANNOTATOR)
@@ -39,7 +38,7 @@ class NextTaskView(APIView):
 class ImageTaskView(APIView):
     """The work on one image."""
 
-    @extend_schema(operation_id="tasks_claim", request=None, responses={200: TaskOut, **REFUSALS})
+    @extend_schema(operation_id="tasks_claim", request=None, responses={200: TaskOut})
     def post(self, request: Request, image_id: int) -> Response:
         """Take up this image; 409 `task_taken` says who has it. Annotators and above."""
         image = image_for(request.user, image_id, Role.ANNOTATOR)
@@ -49,7 +48,7 @@ class ImageTaskView(APIView):
 class TaskView(APIView):
     """One task."""
 
-    @extend_schema(operation_id="tasks_get", responses={200: TaskOut, **REFUSALS})
+    @extend_schema(operation_id="tasks_get", responses={200: TaskOut})
     def get(self, request: Request, task_id: int) -> Response:
         """Who holds it, until when, and what was answered."""
         return _task_out(request, task_for(request.user, task_id))
@@ -58,7 +57,7 @@ class TaskView(APIView):
 class TaskRenewView(APIView):
     """Hold on."""
 
-    @extend_schema(operation_id="tasks_renew", request=LeaseIn, responses={200: TaskOut, **REFUSALS})
+    @extend_schema(operation_id="tasks_renew", request=LeaseIn, responses={200: TaskOut})
     def post(self, request: Request, task_id: int) -> Response:
         """Another lease time; 409 `lease_lost`."""
         task = task_for(request.user, task_id, Role.ANNOTATOR)
@@ -68,7 +67,7 @@ class TaskRenewView(APIView):
 class TaskSubmitView(APIView):
     """Done."""
 
-    @extend_schema(operation_id="tasks_submit", request=SubmitIn, responses={200: TaskOut, **REFUSALS})
+    @extend_schema(operation_id="tasks_submit", request=SubmitIn, responses={200: TaskOut})
     def post(self, request: Request, task_id: int) -> Response:
         """Finish the image; the same request again changes nothing. 409 `lease_lost`."""
         task = task_for(request.user, task_id, Role.ANNOTATOR)
@@ -78,7 +77,7 @@ class TaskSubmitView(APIView):
 class TaskSkipView(APIView):
     """Not done."""
 
-    @extend_schema(operation_id="tasks_skip", request=SkipIn, responses={200: TaskOut, **REFUSALS})
+    @extend_schema(operation_id="tasks_skip", request=SkipIn, responses={200: TaskOut})
     def post(self, request: Request, task_id: int) -> Response:
         """Leave the image, with a reason. 409 `lease_lost`."""
         task = task_for(request.user, task_id, Role.ANNOTATOR)
@@ -88,7 +87,7 @@ class TaskSkipView(APIView):
 class TaskReleaseView(APIView):
     """Back to the queue."""
 
-    @extend_schema(operation_id="tasks_release", request=LeaseIn, responses={200: TaskOut, **REFUSALS})
+    @extend_schema(operation_id="tasks_release", request=LeaseIn, responses={200: TaskOut})
     def post(self, request: Request, task_id: int) -> Response:
         """Give the image back for others. 409 `lease_lost`."""
         task = task_for(request.user, task_id, Role.ANNOTATOR)
@@ -98,7 +97,7 @@ class TaskReleaseView(APIView):
 class JobView(APIView):
     """One job."""
 
-    @extend_schema(operation_id="jobs_get", responses={200: JobDetailOut, **REFUSALS})
+    @extend_schema(operation_id="jobs_get", responses={200: JobDetailOut})
     def get(self, request: Request, job_id: uuid.UUID) -> Response:
         """State, progress, result and log."""
         return Response(JobDetailOut(job_for(request.user, job_id)).data)
@@ -107,7 +106,7 @@ class JobView(APIView):
 class JobCancelView(APIView):
     """Stop."""
 
-    @extend_schema(operation_id="jobs_cancel", request=None, responses={200: JobDetailOut, **REFUSALS})
+    @extend_schema(operation_id="jobs_cancel", request=None, responses={200: JobDetailOut})
     def post(self, request: Request, job_id: uuid.UUID) -> Response:
         """Cancel a waiting or running job. Whoever started it, and leads."""
         return Response(JobDetailOut(jobkit.cancel(job_for(request.user, job_id, change=True))).data)
@@ -116,7 +115,7 @@ class JobCancelView(APIView):
 class JobRetryView(APIView):
     """Again."""
 
-    @extend_schema(operation_id="jobs_retry", request=None, responses={200: JobDetailOut, **REFUSALS})
+    @extend_schema(operation_id="jobs_retry", request=None, responses={200: JobDetailOut})
     def post(self, request: Request, job_id: uuid.UUID) -> Response:
         """Queue a failed or cancelled job again. Whoever started it, and leads."""
         return Response(JobDetailOut(jobkit.retry(job_for(request.user, job_id, change=True))).data)
