@@ -172,7 +172,7 @@ def runs() -> QuerySet[TrainingRun]:
     return TrainingRun.objects.select_related(*related).prefetch_related("evaluations__version", "decisions")
 
 
-class TrainingRunsView(ListAPIView):
+class TrainingRunsView(ListAPIView[Any]):
     """The runs of a dataset."""
 
     serializer_class = TrainingRunOut

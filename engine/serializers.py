@@ -14,14 +14,14 @@ from engine.retraining import LoopState, is_abandoned
 SIZE = serializers.ListField(child=serializers.IntegerField(), min_length=2, max_length=2, help_text="[height, width]")
 
 
-class LayoutOut(serializers.Serializer):
+class LayoutOut(serializers.Serializer[Any]):
     """One tensor of an embedding file; they follow one another in this order."""
 
     name = serializers.CharField()
     shape = serializers.ListField(child=serializers.IntegerField(), help_text="[channels, height, width]")
 
 
-class FrameOut(serializers.Serializer):
+class FrameOut(serializers.Serializer[Any]):
     """How the picture lies in the model's input; every size is [height, width]."""
 
     original_size = SIZE
@@ -29,7 +29,7 @@ class FrameOut(serializers.Serializer):
     padded_size = SIZE
 
 
-class EmbeddingOut(serializers.Serializer):
+class EmbeddingOut(serializers.Serializer[Any]):
     """Where the image stands for the model, and where its embedding and decoder are once it is ready."""
 
     state = serializers.ChoiceField(choices=["ready", "pending", "failed"])
@@ -42,7 +42,7 @@ class EmbeddingOut(serializers.Serializer):
     job = serializers.UUIDField(allow_null=True, help_text="The job that prepares the image.")
 
 
-class ModelVersionOut(serializers.ModelSerializer):
+class ModelVersionOut(serializers.ModelSerializer[Any]):
     """One version; `context["serving"]` is the id of the one that serves."""
 
     parent = serializers.CharField(source="parent.digest", default=None, allow_null=True)  # type: ignore[assignment]
@@ -59,7 +59,7 @@ class ModelVersionOut(serializers.ModelSerializer):
         return bool(row.pk == self.context["serving"])
 
 
-class SnapshotOut(serializers.Serializer):
+class SnapshotOut(serializers.Serializer[Any]):
     """What a run was trained and judged on."""
 
     digest = serializers.CharField()
@@ -70,7 +70,7 @@ class SnapshotOut(serializers.Serializer):
     )
 
 
-class EvaluationOut(serializers.ModelSerializer):
+class EvaluationOut(serializers.ModelSerializer[Any]):
     """Measured on the held-out images of the run's snapshot."""
 
     role = serializers.ChoiceField(choices=Evaluation.Role.choices)
@@ -82,7 +82,7 @@ class EvaluationOut(serializers.ModelSerializer):
         fields = ["role", "digest", "summary", "images"]
 
 
-class DecisionOut(serializers.ModelSerializer):
+class DecisionOut(serializers.ModelSerializer[Any]):
     """What the gate said; the numbers hold every comparison with its interval."""
 
     kind = serializers.ChoiceField(choices=Promotion.Kind.choices)
@@ -93,14 +93,14 @@ class DecisionOut(serializers.ModelSerializer):
         fields = ["kind", "reason", "numbers", "at"]
 
 
-class RunErrorOut(serializers.Serializer):
+class RunErrorOut(serializers.Serializer[Any]):
     """Why a run came to nothing."""
 
     code = serializers.CharField()
     message = serializers.CharField()
 
 
-class TrainingRunOut(serializers.ModelSerializer):
+class TrainingRunOut(serializers.ModelSerializer[Any]):
     """One run; rows come with dataset, job, snapshot, base, candidate, evaluations and decisions."""
 
     state = serializers.SerializerMethodField()
@@ -184,14 +184,14 @@ class TrainingRunOut(serializers.ModelSerializer):
         return {"code": row.error_code, "message": row.message} if row.error_code else None
 
 
-class ReasonOut(serializers.Serializer):
+class ReasonOut(serializers.Serializer[Any]):
     """One thing that stands against a run."""
 
     code = serializers.CharField()
     message = serializers.CharField()
 
 
-class LoopOut(serializers.Serializer):
+class LoopOut(serializers.Serializer[Any]):
     """Today's values of the loop."""
 
     new_masks = serializers.IntegerField(help_text="On training images, since the last run was started.")
