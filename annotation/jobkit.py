@@ -63,7 +63,7 @@ class JobKind:
     name: str
     queue: str
     title: str
-    lease: float = 60
+    lease: float = 30
     max_attempts: int = 3
     time_limit: float | None = None
 
@@ -74,7 +74,7 @@ _schedule: dict[str, dict[str, Any]] = {}
 
 
 def declare(
-    name: str, *, queue: str, title: str = "", lease: float = 60, max_attempts: int = 3, time_limit: float | None = None
+    name: str, *, queue: str, title: str = "", lease: float = 30, max_attempts: int = 3, time_limit: float | None = None
 ) -> JobKind:
     """Make a kind of job known to this process. Call it where every process comes by: a service module or apps.py."""
     if queue not in Job.Queue.values:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -110,16 +111,17 @@ def masks_add(
     """Many masks of one image at once, made by a model or imported; those that are there already are left alone.
 
     A record has `segmentation` and any of: category, crowd, predicted_iou, stability_score, crop_box, point_coords.
-    The id follows from image, model, source, category and pixels, so that work done twice gives the same masks once.
+    The id follows from image, model, source, category and pixels, so that work done twice gives the same masks once;
+    of masks that are equal within one call, each is kept.
     Returns the masks that are new. Raises UserError for a bad record; then none of this call is stored.
     """
     rows: dict[uuid.UUID, Mask] = {}
+    same: Counter[str] = Counter()
     for record in records:
         fields = _checked(image, {**record, "stage": stage, "source": source, "model": model})
-        name = json.dumps(
-            [image.pk, model, stage, source, fields["category"], fields["crowd"], fields["segmentation"]["counts"]]
-        )
-        key = uuid.uuid5(NAMESPACE, name)
+        told = [image.pk, model, stage, source, fields["category"], fields["crowd"], fields["segmentation"]["counts"]]
+        same[json.dumps(told)] += 1
+        key = uuid.uuid5(NAMESPACE, json.dumps([*told, same[json.dumps(told)]]))
         rows[key] = Mask(uuid=key, image=image, status=status, created_by=user, **fields)
     if not rows:
         return []

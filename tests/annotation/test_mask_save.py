@@ -213,6 +213,9 @@ def test_many_at_once_are_idempotent(image):
     again = masks.masks_add(image=image, records=records, stage="semi_automatic", source="model", model="a" * 64)
     other = masks.masks_add(image=image, records=records, stage="semi_automatic", source="model", model="b" * 64)
     assert (len(first), len(again), len(other)) == (3, 0, 3)
+    twins = records[:1] * 2  # two people drew the very same object
+    counted = [len(masks.masks_add(image=image, records=twins, stage="assisted", source="imported")) for _ in range(2)]
+    assert counted == [2, 0]
     assert all(mask.serial for mask in first)
 
 
