@@ -8,6 +8,7 @@ import pytest
 from celery import current_app
 
 from tests import cast as people
+from tests.modelzoo.reference import pytest_terminal_summary  # noqa: F401  under xdist only this conftest is asked
 
 
 @pytest.fixture(autouse=True)
