@@ -1,6 +1,7 @@
 import { type DBSchema, type IDBPDatabase, openDB } from "idb";
 import type { Draft } from "../core/draft";
 import type { JournalOp, JournalStore } from "../core/journal";
+import { MemoryJournal } from "../core/memoryJournal";
 
 interface Schema extends DBSchema {
   ops: { key: number; value: Omit<JournalOp, "seq"> & { seq?: number } };
@@ -70,29 +71,6 @@ class IdbDrafts implements DraftStore {
     const key = `${userId}:${imageId}`;
     if (draft) await this.database.put("drafts", draft, key);
     else await this.database.delete("drafts", key);
-  }
-}
-
-export class MemoryJournal implements JournalStore {
-  private readonly ops = new Map<number, JournalOp>();
-  private last = 0;
-
-  async all(): Promise<JournalOp[]> {
-    return [...this.ops.values()];
-  }
-
-  async add(op: Omit<JournalOp, "seq">): Promise<number> {
-    this.last += 1;
-    this.ops.set(this.last, { ...op, seq: this.last });
-    return this.last;
-  }
-
-  async replace(op: JournalOp): Promise<void> {
-    this.ops.set(op.seq, op);
-  }
-
-  async remove(seq: number): Promise<void> {
-    this.ops.delete(seq);
   }
 }
 

@@ -55,7 +55,7 @@ function Head({ dataset }: { dataset: Dataset }) {
     <>
       <div className="page__head">
         <div className="grow">
-          <p className="small">
+          <p className="small crumb">
             <Link to="/">Datasets</Link>
           </p>
           <div className="row">

@@ -5,7 +5,7 @@ import { useEffect, useRef } from "react";
 import { messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
 import type { Loop } from "../../api/types";
-import { ago, count, score, short } from "../kit/format";
+import { ago, count, counted, score, short } from "../kit/format";
 import { Badge, Bar, Button, ErrorState, Loading, Note } from "../kit/kit";
 import { useToast } from "../kit/toast";
 import { useDataset } from "./DatasetPage";
@@ -76,11 +76,17 @@ function Serving({ loop }: { loop: Loop }) {
           </p>
         </div>
       </div>
-      <div className="facts">
-        <Fact value={score(serving.metrics.miou_1)} label="IoU after 1 click" />
-        <Fact value={score(serving.metrics.miou_3)} label="IoU after 3 clicks" />
-        <Fact value={score(serving.metrics.miou_box)} label="IoU from a box" />
-      </div>
+      {serving.metrics.miou_1 == null ? (
+        <p className="muted small">
+          Not measured on this dataset yet: the first retraining measures it on held-out masks.
+        </p>
+      ) : (
+        <div className="facts">
+          <Fact value={score(serving.metrics.miou_1)} label="IoU after 1 click" />
+          <Fact value={score(serving.metrics.miou_3)} label="IoU after 3 clicks" />
+          <Fact value={score(serving.metrics.miou_box)} label="IoU from a box" />
+        </div>
+      )}
     </section>
   );
 }
@@ -123,7 +129,7 @@ function Retrain({ loop }: { loop: Loop }) {
           {count(loop.new_masks)} of {count(loop.retrain_after)} new masks
           {loop.auto_retrain && (left > 0 ? `; ${count(left)} more start it by themselves` : "")}
           {". "}
-          {count(loop.train_masks)} masks to learn from, {count(loop.held_out_masks)} held out to judge
+          {counted(loop.train_masks, "mask")} to learn from, {count(loop.held_out_masks)} held out to judge
           {loop.held_out_masks < loop.held_out_needed ? ` (${count(loop.held_out_needed)} needed)` : ""}.
         </p>
       </div>

@@ -38,9 +38,11 @@ export function TopBar({ session, dataset, page, busy, openList }: TopBarProps) 
           {image.width} × {image.height}
           {image.credit && ` · ${image.credit}`}
         </span>
-        <Badge>
-          {progress.submitted} / {dataset.image_count} done
-        </Badge>
+        <span className="wide-only">
+          <Badge>
+            {progress.submitted} / {dataset.image_count} done
+          </Badge>
+        </span>
       </div>
       <span className="wide-only row">
         <Button look="quiet" icon={SkipForward} disabled={!editable || busy} onClick={() => page.skip()}>

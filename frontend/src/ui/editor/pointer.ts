@@ -40,7 +40,6 @@ export function attachPointer(host: HTMLElement, surface: HTMLCanvasElement, ses
   };
 
   const down = (event: PointerEvent) => {
-    surface.focus({ preventScroll: true });
     session.clock.activity();
     surface.setPointerCapture(event.pointerId);
     if (event.pointerType === "touch") {

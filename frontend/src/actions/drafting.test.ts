@@ -1,0 +1,159 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { EMPTY_DRAFT } from "../core/draft";
+import { imagePoint } from "../core/geometry";
+import { History } from "../core/history";
+import { Latency } from "../core/latency";
+import { MaskStore } from "../core/maskStore";
+import { FakeSegmenter } from "../segmenter/fakeSegmenter";
+import { Drafting } from "./drafting";
+
+const settle = () => new Promise((resolve) => setTimeout(resolve, 0));
+const size = { width: 120, height: 90 };
+
+let store: MaskStore;
+let history: History;
+let segmenter: FakeSegmenter;
+let drafting: Drafting;
+let notices: string[];
+
+function fresh(from: MaskStore = new MaskStore()): void {
+  store = from;
+  history = new History(store);
+  segmenter = new FakeSegmenter(size);
+  notices = [];
+  let ids = 0;
+  drafting = new Drafting({
+    store,
+    history,
+    segmenter,
+    imageId: 1,
+    size,
+    stage: "assisted",
+    author: "ben",
+    decodes: new Latency(),
+    changed: () => undefined,
+    notice: (message) => notices.push(message),
+    newId: () => `id-${++ids}`,
+  });
+  drafting.setReady("fake");
+}
+
+beforeEach(() => fresh());
+
+describe("a mask in the making", () => {
+  it("offers three readings of one click, small to large, the best one first shown", async () => {
+    drafting.addPoint(imagePoint(60, 45), 1);
+    await settle();
+    expect(drafting.candidates.map((one) => one.token)).toEqual([1, 2, 3]);
+    expect(drafting.chosen?.token).toBe(3);
+    drafting.cycle(1);
+    expect(drafting.chosen?.token).toBe(1);
+    drafting.choose(1);
+    expect(drafting.chosen?.token).toBe(2);
+  });
+
+  it("offers the single mask first after a second prompt, fed with what was on the screen", async () => {
+    drafting.addPoint(imagePoint(60, 45), 1);
+    await settle();
+    drafting.choose(0);
+    const seen = drafting.chosen;
+    drafting.addPoint(imagePoint(64, 45), 0);
+    await settle();
+    expect(drafting.candidates.map((one) => one.token)[0]).toBe(0);
+    expect(segmenter.requests.at(-1)?.feed).toBe(seen);
+    expect(segmenter.requests.at(-1)?.labels).toEqual([1, 0]);
+  });
+
+  it("needs something to remove from", () => {
+    drafting.addPoint(imagePoint(60, 45), 0);
+    expect(drafting.empty).toBe(true);
+    expect(notices).toHaveLength(1);
+  });
+
+  it("comes back by undo without asking again, prompt by prompt", async () => {
+    drafting.addPoint(imagePoint(60, 45), 1);
+    await settle();
+    const first = drafting.patch;
+    drafting.addPoint(imagePoint(20, 20), 1);
+    await settle();
+    const asked = segmenter.requests.length;
+    history.undo();
+    await settle();
+    expect(drafting.patch).toBe(first);
+    expect(segmenter.requests).toHaveLength(asked);
+    history.redo();
+    await settle();
+    expect(drafting.draft.steps).toHaveLength(2);
+  });
+
+  it("is the same mask after a reload", async () => {
+    drafting.addPoint(imagePoint(60, 45), 1);
+    await settle();
+    drafting.choose(1);
+    drafting.addPoint(imagePoint(66, 45), 0);
+    await settle();
+    const before = drafting.patch;
+    const kept = store.draft;
+    fresh();
+    store.setDraft(JSON.parse(JSON.stringify(kept)), "remote");
+    await settle();
+    expect(drafting.patch).toEqual(before);
+  });
+
+  it("is accepted with its provenance, and undone in one step", async () => {
+    drafting.addPoint(imagePoint(60, 45), 1);
+    await settle();
+    drafting.choose(0);
+    const id = drafting.accept(3.5) ?? "";
+    expect(store.mask(id)).toMatchObject({
+      status: "accepted",
+      source: "model",
+      model: "fake",
+      chosen: 0,
+      seconds: 3.5,
+      prompts: [{ type: "point", x: 60, y: 45, label: 1, fed: null }],
+    });
+    expect(store.mask(id)?.candidates).toHaveLength(3);
+    expect(drafting.empty).toBe(true);
+    history.undo();
+    await settle();
+    expect(store.mask(id)).toBeNull();
+    expect(drafting.chosen?.token).toBe(1);
+  });
+
+  it("is the painted pixels once somebody painted", async () => {
+    drafting.addPoint(imagePoint(60, 45), 1);
+    await settle();
+    drafting.stroke([imagePoint(60, 45)], 2, 0, null);
+    drafting.addPoint(imagePoint(10, 10), 1);
+    expect(notices.at(-1)).toContain("Accept the painted mask first");
+    const id = drafting.accept(1) ?? "";
+    expect(store.mask(id)).toMatchObject({ source: "model_edited", edits: 1, predictedIou: null });
+  });
+
+  it("by brush alone is made by hand; on a selected mask it corrects that", async () => {
+    drafting.stroke([imagePoint(30, 30)], 6, 1, null);
+    const first = drafting.accept(1) ?? "";
+    expect(store.mask(first)?.source).toBe("hand");
+    drafting.stroke([imagePoint(40, 30)], 6, 1, store.mask(first));
+    const second = drafting.accept(1) ?? "";
+    expect(store.mask(second)).toMatchObject({ parent: first, source: "hand" });
+    expect(store.mask(first)?.status).toBe("superseded");
+    history.undo();
+    expect(store.mask(first)?.status).toBe("accepted");
+  });
+
+  it("previews under the pointer only until the first prompt", async () => {
+    drafting.hover(imagePoint(60, 45));
+    await settle();
+    expect(drafting.hovered).not.toBeNull();
+    drafting.addPoint(imagePoint(60, 45), 1);
+    await settle();
+    drafting.hover(imagePoint(20, 20));
+    await settle();
+    expect(drafting.hovered).toBeNull();
+    expect(drafting.cancel()).toBe(true);
+    expect(store.draft).toBe(EMPTY_DRAFT);
+    expect(drafting.accept(1)).toBeNull();
+  });
+});

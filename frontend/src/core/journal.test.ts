@@ -1,0 +1,145 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { Journal, type JournalOp, type SendResult } from "./journal";
+import { MemoryJournal } from "./memoryJournal";
+
+const settle = () => new Promise((resolve) => setTimeout(resolve, 0));
+const put = (maskId: string, imageId = 1) => ({ imageId, maskId, kind: "put" as const, body: { n: maskId } });
+const conflict: SendResult = {
+  kind: "problem",
+  problem: { kind: "conflict", code: "mask_superseded", message: "Somebody corrected it.", current: "other" },
+};
+
+let store: MemoryJournal;
+let sent: string[];
+let answers: SendResult[];
+let timers: { work: () => void; after: number }[];
+
+beforeEach(() => {
+  store = new MemoryJournal();
+  sent = [];
+  answers = [];
+  timers = [];
+});
+
+function journal(userId = 7): Journal {
+  return new Journal({
+    store,
+    userId,
+    send: async (op: JournalOp) => {
+      sent.push(`${op.kind} ${op.maskId}`);
+      return answers.shift() ?? { kind: "done" };
+    },
+    later: (work, after) => {
+      timers.push({ work, after });
+      return () => undefined;
+    },
+  });
+}
+
+async function tick(): Promise<void> {
+  timers.shift()?.work();
+  await settle();
+}
+
+describe("journal", () => {
+  it("is on disk before it is sent, and gone when the server has it", async () => {
+    const one = journal();
+    await one.add(put("a"));
+    expect(await store.all()).toHaveLength(1);
+    await settle();
+    expect(sent).toEqual(["put a"]);
+    expect(await store.all()).toEqual([]);
+    expect(one.status()).toMatchObject({ waiting: 0, offline: false, sending: false });
+  });
+
+  it("retries with growing pauses while the server is away, then says all saved", async () => {
+    answers = [{ kind: "offline" }, { kind: "offline" }, { kind: "offline" }];
+    const one = journal();
+    await one.add(put("a"));
+    await settle();
+    expect(one.status()).toMatchObject({ waiting: 1, offline: true });
+    const pauses = [timers[0]?.after];
+    await tick();
+    pauses.push(timers[0]?.after);
+    await tick();
+    pauses.push(timers[0]?.after);
+    expect(pauses).toEqual([500, 1000, 2000]);
+    await tick();
+    expect(one.status()).toMatchObject({ waiting: 0, offline: false });
+  });
+
+  it("takes up after a reload what an earlier page left behind", async () => {
+    answers = [{ kind: "offline" }];
+    await journal().add(put("a"));
+    await settle();
+    const next = journal();
+    await next.open();
+    await settle();
+    expect(sent).toEqual(["put a", "put a"]);
+    expect(next.status().waiting).toBe(0);
+  });
+
+  it("keeps the order of one mask and lets others pass a busy one", async () => {
+    answers = [{ kind: "busy" }];
+    const one = journal();
+    await Promise.all([one.add(put("a")), one.add({ ...put("a"), kind: "delete", body: null }), one.add(put("b"))]);
+    await settle();
+    await settle();
+    expect(sent).not.toContain("delete a");
+    expect(sent).toContain("put b");
+    await tick();
+    expect(sent.slice(-2)).toEqual(["put a", "delete a"]);
+  });
+
+  it("sets a conflict aside for the person and sends the rest", async () => {
+    answers = [conflict];
+    const one = journal();
+    await one.add(put("a"));
+    await one.add(put("b"));
+    await settle();
+    const [problem] = one.status().problems;
+    expect(problem?.problem?.current).toBe("other");
+    expect(one.status().waiting).toBe(0);
+    expect(sent).toEqual(["put a", "put b"]);
+    await one.discard(problem?.seq ?? -1);
+    expect(await store.all()).toEqual([]);
+  });
+
+  it("stops when signed out and goes on after signing in", async () => {
+    answers = [{ kind: "signed_out" }];
+    const one = journal();
+    await one.add(put("a"));
+    await settle();
+    expect(one.status()).toMatchObject({ signedOut: true, waiting: 1 });
+    expect(timers).toEqual([]);
+    one.wake();
+    await settle();
+    expect(one.status()).toMatchObject({ signedOut: false, waiting: 0 });
+  });
+
+  it("leaves other people's work on this computer alone", async () => {
+    answers = [{ kind: "offline" }];
+    await journal(7).add(put("a"));
+    await settle();
+    const other = journal(8);
+    await other.open();
+    await settle();
+    expect(other.status().waiting).toBe(0);
+    expect(sent).toHaveLength(1);
+  });
+
+  it("tells when an image has nothing left to send", async () => {
+    answers = [{ kind: "offline" }];
+    const one = journal();
+    await one.add(put("a", 5));
+    await settle();
+    let settled = false;
+    void one.settled(5).then(() => {
+      settled = true;
+    });
+    await settle();
+    expect(settled).toBe(false);
+    await tick();
+    expect(settled).toBe(true);
+  });
+});
