@@ -21,7 +21,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from celery import current_app
@@ -31,7 +31,7 @@ from django.db.models.functions import Concat, Right
 from django.utils import timezone
 
 from annotation.errors import Conflict, UserError
-from annotation.models import Dataset, Job, WorkerPulse
+from annotation.models import Dataset, Job
 
 logger = logging.getLogger(__name__)
 
@@ -39,9 +39,6 @@ RUN_TASK = "annotation.jobkit.run"
 RETRY_SECONDS = 5  # before the second attempt, twice that before the third
 RESEND_SECONDS = 30  # a queued job whose message is older was perhaps never delivered
 SWEEP_LIMIT = 200
-PULSE_SECONDS = 10
-SCHEDULER = "scheduler"  # name of the pulse that beat gives through the sweeper
-QUEUES: tuple[str, ...] = tuple(Job.Queue.values)
 LOG_CHARACTERS = 64_000
 UNEXPECTED = "Something unexpected went wrong. The log of the job has the details."
 
@@ -418,42 +415,3 @@ def _fresh_connection() -> None:
 
 
 current_app.task(name=RUN_TASK, ignore_result=True)(run)
-
-
-_pulse_stop = threading.Event()
-
-
-def pulse(name: str, queues: list[str]) -> None:
-    """Say that a process is alive; forget those that have been silent for a day."""
-    now = timezone.now()
-    WorkerPulse.objects.update_or_create(name=name[:200], defaults={"queues": queues, "seen_at": now})
-    WorkerPulse.objects.filter(seen_at__lt=now - timedelta(days=1)).delete()
-
-
-def pulse_start(*, name: str, queues: list[str]) -> None:
-    """Give a pulse every few seconds from a thread of the worker's main process."""
-
-    def beat() -> None:
-        while True:
-            try:
-                pulse(name, queues)
-            except Exception:
-                logger.exception("pulse not written")
-            connection.close()
-            if _pulse_stop.wait(PULSE_SECONDS):
-                break
-        WorkerPulse.objects.filter(name=name[:200]).delete()
-        connection.close()
-
-    threading.Thread(target=beat, name="pulse", daemon=True).start()
-
-
-def pulse_stop() -> None:
-    """The worker is shutting down: its pulse ends and its row goes."""
-    _pulse_stop.set()
-
-
-def workers_alive(now: datetime | None = None) -> list[WorkerPulse]:
-    """Processes that gave a pulse within the last three beats."""
-    since = (now or timezone.now()) - timedelta(seconds=3 * PULSE_SECONDS)
-    return list(WorkerPulse.objects.filter(seen_at__gte=since).order_by("name"))

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 
-from annotation import jobkit, storage
+from annotation import jobkit, pulses, storage
 from annotation.errors import UserError
 from annotation.jobkit import JobContext
 from annotation.models import Dataset
@@ -38,7 +38,7 @@ def run_import(ctx: JobContext, *, dataset_id: int, import_format: str, user_id:
 def sweep_jobs() -> None:
     """Re-send, take back, set aside; and show that scheduler, broker and a worker work together."""
     jobkit.sweep()
-    jobkit.pulse(jobkit.SCHEDULER, [])
+    pulses.pulse(pulses.SCHEDULER, [])
 
 
 @jobkit.periodic(seconds=15)

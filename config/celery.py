@@ -28,17 +28,17 @@ def _keep_django_logging(**_kwargs: Any) -> None:
 
 
 def _worker_ready(sender: Any, **_kwargs: Any) -> None:
-    from annotation import jobkit
+    from annotation import jobkit, pulses
 
     queues = sorted(queue.name for queue in sender.task_consumer.queues)
-    jobkit.pulse_start(name=sender.hostname, queues=queues)
+    pulses.pulse_start(name=sender.hostname, queues=queues)
     jobkit.sweep()
 
 
 def _worker_shutting_down(sender: Any, **_kwargs: Any) -> None:
-    from annotation import jobkit
+    from annotation import pulses
 
-    jobkit.pulse_stop()
+    pulses.pulse_stop()
 
 
 def _beat_entries(sender: Any, **_kwargs: Any) -> None:

@@ -11,7 +11,7 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from annotation import jobkit, ports, storage
+from annotation import ports, pulses, storage
 
 logger = logging.getLogger(__name__)
 _started = time.monotonic()
@@ -57,10 +57,10 @@ def _storage() -> dict[str, Any]:
 
 def _workers() -> dict[str, dict[str, Any]]:
     absent = "starting" if time.monotonic() - _started < STARTING_SECONDS else "degraded"
-    alive = jobkit.workers_alive()
-    workers = [row for row in alive if row.name != jobkit.SCHEDULER]
+    alive = pulses.workers_alive()
+    workers = [row for row in alive if row.name != pulses.SCHEDULER]
     queues = sorted({queue for row in workers for queue in row.queues})
-    missing = sorted(set(jobkit.QUEUES) - set(queues))
+    missing = sorted(set(pulses.QUEUES) - set(queues))
     return {
         "workers": {"status": absent if missing else "ok", "count": len(workers), "queues": queues},
         "scheduler": {"status": "ok" if len(workers) < len(alive) else absent},

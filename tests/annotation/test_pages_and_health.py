@@ -9,7 +9,7 @@ from django.db import DatabaseError
 from django.test import Client
 from django.utils import timezone
 
-from annotation import jobkit, ports
+from annotation import ports, pulses
 from annotation.api import health
 from annotation.models import WorkerPulse
 
@@ -71,8 +71,8 @@ def alive(name, queues, seconds=0):
 
 
 def test_health_with_everything_up(db):
-    alive("w1", list(jobkit.QUEUES))
-    jobkit.pulse(jobkit.SCHEDULER, [])
+    alive("w1", list(pulses.QUEUES))
+    pulses.pulse(pulses.SCHEDULER, [])
     answer = Client().get("/healthz")
     told = answer.json()
     assert answer.status_code == 200
@@ -84,7 +84,7 @@ def test_health_with_everything_up(db):
 @pytest.mark.parametrize(("age", "status"), [(0, "starting"), (600, "degraded")])
 def test_health_without_workers(db, monkeypatch, age, status):
     monkeypatch.setattr(health, "_started", health.time.monotonic() - age)
-    alive("old", list(jobkit.QUEUES), seconds=300)
+    alive("old", list(pulses.QUEUES), seconds=300)
     told = Client().get("/healthz").json()
     assert (told["status"], told["workers"]["status"], told["scheduler"]["status"]) == (status,) * 3
 
