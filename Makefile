@@ -33,11 +33,11 @@ lint: setup-dev frontend/node_modules/.installed ## Style, types and the layerin
 format: setup-dev frontend/node_modules/.installed ## Let the formatters have their way
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	cd frontend && PATH="$(CURDIR)/$(BIN):$$PATH" npm run --silent format
+	cd frontend
 
 types: setup-dev frontend/node_modules/.installed ## OpenAPI document and the TypeScript types made from it
 	$(BIN)/python manage.py spectacular --format openapi-json --validate --fail-on-warn --file docs/openapi.json
-	cd frontend && PATH="$(CURDIR)/$(BIN):$$PATH" npm run --silent types && PATH="$(CURDIR)/$(BIN):$$PATH" npm run --silent format
+	cd frontend && PATH="$(CURDIR)/$(BIN):$$PATH" npm run --silent types
 
 bench: setup-dev ## Measured figures, side by side, with the machine's name
 	$(BIN)/python -m benchmarks
