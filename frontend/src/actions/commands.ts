@@ -22,7 +22,7 @@ const candidate = (place: number): Command => ({
   label: `Choose candidate ${place}`,
   group: "Mask",
   keys: [String(place)],
-  enabled: (session) => session.drafting.candidates.length >= place,
+  enabled: (session) => session.drafting.busy || session.drafting.candidates.length >= place,
   run: (session) => session.drafting.choose(place - 1),
 });
 

@@ -121,6 +121,21 @@ describe("a mask in the making", () => {
     expect(drafting.chosen?.token).toBe(1);
   });
 
+  it("is accepted when its answer comes, however quick the hand was", async () => {
+    drafting.addPoint(imagePoint(60, 45), 1);
+    drafting.choose(1);
+    expect(drafting.accept(1)).toBeNull();
+    const ids: (string | null)[] = [];
+    drafting.whenAnswered(() => ids.push(drafting.accept(1)));
+    await settle();
+    expect(store.mask(ids[0] ?? "")).toMatchObject({ chosen: 1 });
+    drafting.addPoint(imagePoint(30, 30), 1);
+    drafting.whenAnswered(() => ids.push(drafting.accept(1)));
+    drafting.cancel();
+    await settle();
+    expect(ids).toHaveLength(1);
+  });
+
   it("is the painted pixels once somebody painted", async () => {
     drafting.addPoint(imagePoint(60, 45), 1);
     await settle();

@@ -47,11 +47,14 @@ export class Drafting {
   private hoverNext: ImagePoint | null = null;
   private hovering = false;
   private shownKey = "";
+  private onAnswer: (() => void) | null = null;
   private readonly off: () => void;
 
   constructor(private readonly options: DraftingOptions) {
     this.off = options.store.changed.on((set) => {
-      if (set.changes.some((change) => change.kind === "draft")) void this.refresh();
+      if (!set.changes.some((change) => change.kind === "draft")) return;
+      this.onAnswer = null;
+      void this.refresh();
     });
   }
 
@@ -124,8 +127,9 @@ export class Drafting {
 
   /** Picks a candidate by its place in the strip. */
   choose(index: number): void {
-    const candidate = this.candidates[index];
-    if (!candidate || this.draft.edited || candidate === this.chosen) return;
+    if (this.draft.edited || this.draft.chosen === index) return;
+    // While the answer is on its way the choice is taken at its word; quick hands do not wait for the strip.
+    if (!this.busy && (!this.candidates[index] || this.candidates[index] === this.chosen)) return;
     this.change("Choose candidate", { ...this.draft, chosen: index });
   }
 
@@ -143,13 +147,20 @@ export class Drafting {
     return true;
   }
 
+  /** Runs `work` as soon as the answer to the last prompt is there, unless the draft changes before: now, if it is. */
+  whenAnswered(work: () => void): void {
+    if (this.busy) this.onAnswer = work;
+    else work();
+  }
+
   /** Saves the mask in the making; its id, or null when there is none yet. `seconds` is active time. */
   accept(seconds: number): string | null {
     const { store, history, notice } = this.options;
+    if (this.busy) return null;
     const patch = this.patch;
     const area = patch ? patchArea(patch) : 0;
     if (!patch || area === 0) {
-      if (!this.empty) notice(this.busy || !this.ready ? "The mask is not ready yet." : "This mask has no pixels.");
+      if (!this.empty) notice(this.ready ? "This mask has no pixels." : "The model is not ready yet.");
       return null;
     }
     const item = this.item(patch, area, seconds);
@@ -246,6 +257,9 @@ export class Drafting {
     this.candidates = answer?.candidates ?? [];
     if (answer) this.model = answer.model;
     this.options.changed();
+    const next = this.onAnswer;
+    this.onAnswer = null;
+    next?.();
   }
 
   /** Decodes a recipe: from the longest part whose answer is known, step by step, each fed with what was seen. */

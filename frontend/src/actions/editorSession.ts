@@ -203,16 +203,17 @@ export class EditorSession {
     this.touch();
   }
 
-  accept(): string | null {
-    if (!this.mayChange()) return null;
-    const seconds = this.clock.seconds();
-    const id = this.drafting.accept(Math.max(0, seconds - this.secondsAtLastMask));
-    if (id) {
+  /** Saves the mask in the making, as soon as the model has answered the last prompt. */
+  accept(): void {
+    if (!this.mayChange()) return;
+    this.drafting.whenAnswered(() => {
+      const seconds = this.clock.seconds();
+      const id = this.drafting.accept(Math.max(0, seconds - this.secondsAtLastMask));
+      if (!id) return;
       this.secondsAtLastMask = seconds;
       this.selectedId = null;
       this.notices.emit(`Mask ${this.store.visible().length} accepted.`);
-    }
-    return id;
+    });
   }
 
   /** Esc: first what a tool is doing, then the mask in the making, then the selection. */

@@ -17,6 +17,7 @@ export class TaskFlow {
   hold: Hold = { kind: "claiming" };
   private timer: ReturnType<typeof setInterval> | null = null;
   private closed = false;
+  private finished = false;
 
   constructor(
     private readonly imageId: number,
@@ -59,7 +60,7 @@ export class TaskFlow {
     if (this.timer) clearInterval(this.timer);
     const { task } = this;
     // Nothing depends on the answer: an image that was not given back is freed when its lease ends.
-    if (release && task?.lease) api.releaseTask(task.id, task.lease).catch(() => undefined);
+    if (release && !this.finished && task?.lease) api.releaseTask(task.id, task.lease).catch(() => undefined);
   }
 
   private async withLease(work: (task: Task, lease: string) => Promise<Task>): Promise<void> {
@@ -69,6 +70,7 @@ export class TaskFlow {
       if (!task?.lease) throw new ApiError(409, "lease_lost", this.hold.kind === "held" ? "" : this.why());
       try {
         await work(task, task.lease);
+        this.finished = true;
         return;
       } catch (error) {
         if (last || !(error instanceof ApiError) || error.code !== "lease_lost") throw error;

@@ -45,7 +45,9 @@ export const api = {
     ),
   image: (id: number) => request<ImageRecord>(`/api/images/${id}/`),
   removeImage: (id: number) => request<void>(`/api/images/${id}/`, { method: "DELETE" }),
-  masks: (image: number) => request<Page<MaskRecord> | MaskRecord[]>(`/api/images/${image}/masks/`).then(listOf),
+  /** With the deleted ones, which can be restored, and the superseded ones. */
+  masks: (image: number) =>
+    request<Page<MaskRecord> | MaskRecord[]>(`/api/images/${image}/masks/?history=1`).then(listOf),
   embedding: (image: number, signal?: AbortSignal) =>
     request<EmbeddingAnswer>(`/api/images/${image}/embedding/`, { signal }),
   predict: (image: number, body: Record<string, unknown>, signal?: AbortSignal) =>

@@ -66,6 +66,8 @@ export class Journal {
   readonly changed = new Emitter<JournalStatus>();
   readonly confirmed = new Emitter<JournalOp>();
   private ops: JournalOp[] = [];
+  /** Images of the operations that are on their way to the disk. */
+  private readonly storing: number[] = [];
   private sending = false;
   private offline = false;
   private signedOut = false;
@@ -89,9 +91,16 @@ export class Journal {
 
   async add(op: Pick<JournalOp, "imageId" | "maskId" | "kind" | "body">): Promise<void> {
     const full = { ...op, userId: this.options.userId, problem: null };
-    const seq = await this.options.store.add(full);
-    if (!this.ops.some((known) => known.seq === seq)) this.ops.push({ ...full, seq });
+    // Already "waiting" while it is being stored: the status line must not say "all saved" for a moment.
+    this.storing.push(op.imageId);
     this.notify();
+    try {
+      const seq = await this.options.store.add(full);
+      if (!this.ops.some((known) => known.seq === seq)) this.ops.push({ ...full, seq });
+    } finally {
+      this.storing.splice(this.storing.indexOf(op.imageId), 1);
+      this.notify();
+    }
     this.wake();
   }
 
@@ -102,7 +111,7 @@ export class Journal {
 
   status(): JournalStatus {
     return {
-      waiting: this.ops.filter((op) => !op.problem).length,
+      waiting: this.storing.length + this.queued,
       sending: this.sending,
       offline: this.offline,
       signedOut: this.signedOut,
@@ -114,7 +123,7 @@ export class Journal {
   wake(): void {
     this.cancelTimer?.();
     this.cancelTimer = null;
-    if (this.closed || this.sending || this.status().waiting === 0) return;
+    if (this.closed || this.sending || this.queued === 0) return;
     const exclusive = this.options.exclusive ?? ((work) => work());
     this.sending = true;
     this.notify();
@@ -134,14 +143,19 @@ export class Journal {
 
   /** Resolves when nothing of this image waits any more; rejects never: look at the status for problems. */
   settled(imageId: number): Promise<void> {
-    if (this.pendingOf(imageId).length === 0) return Promise.resolve();
+    const busy = () => this.storing.includes(imageId) || this.pendingOf(imageId).length > 0;
+    if (!busy()) return Promise.resolve();
     return new Promise((resolve) => {
       const off = this.changed.on(() => {
-        if (this.pendingOf(imageId).length > 0) return;
+        if (busy()) return;
         off();
         resolve();
       });
     });
+  }
+
+  private get queued(): number {
+    return this.ops.filter((op) => !op.problem).length;
   }
 
   private async reload(): Promise<void> {
@@ -189,7 +203,7 @@ export class Journal {
   }
 
   private schedule(): void {
-    if (this.closed || this.signedOut || this.status().waiting === 0) return;
+    if (this.closed || this.signedOut || this.queued === 0) return;
     if (this.failures === 0) {
       this.wake();
       return;

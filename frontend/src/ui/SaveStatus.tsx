@@ -1,5 +1,6 @@
 import { CircleAlert, CircleCheck, CloudOff, LoaderCircle } from "lucide-react";
 import { useState } from "react";
+import type { JournalStatus } from "../core/journal";
 import { ProblemsDialog } from "./ProblemsDialog";
 import { useJournalStatus } from "./workbench";
 
@@ -7,15 +8,21 @@ import { useJournalStatus } from "./workbench";
 export function SaveStatus() {
   const status = useJournalStatus();
   const [open, setOpen] = useState(false);
+  return (
+    <>
+      <Line status={status} decide={() => setOpen(true)} />
+      {open && <ProblemsDialog onClose={() => setOpen(false)} />}
+    </>
+  );
+}
+
+function Line({ status, decide }: { status: JournalStatus; decide: () => void }) {
   if (status.problems.length > 0) {
     return (
-      <>
-        <button type="button" className="button button--small button--danger" onClick={() => setOpen(true)}>
-          <CircleAlert size={16} aria-hidden />
-          {status.problems.length === 1 ? "1 mask needs you" : `${status.problems.length} masks need you`}
-        </button>
-        {open && <ProblemsDialog onClose={() => setOpen(false)} />}
-      </>
+      <button type="button" className="button button--small button--danger" onClick={decide}>
+        <CircleAlert size={16} aria-hidden />
+        {status.problems.length === 1 ? "1 mask needs you" : `${status.problems.length} masks need you`}
+      </button>
     );
   }
   if (status.signedOut) {

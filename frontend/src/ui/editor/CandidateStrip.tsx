@@ -23,7 +23,7 @@ export function CandidateStrip({ session, image }: { session: EditorSession; ima
     .map((one) => patchBox(one.patch))
     .reduce<Box | undefined>((all, box) => (all ? boxUnion(all, box) : box), undefined);
   return (
-    <fieldset className="strip" aria-label="Mask in the making">
+    <fieldset className="strip" aria-label="Mask in the making" aria-busy={busy}>
       {!edited && candidates.length > 0 && (
         <div className="row strip__candidates" role="radiogroup" aria-label="Candidates">
           {candidates.map((one, index) => (

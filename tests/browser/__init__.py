@@ -1,0 +1,1 @@
+"""The built pages in a real Chromium against a real server."""

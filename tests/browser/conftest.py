@@ -1,0 +1,90 @@
+"""One site and one Chromium for all browser tests; every test gets a fresh profile."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.browser.editor import Editor
+from tests.browser.site import Site, chromium, why_not
+
+ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+WAIT = 30_000  # milliseconds; a busy machine is slow, not broken
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder is a browser test."""
+    for item in items:
+        if "tests/browser" in item.nodeid:
+            item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.timeout(240))
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory) -> Iterator[Site]:
+    """A running installation with the sample pictures."""
+    if reason := why_not():
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    one = Site(tmp_path_factory.mktemp("site"))
+    try:
+        one.prepare()
+        one.start_web()
+        one.start_worker()
+        yield one
+    finally:
+        one.stop()
+
+
+@pytest.fixture(scope="session")
+def browser(site):
+    """Headless Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    # pytest-django sees playwright's event loop and would forbid the ORM; nothing here touches it.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """What the page's console complained about."""
+    return []
+
+
+@pytest.fixture
+def guest(site, browser, complaints):
+    """A page of somebody who has not signed in."""
+    context = browser.new_context(base_url=site.url, viewport={"width": 1440, "height": 900}, accept_downloads=True)
+    page = context.new_page()
+    page.set_default_timeout(WAIT)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    yield page
+    context.close()
+
+
+@pytest.fixture
+def page(guest):
+    """A page of the demo account, on the list of datasets."""
+    guest.goto("/")
+    guest.get_by_role("button", name="Use the demo account").click()
+    guest.get_by_role("heading", name="Datasets").wait_for()
+    return guest
+
+
+@pytest.fixture
+def editor(page) -> Iterator[Editor]:
+    """The editor on the cat, emptied of masks before and after."""
+    one = Editor(page, "chelsea the cat.png")
+    one.clear()
+    one.open()
+    yield one
+    page.goto("/")  # gives the image back
+    one.clear()

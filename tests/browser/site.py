@@ -1,0 +1,111 @@
+"""A small installation of its own: sample pictures, the shipped model, one web process and one worker."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+def chromium() -> str | None:
+    """The browser's path, or None."""
+    return next((path for name in CHROMIUM_NAMES if (path := shutil.which(name))), None)
+
+
+def why_not() -> str | None:
+    """Why the browser tests cannot run here, or None."""
+    if chromium() is None:
+        return "there is no Chromium on this machine (tests/prepare_machine.sh installs it)"
+    if not (ROOT / "frontend" / "dist" / "index.html").is_file():
+        return "the pages are not built (make frontend)"
+    return None
+
+
+class Site:
+    """Start, stop and start again; the address stays the same."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(("ANYMASK_", "DATABASE_", "DJANGO_"))}
+        self.environment = {
+            **inherited,
+            "ANYMASK_DATA": str(folder / "data"),
+            "ANYMASK_SIGN_IN_RATE": "1000/min",
+            "LOG_LEVEL": "WARNING",
+            "OMP_NUM_THREADS": "1",
+        }
+        self.web: subprocess.Popen[bytes] | None = None
+        self.worker: subprocess.Popen[bytes] | None = None
+
+    def prepare(self) -> None:
+        """Database, samples, and the first three pictures encoded."""
+        for command in (["migrate", "--verbosity", "0"], ["prepare"], ["load_samples"], ["prepare", "--encode", "3"]):
+            done = subprocess.run(
+                [sys.executable, "manage.py", *command], cwd=ROOT, env=self.environment, capture_output=True, text=True
+            )
+            assert done.returncode == 0, f"{command}: {done.stderr[-2000:]}"
+
+    def start_web(self, seconds: float = 60) -> None:
+        """Returns when it answers."""
+        arguments = ["--bind", f"127.0.0.1:{self.port}", "--workers", "1", "--threads", "8", "--log-level", "warning"]
+        self.web = self._spawn("gunicorn", "config.wsgi", *arguments)
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                urllib.request.urlopen(f"{self.url}/api/session/", timeout=5).read()
+            except (urllib.error.URLError, OSError):
+                if time.monotonic() > deadline or self.web.poll() is not None:
+                    raise AssertionError(self.log("gunicorn")) from None
+                time.sleep(0.2)
+            else:
+                return
+
+    def start_worker(self) -> None:
+        """One worker for every queue but training."""
+        options = ["--quiet", "--app", "config", "worker", "--pool", "solo", "--queues", "interactive,io,batch"]
+        self.worker = self._spawn("celery", *options, "--without-gossip", "--without-mingle", "--loglevel", "WARNING")
+
+    def stop_web(self) -> None:
+        """As a crash would: at once."""
+        self._stop(self.web, signal.SIGKILL)
+
+    def stop(self) -> None:
+        """Everything."""
+        self._stop(self.web, signal.SIGTERM)
+        self._stop(self.worker, signal.SIGKILL)
+
+    def log(self, name: str) -> str:
+        """The end of a process's output."""
+        path = self.folder / f"{name}.log"
+        return path.read_text(errors="replace")[-4000:] if path.exists() else ""
+
+    def _spawn(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
+        with (self.folder / f"{module}.log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", module, *arguments],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def _stop(self, process: subprocess.Popen[bytes] | None, with_signal: signal.Signals) -> None:
+        if process is None or process.poll() is not None:
+            return
+        os.killpg(process.pid, with_signal)
+        process.wait(30)
