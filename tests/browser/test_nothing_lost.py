@@ -62,7 +62,7 @@ def test_a_mask_that_somebody_corrected_meanwhile_is_shown_as_a_conflict(editor)
     dialog = editor.page.get_by_role("dialog")
     expect(dialog).to_contain_text("Somebody corrected this mask meanwhile")
     dialog.get_by_role("button", name="Keep my version").click()
-    dialog.get_by_role("button", name="Close").last.click()
+    dialog.get_by_role("button", name="Done").click()
     editor.saved()
     (current,) = editor.masks()
     assert current["category"] == "nose"
