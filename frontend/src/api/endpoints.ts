@@ -88,6 +88,7 @@ export const api = {
 
   startExport: (dataset: number, format: "coco" | "sa1b") =>
     request<Job>(`/api/datasets/${dataset}/exports/`, { method: "POST", body: { format } }),
+  decoderUrl: (digest: string) => `/api/models/${digest}/decoder/`,
   exportUrl: (job: string) => `/api/exports/${job}/download/`,
 };
 

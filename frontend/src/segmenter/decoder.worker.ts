@@ -16,8 +16,9 @@ async function handle(message: ToWorker): Promise<void> {
     return;
   }
   if (!runtime) throw new Error("The decoder was not started.");
-  if (message.kind === "load") {
-    await runtime.load(message.source);
+  if (message.kind !== "decode") {
+    if (message.kind === "load") await runtime.load(message.source);
+    else await runtime.warm(message.decoderUrl);
     reply({ kind: "loaded", call: message.call });
     return;
   }

@@ -50,6 +50,11 @@ export class DecoderRuntime {
     if (this.images.size > KEEP && oldest !== undefined) this.images.delete(oldest);
   }
 
+  /** Loads runtime and decoder without an image. */
+  async warm(decoderUrl: string): Promise<void> {
+    await this.decoder(decoderUrl);
+  }
+
   async decode(request: DecodeRequest): Promise<Candidate[]> {
     const image = this.images.get(request.imageId);
     if (!image) throw new TypeError("This image's embedding is not loaded.");

@@ -28,6 +28,8 @@ export class FakeSegmenter implements Segmenter {
     return { candidates: offered(all, isSinglePoint(request)), model: "fake", milliseconds: 1 };
   }
 
+  warm(): void {}
+
   close(): void {}
 
   private disc(request: DecodeRequest, token: number): Candidate {

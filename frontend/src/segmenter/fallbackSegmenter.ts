@@ -27,6 +27,10 @@ export class FallbackSegmenter implements Segmenter {
     return this.withFallback((segmenter) => segmenter.decode(request));
   }
 
+  warm(decoderUrl: string): void {
+    this.active.warm(decoderUrl);
+  }
+
   close(): void {
     this.active.close();
   }

@@ -55,6 +55,11 @@ export class LocalSegmenter implements Segmenter {
     };
   }
 
+  warm(decoderUrl: string): void {
+    // What fails here fails again, with somebody to hear it, when an image is opened.
+    this.call((call) => ({ kind: "warm", call, decoderUrl })).catch(() => undefined);
+  }
+
   close(): void {
     this.worker.terminate();
     this.failAll(new Overtaken());

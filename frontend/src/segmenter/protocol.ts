@@ -14,6 +14,7 @@ export interface EmbeddingSource {
 
 export type ToWorker =
   | { readonly kind: "start"; readonly wasmBase: string }
+  | { readonly kind: "warm"; readonly call: number; readonly decoderUrl: string }
   | { readonly kind: "load"; readonly call: number; readonly source: EmbeddingSource }
   | { readonly kind: "decode"; readonly call: number; readonly request: DecodeRequest };
 

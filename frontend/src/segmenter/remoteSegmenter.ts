@@ -41,6 +41,8 @@ export class RemoteSegmenter implements Segmenter {
     return { candidates: offered(all, single), model: readings.model, milliseconds: performance.now() - started };
   }
 
+  warm(): void {}
+
   close(): void {
     this.abort.abort();
   }

@@ -55,6 +55,8 @@ export interface Segmenter {
   /** Makes the image clickable, telling how far it is, until the signal stops it. Resolves when ready or failed. */
   prepare(imageId: number, report: (readiness: Readiness) => void, signal: AbortSignal): Promise<void>;
   decode(request: DecodeRequest): Promise<Decoded>;
+  /** Loads the decoder of a model version ahead of the first image. A favour: it may do nothing, and never fails. */
+  warm(decoderUrl: string): void;
   close(): void;
 }
 

@@ -1,11 +1,13 @@
 import { useQuery } from "@tanstack/react-query";
 import { Play } from "lucide-react";
+import { useEffect } from "react";
 import { Link, NavLink, Outlet, useOutletContext, useParams } from "react-router";
 import { api } from "../../api/endpoints";
 import type { Dataset } from "../../api/types";
 import { count, counted } from "../kit/format";
 import { Badge, Bar, buttonClass, ErrorState, Loading } from "../kit/kit";
 import { usePageTitle } from "../usePageTitle";
+import { useWorkbench } from "../workbench";
 
 const TABS = [
   { to: ".", label: "Images" },
@@ -25,6 +27,7 @@ export function DatasetPage() {
   const id = Number(useParams().datasetId);
   const dataset = useQuery({ queryKey: ["dataset", id], queryFn: () => api.dataset(id) });
   usePageTitle(dataset.data?.name ?? "Dataset");
+  useWarmDecoder(dataset.data);
   if (dataset.isPending) return <Loading label="Loading the dataset" />;
   if (dataset.isError) {
     return (
@@ -46,6 +49,21 @@ export function DatasetPage() {
       <Outlet context={dataset.data} />
     </main>
   );
+}
+
+/** Whoever looks at a dataset is likely to label next: the model's decoder loads meanwhile. */
+function useWarmDecoder(dataset: Dataset | undefined): void {
+  const { segmenter } = useWorkbench();
+  const may = dataset !== undefined && mayAnnotate(dataset);
+  const loop = useQuery({
+    queryKey: ["loop", dataset?.id],
+    queryFn: () => api.loop(dataset?.id ?? 0),
+    enabled: may,
+  });
+  const digest = loop.data?.serving?.digest;
+  useEffect(() => {
+    if (may && digest) segmenter().warm(api.decoderUrl(digest));
+  }, [may, digest, segmenter]);
 }
 
 function Head({ dataset }: { dataset: Dataset }) {

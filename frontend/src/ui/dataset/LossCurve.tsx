@@ -38,7 +38,7 @@ export function LossCurve({ curve }: { curve: TrainingRun["curve"] }) {
       </svg>
       <figcaption className="row row--between small muted">
         <span>
-          loss {high.toFixed(2)} to {low.toFixed(2)}
+          loss from {losses[0]?.toFixed(2)} to {losses.at(-1)?.toFixed(2)}
         </span>
         <span>step {count(last)}</span>
       </figcaption>

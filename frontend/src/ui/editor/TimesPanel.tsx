@@ -36,7 +36,7 @@ export function TimesPanel({ session, lastPaint }: { session: EditorSession; las
         <dd>{session.clock.seconds().toFixed(0)} s</dd>
       </dl>
       <Button size="small" onClick={() => setDecodePlace(elsewhere)}>
-        Decode in the {elsewhere}
+        Decode {elsewhere === "server" ? "on the server" : "in the browser"}
       </Button>
     </section>
   );

@@ -165,6 +165,8 @@ export function Dialog({ title, onClose, wide, children }: DialogProps) {
   useEffect(() => {
     const dialog = element.current;
     dialog?.showModal();
+    // The browser would choose the close button; what is to be filled in is the better place to start.
+    dialog?.querySelector<HTMLElement>("input, textarea")?.focus();
     return () => dialog?.close();
   }, []);
   return (
@@ -183,7 +185,14 @@ export function Dialog({ title, onClose, wide, children }: DialogProps) {
     >
       <div className="dialog__head">
         <h2 id={titleId}>{title}</h2>
-        <IconButton icon={X} label="Close" look="quiet" onClick={onClose} />
+        <button
+          type="button"
+          className={buttonClass("quiet", undefined, "button--icon")}
+          aria-label="Close"
+          onClick={onClose}
+        >
+          <X size={19} aria-hidden />
+        </button>
       </div>
       <div className="dialog__body">{children}</div>
     </dialog>
