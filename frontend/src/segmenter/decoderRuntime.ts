@@ -30,7 +30,7 @@ export class DecoderRuntime {
 
   constructor(wasmBase: string) {
     ort.env.wasm.wasmPaths = wasmBase;
-    // Two of the cores at most: more threads make a small decoder slower, and the page has to paint.
+    // Four at most: more threads make a small decoder slower.
     const cores = self.navigator.hardwareConcurrency || 1;
     ort.env.wasm.numThreads = self.crossOriginIsolated ? Math.max(1, Math.min(4, cores)) : 1;
   }

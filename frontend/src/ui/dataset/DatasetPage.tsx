@@ -21,6 +21,7 @@ const TABS = [
 export const useDataset = () => useOutletContext<Dataset>();
 
 export const mayAnnotate = (dataset: Dataset): boolean => dataset.role !== "viewer";
+export const mayLead = (dataset: Dataset): boolean => dataset.role === "lead";
 export const mayReview = (dataset: Dataset): boolean => dataset.role === "lead" || dataset.role === "reviewer";
 
 export function DatasetPage() {

@@ -8,7 +8,7 @@ import { uploadFile } from "../../api/upload";
 import { ago, count } from "../kit/format";
 import { Badge, Bar, Button, buttonClass, Note } from "../kit/kit";
 import { useToast } from "../kit/toast";
-import { mayReview, useDataset } from "./DatasetPage";
+import { mayLead, mayReview, useDataset } from "./DatasetPage";
 
 const FORMATS = [
   { id: "coco" as const, name: "COCO", about: "Pictures and one JSON file; masks as compressed run lengths." },
@@ -116,7 +116,7 @@ function Import() {
   const picker = useRef<HTMLInputElement>(null);
   const [progress, setProgress] = useState<number | null>(null);
   const [error, setError] = useState("");
-  if (dataset.role !== "lead") return null;
+  if (!mayLead(dataset)) return null;
   const send = async (file: File) => {
     setError("");
     setProgress(0);

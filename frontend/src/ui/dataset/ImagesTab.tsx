@@ -6,7 +6,7 @@ import { api } from "../../api/endpoints";
 import type { ImageRecord } from "../../api/types";
 import { counted } from "../kit/format";
 import { Badge, Button, EmptyState, ErrorState, type Tone } from "../kit/kit";
-import { mayAnnotate, useDataset } from "./DatasetPage";
+import { mayLead, useDataset } from "./DatasetPage";
 import { UploadList } from "./UploadList";
 import { useUploads } from "./useUploads";
 
@@ -25,7 +25,7 @@ export function ImagesTab() {
   const [state, setState] = useState("");
   const [over, setOver] = useState(false);
   const picker = useRef<HTMLInputElement>(null);
-  const may = mayAnnotate(dataset);
+  const may = mayLead(dataset);
   const images = useInfiniteQuery({
     queryKey: ["images", dataset.id, state],
     queryFn: ({ pageParam }) => api.images(dataset.id, state, pageParam),
@@ -146,7 +146,7 @@ function Empty({
     >
       {may
         ? "Drop pictures or a zip archive anywhere here. Each is checked, turned upright and prepared for the model."
-        : "A lead or an annotator of this dataset can add some."}
+        : "A lead of this dataset can add some."}
     </EmptyState>
   );
 }
@@ -167,6 +167,9 @@ function ImageCard({ image }: { image: ImageRecord }) {
         <span className="image-card__state">
           {badge && <Badge tone={badge.tone}>{badge.label}</Badge>}
           {image.readiness === "pending" && <Badge>Preparing</Badge>}
+          {image.split === "held_out" && (
+            <Badge title="Models are judged on this picture, never trained on it">Held out</Badge>
+          )}
           {image.readiness === "failed" && <Badge tone="bad">Model failed</Badge>}
         </span>
       </div>

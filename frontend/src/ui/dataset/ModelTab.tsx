@@ -8,7 +8,7 @@ import type { Loop } from "../../api/types";
 import { ago, count, counted, score, short } from "../kit/format";
 import { Badge, Bar, Button, ErrorState, Loading, Note } from "../kit/kit";
 import { useToast } from "../kit/toast";
-import { useDataset } from "./DatasetPage";
+import { mayLead, useDataset } from "./DatasetPage";
 import { ModelVersions } from "./ModelVersions";
 import { RunCard } from "./RunCard";
 
@@ -104,7 +104,7 @@ function Retrain({ loop }: { loop: Loop }) {
   const dataset = useDataset();
   const queries = useQueryClient();
   const toast = useToast();
-  const lead = dataset.role === "lead";
+  const lead = mayLead(dataset);
   const start = useMutation({
     mutationFn: () => api.startRun(dataset.id),
     onError: (error) => toast(messageOf(error)),

@@ -7,18 +7,18 @@ import type { Member, Role } from "../../api/types";
 import { Badge, Button, ErrorState, Field, IconButton, Loading, Note } from "../kit/kit";
 import { useToast } from "../kit/toast";
 import { useUser } from "../session";
-import { useDataset } from "./DatasetPage";
+import { mayLead, useDataset } from "./DatasetPage";
 
 const ROLES: { id: Role; may: string }[] = [
-  { id: "lead", may: "everything: people, retraining, imports" },
+  { id: "lead", may: "everything: people, pictures, retraining, imports" },
   { id: "reviewer", may: "label, correct and export" },
-  { id: "annotator", may: "add pictures and label" },
+  { id: "annotator", may: "label pictures" },
   { id: "viewer", may: "look" },
 ];
 
 export function PeopleTab() {
   const dataset = useDataset();
-  const lead = dataset.role === "lead";
+  const lead = mayLead(dataset);
   const members = useQuery({ queryKey: ["members", dataset.id], queryFn: () => api.members(dataset.id) });
   if (members.isPending) return <Loading label="Loading people" />;
   if (members.isError) return <ErrorState error={members.error} retry={() => void members.refetch()} />;

@@ -66,8 +66,12 @@ export function Tooltip({ label, stroke, children }: { label: string; stroke?: s
 
 export type Tone = "good" | "warn" | "bad" | "info" | "accent";
 
-export function Badge({ tone, children }: { tone?: Tone; children: ReactNode }) {
-  return <span className={tone ? `badge badge--${tone}` : "badge"}>{children}</span>;
+export function Badge({ tone, title, children }: { tone?: Tone; title?: string; children: ReactNode }) {
+  return (
+    <span className={tone ? `badge badge--${tone}` : "badge"} title={title}>
+      {children}
+    </span>
+  );
 }
 
 /** `value` 0..1; null: something happens, nobody knows how far. */
