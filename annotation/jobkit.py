@@ -18,9 +18,8 @@ import os
 import threading
 import traceback
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -30,19 +29,40 @@ from django.db.models import F, Q, QuerySet, Value
 from django.db.models.functions import Concat, Right
 from django.utils import timezone
 
-from annotation.errors import Conflict, UserError
+from annotation.errors import Conflict, Missing, UserError
+from annotation.jobkinds import JobKind, beat_schedule, declare, functions, job, kinds, periodic
 from annotation.models import Dataset, Job
+
+__all__ = [
+    "JobCancelled",
+    "JobContext",
+    "JobKind",
+    "JobLost",
+    "beat_schedule",
+    "cancel",
+    "declare",
+    "enqueue",
+    "job",
+    "periodic",
+    "retry",
+    "run",
+    "run_pending",
+    "sweep",
+    "worker_started",
+]
 
 logger = logging.getLogger(__name__)
 
 RUN_TASK = "annotation.jobkit.run"
 RETRY_SECONDS = 5  # before the second attempt, twice that before the third
+GRACE_SECONDS = 60  # past its time limit: first the job is taken away, then it has this long to notice
 RESEND_SECONDS = 30  # a queued job whose message is older was perhaps never delivered
 SWEEP_LIMIT = 200
 LOG_CHARACTERS = 64_000
+EXIT_STUCK = 75
 UNEXPECTED = "Something unexpected went wrong. The log of the job has the details."
 
-JobFunction = Callable[..., dict[str, Any] | None]
+_worker = False  # whether this process is a worker, which is started again when it ends
 
 
 class JobCancelled(Exception):
@@ -51,74 +71,6 @@ class JobCancelled(Exception):
 
 class JobLost(Exception):
     """This attempt was given up (lease ended, or past its time limit). Let it pass through; write nothing more."""
-
-
-@dataclass(frozen=True)
-class JobKind:
-    """Policy of one kind of job. `lease` and `time_limit` in seconds."""
-
-    name: str
-    queue: str
-    title: str
-    lease: float = 30
-    max_attempts: int = 3
-    time_limit: float | None = None
-
-
-_kinds: dict[str, JobKind] = {}
-_functions: dict[str, JobFunction] = {}
-_schedule: dict[str, dict[str, Any]] = {}
-
-
-def declare(
-    name: str, *, queue: str, title: str = "", lease: float = 30, max_attempts: int = 3, time_limit: float | None = None
-) -> JobKind:
-    """Make a kind of job known to this process. Call it where every process comes by: a service module or apps.py."""
-    if queue not in Job.Queue.values:
-        raise ValueError(f"unknown queue {queue!r}")
-    title = title or name.replace("_", " ").capitalize()
-    kind = JobKind(name, queue, title, lease, max_attempts, time_limit)
-    if _kinds.setdefault(name, kind) != kind:
-        raise ValueError(f"job kind {name!r} is declared twice, differently")
-    return kind
-
-
-def job(name: str, **policy: Any) -> Callable[[JobFunction], JobFunction]:
-    """Bind a function to a kind; with `policy` (as in `declare`) it declares the kind too.
-
-    The function gets a JobContext and the payload as keyword arguments and returns the result, a JSON object or None.
-    It raises UserError for the user's fault (the job fails at once, code and sentence are shown); any other exception
-    counts as unexpected and is tried again up to `max_attempts` times.
-    """
-    if policy:
-        declare(name, **policy)
-
-    def bind(function: JobFunction) -> JobFunction:
-        if name not in _kinds:
-            raise LookupError(f"declare job kind {name!r} first")
-        _functions[name] = function
-        return function
-
-    return bind
-
-
-def periodic(*, seconds: float, queue: str = "io") -> Callable[[Callable[[], Any]], Callable[[], Any]]:
-    """Have beat call a function without arguments every so often. It must be cheap, idempotent and safe in parallel."""
-
-    def bind(function: Callable[[], Any]) -> Callable[[], Any]:
-        name = f"{function.__module__}.{function.__name__}"
-        current_app.task(name=name, ignore_result=True)(function)
-        # What is not started before the next tick is dropped, so that an outage is not followed by a burst.
-        options = {"queue": queue, "expires": seconds}
-        _schedule[name] = {"task": name, "schedule": timedelta(seconds=seconds), "options": options}
-        return function
-
-    return bind
-
-
-def beat_schedule() -> dict[str, dict[str, Any]]:
-    """Entries for Celery's beat, once the jobs modules are imported."""
-    return dict(_schedule)
 
 
 def enqueue(
@@ -133,31 +85,40 @@ def enqueue(
     """Write the row now and send its wake-up message when the surrounding transaction commits.
 
     An open job of the same kind with the same (non-empty) `dedupe_key` is returned instead. `created_by` is a user or
-    None. Raises LookupError for a kind that this process does not know: declare it.
+    None. Raises LookupError for a kind that this process does not know: declare it; Missing if the dataset is gone.
     """
-    kind = _kinds.get(name)
+    kind = kinds.get(name)
     if kind is None:
         raise LookupError(f"unknown job kind {name!r}: declare() it where every process comes by, e.g. in apps.py")
-    try:
-        with transaction.atomic():
-            row = Job.objects.create(
-                kind=name,
-                title=title or kind.title,
-                queue=kind.queue,
-                dataset=dataset,
-                payload=payload,
-                dedupe_key=dedupe_key,
-                max_attempts=kind.max_attempts,
-                created_by=created_by,
-            )
-    except IntegrityError:
-        if existing := Job.objects.filter(kind=name, dedupe_key=dedupe_key, state__in=Job.OPEN).first():
-            return existing
-        if not dedupe_key:
-            raise
-        return enqueue(name, payload, dataset=dataset, created_by=created_by, dedupe_key=dedupe_key, title=title)
-    transaction.on_commit(lambda: _send(row), robust=True)
+    fields = {
+        "title": title or kind.title,
+        "queue": kind.queue,
+        "dataset": dataset,
+        "payload": payload,
+        "max_attempts": kind.max_attempts,
+        "created_by": created_by,
+    }
+    row, created = _create_or_find(kind.name, dedupe_key, fields)
+    if created:
+        transaction.on_commit(lambda: _send(row), robust=True)
     return row
+
+
+def _create_or_find(kind: str, dedupe_key: str, fields: dict[str, Any]) -> tuple[Job, bool]:
+    """(a new row, True), or (the open one that stands in its way, False)."""
+    for _ in range(3 if dedupe_key else 1):  # the like of it may end between two looks
+        try:
+            with transaction.atomic():
+                return Job.objects.create(kind=kind, dedupe_key=dedupe_key, **fields), True
+        except IntegrityError as problem:
+            refused = problem
+        like = Job.objects.filter(kind=kind, dedupe_key=dedupe_key, state__in=Job.OPEN)
+        if dedupe_key and (existing := like.first()):
+            return existing, False
+    dataset = fields["dataset"]
+    if dataset is not None and not Dataset.objects.filter(pk=dataset.pk).exists():
+        raise Missing("dataset_gone", "The dataset was deleted meanwhile.") from None
+    raise refused
 
 
 def cancel(row: Job) -> Job:
@@ -176,7 +137,7 @@ def retry(row: Job) -> Job:
 
     Attempts are counted on, since they are the fence; the limit moves instead.
     """
-    kind = _kinds.get(row.kind)
+    kind = kinds.get(row.kind)
     try:
         with transaction.atomic():
             changed = Job.objects.filter(pk=row.pk, state__in=[Job.State.FAILED, Job.State.CANCELLED]).update(
@@ -276,6 +237,9 @@ class JobContext:
             self._given_up.set()
         finally:
             connection.close()
+        if _worker and stop_at and timezone.now() > stop_at and not self._ended.wait(GRACE_SECONDS):
+            logger.critical("job ignores its end: the worker starts anew", extra={"job": self.job.pk})
+            os._exit(EXIT_STUCK)
 
 
 def run(job_id: str | uuid.UUID) -> bool:
@@ -286,7 +250,7 @@ def run(job_id: str | uuid.UUID) -> bool:
     row = waiting.first()
     if row is None:
         return False
-    kind = _kinds.get(row.kind) or JobKind(row.kind, row.queue, row.title)
+    kind = kinds.get(row.kind) or JobKind(row.kind, row.queue, row.title)
     claimed = waiting.update(
         state=Job.State.RUNNING,
         attempts=F("attempts") + 1,
@@ -310,7 +274,7 @@ def _call(context: JobContext) -> dict[str, Any]:
     """Run the function; the fields to write for its outcome, none if the job is no longer ours."""
     row = context.job
     extra = {"job": row.pk, "kind": row.kind, "attempt": context.attempt}
-    function = _functions.get(row.kind)
+    function = functions.get(row.kind)
     try:
         if function is None:
             raise UserError("unknown_job", "No worker knows this kind of job.")
@@ -338,7 +302,10 @@ def _call(context: JobContext) -> dict[str, Any]:
 def _after_unexpected(context: JobContext, trace: str) -> dict[str, Any]:
     """Queue it again a little later, or set it aside when it has had its attempts. The trace goes to the log."""
     row = context.job
-    row.refresh_from_db(fields=["log", "max_attempts"])
+    try:
+        row.refresh_from_db(fields=["log", "max_attempts"])
+    except Job.DoesNotExist:  # its dataset was deleted under it, which is probably what it ran into
+        return {}
     here = os.getcwd().rstrip("/") + "/"  # noqa: PTH109  plain text is wanted
     fields: dict[str, Any] = {
         "log": (row.log + trace.replace(here, ""))[-LOG_CHARACTERS:],
@@ -349,6 +316,13 @@ def _after_unexpected(context: JobContext, trace: str) -> dict[str, Any]:
         later = timezone.now() + timedelta(seconds=RETRY_SECONDS * 2 ** (context.attempt - 1))
         return {**fields, "state": Job.State.QUEUED, "sent_at": None, "lease_expires_at": later}
     return {**fields, "state": Job.State.FAILED, "finished_at": timezone.now()}
+
+
+def worker_started() -> None:
+    """This process is a worker from now on: it ends itself if a job hangs. What was lost before is taken back."""
+    global _worker
+    _worker = True
+    sweep()
 
 
 def sweep() -> dict[str, int]:
@@ -393,9 +367,9 @@ def run_pending(*, dataset: Dataset | None = None, limit: int = 1000) -> int:
 
 def _send(row: Job) -> bool:
     """Send the wake-up message; if the broker is away the job stays queued and the sweeper tries again."""
-    kind = _kinds.get(row.kind)
-    # The pool kills what ignores its limit; before that the lease ends and the job is taken away politely.
-    limit = kind.time_limit + 60 if kind and kind.time_limit else None
+    kind = kinds.get(row.kind)
+    # For pools of child processes, which kill what ignores its limit; a worker of one process ends itself (_beat).
+    limit = kind.time_limit + GRACE_SECONDS if kind and kind.time_limit else None
     try:
         current_app.send_task(RUN_TASK, args=[str(row.pk)], queue=row.queue, retry=False, time_limit=limit)
     except Exception:

@@ -32,7 +32,7 @@ def _worker_ready(sender: Any, **_kwargs: Any) -> None:
 
     queues = sorted(queue.name for queue in sender.task_consumer.queues)
     pulses.pulse_start(name=sender.hostname, queues=queues)
-    jobkit.sweep()
+    jobkit.worker_started()
 
 
 def _worker_shutting_down(sender: Any, **_kwargs: Any) -> None:

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from annotation import jobkit
+from annotation import jobkinds, jobkit
 from annotation.errors import Conflict, UserError
 from annotation.models import Job
 
@@ -20,8 +20,10 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def kind(monkeypatch):
     """Declare a kind that only this test knows: kind(function, **policy) -> its name."""
-    monkeypatch.setattr(jobkit, "_kinds", dict(jobkit._kinds))
-    monkeypatch.setattr(jobkit, "_functions", dict(jobkit._functions))
+    monkeypatch.setattr(jobkit, "kinds", dict(jobkit.kinds))
+    monkeypatch.setattr(jobkit, "functions", dict(jobkit.functions))
+    monkeypatch.setattr(jobkinds, "kinds", jobkit.kinds)
+    monkeypatch.setattr(jobkinds, "functions", jobkit.functions)
 
     def declare(function, name="probe", **policy):
         jobkit.job(name, **{"queue": "io", **policy})(function)
@@ -254,3 +256,18 @@ def test_the_heartbeat_renews_the_lease_until_the_time_limit(kind):
     assert row.state == "running", "left to the sweeper"
     time.sleep(0.5)
     assert jobkit.sweep()["taken_back"] == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("worker", [True, False])
+def test_a_worker_whose_job_hangs_ends_itself(kind, monkeypatch, worker):
+    exits = []
+    monkeypatch.setattr(jobkit, "_worker", worker)
+    monkeypatch.setattr(jobkit, "GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(jobkit.os, "_exit", exits.append)
+
+    def hang(ctx):
+        time.sleep(1)
+
+    jobkit.run(jobkit.enqueue(kind(hang, lease=0.4, time_limit=0.2), {}).pk)
+    assert exits == [jobkit.EXIT_STUCK] * worker
