@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 from typing import Any
@@ -11,7 +12,7 @@ from django.contrib.auth import get_user_model
 from annotation import jobkit, pulses, storage
 from annotation.errors import UserError
 from annotation.jobkit import JobContext
-from annotation.models import Dataset
+from annotation.models import Dataset, Job
 from annotation.services import exports, imports, tasks
 
 LEFTOVER_SECONDS = 2 * 24 * 3600
@@ -49,13 +50,16 @@ def expire_leases() -> int:
 
 @jobkit.periodic(seconds=3600)
 def remove_leftovers() -> None:
-    """Files of work that was killed half way, two days later."""
+    """Files of work that was killed half way, and archives whose import has failed, two days later."""
+    open_imports = Job.objects.filter(kind=imports.IMPORT.name, state__in=Job.OPEN)
+    waiting = {str(pk) for pk in open_imports.values_list("pk", flat=True)}
     since = time.time() - LEFTOVER_SECONDS
-    for area in ("work", "incoming"):
+    for area in ("work", "incoming", "imports"):
         folder = storage.root() / area
         for path in folder.iterdir() if folder.is_dir() else ():
-            if path.stat().st_mtime < since:
-                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # its owner was quicker
+                if path.stat().st_mtime < since and path.name not in waiting:
+                    shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
 
 
 def _dataset(dataset_id: int) -> Dataset:

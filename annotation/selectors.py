@@ -34,13 +34,8 @@ def datasets_of(user: Any) -> QuerySet[Dataset]:
     )
 
 
-def images_of(user: Any) -> QuerySet[Image]:
-    """Images of the user's datasets, with mask count, state of their task and what their overlay depends on."""
-    return with_summary(Image.objects.filter(dataset__members__user=user))
-
-
 def with_summary(images: QuerySet[Image]) -> QuerySet[Image]:
-    """Add mask_count, mask_serial and mask_time (what the overlay depends on) and task_state."""
+    """Add mask_count, task_state, and what the overlay depends on: overlay_count, overlay_serial, overlay_changed."""
     masks = Mask.objects.filter(image=OuterRef("pk"), status__in=Mask.CURRENT).order_by().values("image")
     tasks = Task.objects.filter(_ANNOTATE, image=OuterRef("pk"))
     accepted = Mask.objects.filter(image=OuterRef("pk"), status=Mask.Status.ACCEPTED)
@@ -48,7 +43,7 @@ def with_summary(images: QuerySet[Image]) -> QuerySet[Image]:
         mask_count=_count(accepted, "image"),
         overlay_count=Coalesce(Subquery(masks.annotate(n=Count("pk")).values("n")), Value(0)),
         overlay_serial=Coalesce(Subquery(masks.annotate(n=Max("serial")).values("n")), Value(0)),
-        overlay_sum=Subquery(masks.annotate(n=Max("status_changed_at")).values("n")),
+        overlay_changed=Subquery(masks.annotate(n=Max("status_changed_at")).values("n")),
         task_state=Subquery(tasks.order_by("-id").values("state")[:1]),
     )
 

@@ -8,7 +8,13 @@ import math
 from collections.abc import Mapping
 from typing import IO, Any
 
-from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import (
+    ObjectDoesNotExist,
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+    ValidationError,
+)
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
@@ -121,7 +127,7 @@ class CursorPages(CursorPagination):
         """One page; a cursor with a position of the wrong type is a 400 too."""
         try:
             return super().paginate_queryset(queryset, request, view)
-        except (ValueError, TypeError, OverflowError, exceptions.ValidationError):
+        except (ValueError, TypeError, OverflowError, ValidationError):
             raise exceptions.ParseError("This cursor was not made here.") from None
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
@@ -140,6 +146,9 @@ def exception_handler(problem: Exception, context: dict[str, Any]) -> Response |
         return Response(problem.as_json(), status=problem.status)
     if isinstance(problem, Http404):
         problem = exceptions.NotFound()
+    elif isinstance(problem, ObjectDoesNotExist):
+        logger.warning("a row went away between two looks", exc_info=problem)
+        problem = exceptions.NotFound("This was deleted meanwhile.")
     elif isinstance(problem, PermissionDenied):
         problem = exceptions.PermissionDenied()
     elif isinstance(problem, RequestDataTooBig):
@@ -165,11 +174,12 @@ def _api_error(problem: exceptions.APIException) -> dict[str, Any]:
 
 
 def _first_sentence(detail: Any, field: str = "") -> str:
-    """The first complaint of a serializer, with the name of its field."""
+    """The first complaint of a serializer, with the name of its field; places in a list keep the list's name."""
     if isinstance(detail, dict):
         for name, inner in detail.items():
             if inner:
-                return _first_sentence(inner, "" if name == "non_field_errors" else str(name))
+                inside = isinstance(name, int) or name == "non_field_errors"
+                return _first_sentence(inner, field if inside else str(name))
     if isinstance(detail, list):
         for inner in detail:
             if inner:

@@ -73,10 +73,6 @@ class MaskHistoryView(APIView):
     def get(self, request: Request, mask_id: uuid.UUID) -> Response:
         """From the first version to the newest."""
         versions = masks.mask_history(mask=mask_for(request.user, mask_id))
-        by_serial = {row.serial: row for row in versions}
-        for row in versions:
-            if row.parent_id is not None:
-                row.parent = by_serial.get(row.parent_id, row.parent)
         return Response(MaskOut(versions, many=True).data)
 
 
@@ -84,5 +80,5 @@ def _attach_current(conflict: Conflict) -> None:
     """Both versions are needed to decide: the whole current mask goes with the refusal."""
     current = conflict.details.get("current")
     if isinstance(current, str):
-        row = Mask.objects.select_related("parent", "created_by").get(uuid=current)
-        conflict.details["current"] = dict(MaskOut(row).data)
+        row = Mask.objects.select_related("parent", "created_by").filter(uuid=current).first()
+        conflict.details["current"] = dict(MaskOut(row).data) if row else None

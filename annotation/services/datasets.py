@@ -6,11 +6,13 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models.deletion import RestrictedError
 
 from annotation import storage
 from annotation.errors import Conflict, UserError
 from annotation.models import Dataset, Job, Member, Task
+from annotation.services.exports import EXPORT
+from annotation.services.imports import IMPORT
 
 
 def dataset_create(*, user: Any, **fields: Any) -> Dataset:
@@ -38,15 +40,19 @@ def dataset_update(*, dataset: Dataset, **fields: Any) -> Dataset:
 
 
 def dataset_delete(*, dataset: Dataset) -> None:
-    """Remove a dataset with everything in it. Raises Conflict while a job of it is running."""
+    """Remove a dataset with everything in it. Raises Conflict while a job of it is running, or another one needs it."""
     if Job.objects.filter(dataset=dataset, state=Job.State.RUNNING).exists():
         raise Conflict("jobs_running", "Jobs of this dataset are running. Cancel them or wait until they end.")
     folders = [storage.path_for("images", dataset.pk)]
-    folders += [storage.path_for("exports", str(pk)) for pk in dataset.jobs.values_list("pk", flat=True)]
-    with transaction.atomic():
-        dataset.delete()
-        for folder in folders:
-            transaction.on_commit(lambda folder=folder: storage.remove(folder), robust=True)  # type: ignore[misc]
+    for pk in dataset.jobs.filter(kind__in=[EXPORT.name, IMPORT.name]).values_list("pk", flat=True):
+        folders += [storage.path_for("exports", str(pk)), storage.path_for("imports", str(pk))]
+    try:
+        with transaction.atomic():
+            dataset.delete()
+            for folder in folders:
+                transaction.on_commit(lambda folder=folder: storage.remove(folder), robust=True)  # type: ignore[misc]
+    except RestrictedError:  # equal weights are one model version, also across datasets
+        raise Conflict("model_in_use", "Another dataset works with a model that was trained on this one.") from None
 
 
 def member_add(*, dataset: Dataset, username: str, role: str) -> Member:
@@ -86,8 +92,3 @@ def _keep_a_lead(member: Member) -> None:
     leads = Member.objects.select_for_update().filter(dataset=member.dataset_id, role=Member.Role.LEAD).order_by("id")
     if not any(lead.pk != member.pk for lead in leads):
         raise Conflict("last_lead", "A dataset needs a lead: give somebody else the role first.")
-
-
-def member_of(*, dataset_id: int, user: Any) -> Member | None:
-    """The membership of a user, if any."""
-    return Member.objects.filter(Q(dataset=dataset_id, user=user)).first()

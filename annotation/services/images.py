@@ -13,7 +13,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db import IntegrityError, transaction
 
 from annotation import storage
-from annotation.errors import TooLarge, UserError
+from annotation.errors import Missing, TooLarge, UserError
 from annotation.ingest import archives
 from annotation.ingest.cage import Cage
 from annotation.models import Dataset, Image, Task, split_for
@@ -80,7 +80,8 @@ def image_add(
 ) -> tuple[Image, bool]:
     """Store one picture and open its task; (image, True), or (the image that is there already, False).
 
-    The same bytes in the same dataset are the same image. Raises UserError for a picture that cannot be used.
+    The same bytes in the same dataset are the same image. Raises UserError for a picture that cannot be used, Missing
+    if the dataset is deleted meanwhile; then no file is left.
     """
     if incoming.path.stat().st_size > settings.ANYMASK_MAX_IMAGE_BYTES:
         limit = settings.ANYMASK_MAX_IMAGE_BYTES // (1 << 20)
@@ -120,8 +121,11 @@ def image_add(
             image.save()
             Task.objects.create(image=image, priority=priority)
             send_on_commit(image_uploaded, image_id=image.pk)
-    except IntegrityError:  # the same picture came twice at once
-        return Image.objects.get(dataset=dataset, sha256=sha256), False
+    except IntegrityError:  # the same picture came twice at once, or the dataset went away
+        if existing := Image.objects.filter(dataset=dataset, sha256=sha256).first():
+            return existing, False
+        storage.remove(relative)
+        raise Missing("dataset_gone", "The dataset was deleted meanwhile.") from None
     return image, True
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from annotation.errors import Conflict, UserError
+from annotation.errors import Conflict, Missing, UserError
 from annotation.models import Image, Mask, Task
 from annotation.signals import mask_saved, send_on_commit
 from modelzoo import rle
@@ -23,11 +23,12 @@ NAMESPACE = uuid.UUID("6c0b3a0e-7a3c-5d6e-9b1f-2f4f6f0a8f11")
 def mask_save(*, image: Image, mask_uuid: uuid.UUID, user: Any, body: dict[str, Any]) -> tuple[Mask, bool]:
     """Save an accepted mask; (mask, True), or (the same mask saved before, False) when the request is a repetition.
 
-    `body` has `segmentation` and any of: parent (uuid), category, crowd, stage, source, prompts, candidates, chosen,
+    `body` has `segmentation` and any of: parent (uuid), category, stage, source, prompts, candidates, chosen,
     predicted_iou, stability_score, crop_box, point_coords, model, seconds, edits, task (id). Area and box are computed
     here. With a parent, the parent is superseded in the same transaction.
 
-    Raises UserError for a bad mask or parent, Conflict `mask_conflict` if the id is taken by another mask, Conflict
+    Raises UserError for a bad mask or parent, Missing if the image is deleted meanwhile, Conflict `mask_conflict` if
+    the id is taken by another mask, Conflict
     `mask_superseded` if the parent is no longer current: `details.current` is the uuid of the mask that is.
     """
     fields = _checked(image, body)
@@ -35,6 +36,8 @@ def mask_save(*, image: Image, mask_uuid: uuid.UUID, user: Any, body: dict[str, 
     if (existing := Mask.objects.filter(uuid=mask_uuid).first()) is not None:
         return _same(existing, fields["body_digest"]), False
     parent = _parent(image, body.get("parent"))
+    if parent is not None:
+        fields["crowd"] = parent.crowd  # no tool draws crowds: a corrected one stays one
     try:
         with transaction.atomic():
             if parent is not None:
@@ -42,10 +45,11 @@ def mask_save(*, image: Image, mask_uuid: uuid.UUID, user: Any, body: dict[str, 
             mask = Mask.objects.create(uuid=mask_uuid, image=image, parent=parent, created_by=user, **fields)
             send_on_commit(mask_saved, mask_id=mask.serial)
     except (IntegrityError, Conflict):  # perhaps the same request came twice at once
-        existing = Mask.objects.filter(uuid=mask_uuid).first()
-        if existing is None:
-            raise
-        return _same(existing, fields["body_digest"]), False
+        if (existing := Mask.objects.filter(uuid=mask_uuid).first()) is not None:
+            return _same(existing, fields["body_digest"]), False
+        if not Image.objects.filter(pk=image.pk).exists():
+            raise Missing("image_gone", "The image was deleted meanwhile.") from None
+        raise
     return mask, True
 
 
@@ -85,17 +89,16 @@ def mask_restore(*, mask: Mask, user: Any) -> Mask:
 
 def mask_history(*, mask: Mask) -> list[Mask]:
     """All versions of this object, oldest first: back to the first ancestor and on to every revision of it."""
-    root = mask
-    seen = {root.serial}
-    while root.parent_id is not None and root.parent_id not in seen:
-        seen.add(root.parent_id)
-        root = Mask.objects.select_related("created_by").get(pk=root.parent_id)
-    versions, level = [root], [root.serial]
-    while level:
-        below = list(Mask.objects.filter(parent__in=level).select_related("created_by"))
-        versions.extend(below)
-        level = [row.serial for row in below]
-    return sorted(versions, key=lambda row: row.serial)
+    parents = dict(Mask.objects.filter(image=mask.image_id).values_list("serial", "parent"))
+    first = mask.serial
+    while (parent := parents.get(first)) is not None:
+        first = parent
+    family = {first}
+    for serial in sorted(parents):  # a correction always comes after what it corrects
+        if parents[serial] in family:
+            family.add(serial)
+    versions = Mask.objects.filter(image=mask.image_id, serial__in=family).select_related("created_by", "parent")
+    return list(versions.order_by("serial"))
 
 
 def masks_add(

@@ -100,6 +100,12 @@ def test_a_correction_supersedes_and_keeps_the_history(put, image, as_, cast):
     assert len(client.get(f"/api/images/{image.pk}/masks/?history=1").json()) == 3
 
 
+def test_a_corrected_crowd_stays_a_crowd(put, image, cast):
+    crowd = add_mask(image, ellipse(image), crowd=True)
+    answer = put({**mask_body(image, ellipse(image, size=0.2)), "parent": str(crowd.uuid)})
+    assert (answer.status_code, answer.json()["crowd"]) == (201, True)
+
+
 def test_of_two_corrections_one_wins_and_the_other_sees_both_versions(put, image, cast):
     old, mine, yours = uuid.uuid4(), uuid.uuid4(), uuid.uuid4()
     put(mask_body(image), old)

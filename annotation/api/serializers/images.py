@@ -83,7 +83,7 @@ def overlay_version(row: Any) -> str:
     """What the overlay of an annotated image row depends on, as text; empty without masks."""
     if not row.overlay_count:
         return ""
-    changed = int(row.overlay_sum.timestamp() * 1000) if row.overlay_sum else 0
+    changed = int(row.overlay_changed.timestamp() * 1000) if row.overlay_changed else 0
     return f"{row.overlay_count}-{row.overlay_serial}-{changed:x}"
 
 
@@ -96,7 +96,7 @@ def images_out(rows: Iterable[Image]) -> list[dict[str, Any]]:
 
 def image_out(image_id: int) -> dict[str, Any]:
     """One image as JSON, read anew."""
-    return images_out(selectors.with_summary(Image.objects.filter(pk=image_id)))[0]
+    return images_out([selectors.with_summary(Image.objects.all()).get(pk=image_id)])[0]
 
 
 class RejectedOut(serializers.Serializer[Any]):
