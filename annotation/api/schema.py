@@ -10,7 +10,7 @@ from drf_spectacular.types import OpenApiTypes
 
 from annotation.api.serializers.common import ErrorOut
 
-DJANGO_PATH_CONVERTER_MAPPING["row"] = OpenApiTypes.INT  # annotation.api.urls.RowConverter
+DJANGO_PATH_CONVERTER_MAPPING["row"] = OpenApiTypes.INT  # annotation.api.converters
 Direction = Literal["request", "response"]
 
 

@@ -1,19 +1,9 @@
-"""Routes of the API. Ids of rows are at most 18 digits, so that none leaves the database's range."""
+"""Routes of the API."""
 
-from django.urls import path, register_converter
-from django.urls.converters import IntConverter
+from django.urls import path
 from drf_spectacular.views import SpectacularAPIView
 
-from annotation.api import datasets, images, masks, session, work
-
-
-class RowConverter(IntConverter):
-    """An id that fits a big integer; anything else is a 404."""
-
-    regex = "[0-9]{1,18}"
-
-
-register_converter(RowConverter, "row")
+from annotation.api import converters, datasets, images, masks, session, work  # noqa: F401  <row:...>
 
 urlpatterns = [
     path("schema/", SpectacularAPIView.as_view(), name="schema"),

@@ -81,6 +81,11 @@ def test_a_body_over_the_limit_is_a_413_in_json(cast, as_, settings):
         "/api/",
         "/api",
         "/api/datasets/99999999999999999999999999/",
+        "/api/datasets/9999999999999999999/loop/",
+        "/api/datasets/9999999999999999999/models/",
+        "/api/datasets/9999999999999999999/training-runs/",
+        "/api/training-runs/9999999999999999999/",
+        "/api/images/9999999999999999999/embedding/",
         "/api/datasets/abc/",
         "/api/datasets/-1/",
         "/api/images/0/",
@@ -98,12 +103,29 @@ def test_unknown_addresses_are_a_404_in_json(cast, as_, url):
 
 
 @pytest.mark.parametrize(
-    "query", ["cursor=%00", "cursor=zzz", "cursor=cD14", "limit=-1", "limit=x", "state=%00", "split=x"]
+    "query",
+    [
+        "cursor=%00",
+        "cursor=zzz",
+        "cursor=cD14",
+        "cursor=cD0yMDI2LTEzLTQ1VDAw",  # p=2026-13-45T00
+        "limit=-1",
+        "limit=x",
+        "state=%00",
+        "split=x",
+    ],
 )
-def test_hostile_queries(cast, as_, image, query):
-    answer = as_(cast.ana).get(f"/api/datasets/{cast.dataset.pk}/images/?{query}")
+@pytest.mark.parametrize("pages", ["images", "jobs", "training-runs"])
+def test_hostile_queries(cast, as_, image, query, pages):
+    answer = as_(cast.ana).get(f"/api/datasets/{cast.dataset.pk}/{pages}/?{query}")
     assert answer.status_code in (200, 400)
     assert answer["Content-Type"] == "application/json"
+
+
+def test_a_refused_number_in_a_list_is_told_with_the_name_of_the_list(cast, as_, image):
+    answer = as_(cast.ben).post(f"/api/images/{image.pk}/predict/", {"box": [1e308, 0, 1, 1]})
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
+    assert answer.json()["message"].startswith("box: ")
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/xml", "multipart/form-data", "image/png", ""])
