@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.db.models import QuerySet
-from django.http import FileResponse, HttpResponse, HttpResponseNotModified
+from django.db.models import Prefetch, QuerySet
+from django.http.response import HttpResponseBase
 from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -16,21 +16,17 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from annotation import storage
-from annotation.access import Role, dataset_for, image_for
+from annotation.access import NOTHING, Role, dataset_for, image_for
+from annotation.api.files import stored_file
 from annotation.api.http import CursorPages
 from annotation.errors import Missing
 from annotation.models import Image
 from engine import embeddings
-from engine.models import Embedding, ModelVersion, TrainingRun
+from engine.models import Embedding, Evaluation, ModelVersion, TrainingRun
 from engine.promotion import version_restore, versions_of
 from engine.retraining import loop_state, run_start
 from engine.serializers import EmbeddingOut, LoopOut, ModelVersionOut, TrainingRunOut, loop_out
 from engine.serving import serving_version, serving_versions, version_by_digest
-
-# What is addressed by digest never changes; "private", since only members may see it.
-FOR_EVER = "private, max-age=31536000, immutable"
-NOTHING = "There is nothing here, or you are not a member of its dataset."
-
 
 # --- Embeddings and decoders -------------------------------------------------------------------------------------
 
@@ -71,7 +67,8 @@ class ImageEmbeddingView(APIView):
         digest = request.query_params.get("model", "")
         if not digest:
             return serving_version(image.dataset_id)
-        version = versions_of(image.dataset_id).filter(digest=digest).first()
+        known = versions_of(image.dataset_id)
+        version = known.filter(digest=digest).first() if digest.isalnum() else None  # PostgreSQL chokes on NUL
         if version is None:
             raise Missing("unknown_model", "This dataset has no model with that digest.")
         return version
@@ -101,15 +98,16 @@ class EmbeddingFileView(APIView):
     """An embedding file by what it is made of."""
 
     @extend_schema(operation_id="embedding_file", responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
-    def get(self, request: Request, image_sha256: str, digest: str) -> HttpResponse | FileResponse:
+    def get(self, request: Request, image_sha256: str, digest: str) -> HttpResponseBase:
         """float16, little-endian. X-Embedding-Layout says the tensors' names and shapes as JSON."""
         user: Any = request.user
         rows = Embedding.objects.filter(image__sha256=image_sha256, version__digest=digest)
         row = rows.filter(image__dataset__members__user=user).order_by("id").first()
         if row is None:
             raise Missing("not_found", NOTHING)
-        answer = _file(request, row.path, f"{image_sha256[:32]}-{digest[:32]}", "application/octet-stream")
-        answer["X-Embedding-Layout"] = json.dumps(row.layout)
+        tag = f"{image_sha256[:32]}-{digest[:32]}"
+        answer = stored_file(request, storage.full(row.path), media_type="application/octet-stream", tag=tag)
+        answer.headers["X-Embedding-Layout"] = json.dumps(row.layout)
         return answer
 
 
@@ -117,33 +115,19 @@ class DecoderFileView(APIView):
     """The decoder of a version as ONNX."""
 
     @extend_schema(operation_id="decoder_file", responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
-    def get(self, request: Request, digest: str) -> HttpResponse | FileResponse:
+    def get(self, request: Request, digest: str) -> HttpResponseBase:
         """Shared versions are for everybody who is signed in, a dataset's own for its members."""
         version = version_by_digest(digest)
         if version.dataset_id is not None and not _reaches(request.user, version):
             raise Missing("unknown_model", "There is no model with this digest.")
-        return _file(request, version.decoder_path, f"decoder-{digest[:32]}", "application/octet-stream")
+        path = storage.full(version.decoder_path)
+        return stored_file(request, path, media_type="application/octet-stream", tag=f"decoder-{digest[:32]}")
 
 
 def _reaches(user: Any, version: ModelVersion) -> bool:
     """Whether the user is a member of a dataset that this version was trained on."""
     own = ModelVersion.objects.filter(pk=version.pk)
     return own.filter(dataset__members__user=user).exists() or own.filter(runs_to__dataset__members__user=user).exists()
-
-
-def _file(request: Request, path: str, tag: str, media_type: str) -> HttpResponse | FileResponse:
-    """A stored file that never changes, or 304 if the browser has it."""
-    etag = f'"{tag}"'
-    if etag in (part.strip() for part in request.headers.get("If-None-Match", "").split(",")):
-        answer: HttpResponse | FileResponse = HttpResponseNotModified()
-    else:
-        try:
-            answer = FileResponse(storage.full(path).open("rb"), content_type=media_type)
-        except FileNotFoundError:
-            raise Missing("file_missing", "The file is gone; ask for it to be made again.") from None
-    answer["ETag"] = etag
-    answer["Cache-Control"] = FOR_EVER
-    return answer
 
 
 # --- The loop ----------------------------------------------------------------------------------------------------
@@ -169,7 +153,10 @@ class RunPages(CursorPages):
 def runs() -> QuerySet[TrainingRun]:
     """Runs with everything their JSON needs."""
     related = ("dataset", "job", "snapshot", "base", "candidate")
-    return TrainingRun.objects.select_related(*related).prefetch_related("evaluations__version", "decisions")
+    # The rows of an evaluation are as many as the masks it was measured on; no page shows them.
+    evaluations = Evaluation.objects.select_related("version").defer("rows")
+    runs = TrainingRun.objects.select_related(*related)
+    return runs.prefetch_related(Prefetch("evaluations", queryset=evaluations), "decisions")
 
 
 class TrainingRunsView(ListAPIView[Any]):

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from django.db import IntegrityError
 from PIL import Image as Picture
 
 from annotation import storage
+from annotation.errors import Missing
 from annotation.jobkit import declare, enqueue
 from annotation.models import Image, Job, Task
 from engine.models import Embedding, ModelVersion
@@ -50,7 +52,10 @@ def read_pixels(image: Image) -> np.ndarray:
 
 
 def image_embed(*, image: Image, version: ModelVersion) -> Embedding:
-    """Encode one image for one version, or return what is there already. Doing it twice gives one row, one file."""
+    """Encode one image for one version, or return what is there already. Doing it twice gives one row, one file.
+
+    Missing if the image is deleted meanwhile; then no file is left.
+    """
     existing = Embedding.objects.filter(image=image, version=version).first()
     if existing is not None:
         return existing
@@ -63,8 +68,20 @@ def image_embed(*, image: Image, version: ModelVersion) -> Embedding:
         data = value.to_bytes()
         storage.write_atomic(path, data)
         fields = {"layout": value.layout(), "frame": value.frame.as_dict(), "byte_size": len(data)}
-    row, _ = Embedding.objects.get_or_create(image=image, version=version, defaults={"path": path, **fields})
+    try:
+        row, _ = Embedding.objects.get_or_create(image=image, version=version, defaults={"path": path, **fields})
+    except IntegrityError:
+        if Image.objects.filter(pk=image.pk).exists():
+            raise
+        embedding_file_remove(path)
+        raise Missing("image_gone", "The image was deleted meanwhile.") from None
     return row
+
+
+def embedding_file_remove(path: str) -> None:
+    """Remove an embedding file that no row names: two datasets with the same picture share one."""
+    if not Embedding.objects.filter(path=path).exists():
+        storage.remove(path)
 
 
 def embedding_request(*, image: Image, version: ModelVersion | None = None, soon: bool = True) -> Job | None:
@@ -114,8 +131,10 @@ def readiness(image: Image, version: ModelVersion | None = None) -> Readiness:
     """Where one image stands for a version (default: the serving one), with its embedding or the latest job."""
     version = version or serving_version(image.dataset_id)
     row = Embedding.objects.filter(image=image, version=version).first()
-    if row is not None:
+    if row is not None and storage.full(row.path).is_file():
         return Readiness("ready", version, embedding=row)
+    if row is not None:
+        row.delete()  # it outlived its file (restored database, emptied disk) and is made anew
     job = (
         Job.objects.filter(kind__in=KINDS, dedupe_key=dedupe_key(image.pk, version), dataset_id=image.dataset_id)
         .order_by("-created_at")
@@ -146,10 +165,14 @@ def embeddings_rebuild(*, dataset_id: int, on_image: Any = None) -> int:
     with, whose files stay.
     """
     live = [Task.State.CLAIMED, Task.State.OPEN]
-    tasks = Task.objects.filter(image__dataset_id=dataset_id, state__in=live).select_related("image__dataset")
+    tasks = Task.objects.filter(image__dataset_id=dataset_id, state__in=live).order_by("state", "-priority", "id")
+    version = serving_version(dataset_id)
     queued = 0
-    for place, task in enumerate(tasks.order_by("state", "-priority", "id").iterator(chunk_size=500)):
-        queued += embedding_request(image=task.image, soon=place < SOON_AFTER_SWITCH) is not None
+    # Ids first: SQLite refuses to write while a query of the same connection is still being read.
+    for place, image_id in enumerate(list(tasks.values_list("image_id", flat=True))):
+        image = Image.objects.select_related("dataset").filter(pk=image_id).first()
+        if image is not None:
+            queued += embedding_request(image=image, version=version, soon=place < SOON_AFTER_SWITCH) is not None
         if on_image is not None:
             on_image()
     return queued

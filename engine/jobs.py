@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from annotation.errors import UserError
+from annotation.errors import Missing, UserError
 from annotation.jobkit import JobContext, job, periodic
 from annotation.models import Image
 from engine import embeddings, retraining
@@ -33,7 +33,11 @@ def _embed(ctx: JobContext, image_id: int, digest: str) -> dict[str, Any]:
         return {"skipped": "The image was deleted."}
     try:
         row = embeddings.image_embed(image=image, version=version_by_digest(digest))
-    except FileNotFoundError as error:
+    except (FileNotFoundError, Missing) as error:
+        if not Image.objects.filter(pk=image_id).exists():
+            return {"skipped": "The image was deleted."}
+        if isinstance(error, Missing):
+            raise
         raise UserError("file_missing", f"The file of {image.file_name} is gone.") from error
     return {"bytes": row.byte_size}
 

@@ -63,7 +63,7 @@ class ModelVersion(models.Model):
 
 
 class ServingModel(models.Model):
-    """The version that serves one dataset. Written by ``promotion.switch`` alone, by one conditional UPDATE."""
+    """The version that serves one dataset. Written by ``engine.promotion`` alone, by one conditional UPDATE."""
 
     dataset = models.OneToOneField("annotation.Dataset", on_delete=models.CASCADE, related_name="serving_model")
     version = models.ForeignKey(ModelVersion, on_delete=models.RESTRICT, related_name="serving")

@@ -20,10 +20,10 @@ from annotation.jobkit import JobCancelled, JobContext, JobLost
 from engine.child import ChildFailed, ChildTimedOut, LineReader, run_child
 from engine.evaluation import version_evaluate
 from engine.models import Evaluation, ModelVersion, Promotion, Snapshot, TrainingRun
-from engine.promotion import candidate_decide
+from engine.promotion import candidate_decide, candidate_judge
 from engine.retraining import run_close, run_reopen
 from engine.serving import serving_version, version_register
-from engine.snapshots import manifest_lines, snapshot_freeze
+from engine.snapshots import manifest_lines, run_folder, snapshot_freeze
 
 TRAINED = "model.safetensors"
 CURVE_POINTS = 400
@@ -40,7 +40,10 @@ def run_execute(*, run_id: int, ctx: JobContext) -> dict[str, Any]:
     run = TrainingRun.objects.select_related("dataset", "base", "snapshot", "candidate").filter(pk=run_id).first()
     if run is None:
         raise UserError("run_missing", "This training run was deleted.")
-    if not run.is_open and run.state != TrainingRun.State.FINISHED:
+    decided = run.decisions.select_related("to_version").first()
+    if decided is not None:
+        return _told(decided)  # the attempt before was killed between the decision and the end of its job
+    if not run.is_open:
         run_reopen(run)
     try:
         decision = _steps(run, ctx)
@@ -57,7 +60,13 @@ def run_execute(*, run_id: int, ctx: JobContext) -> dict[str, Any]:
             message = "Something unexpected went wrong. The log of the job has the details."
             run_close(run, state=TrainingRun.State.FAILED, code="unexpected", message=message)
         raise
-    return {"run": run.pk, "decision": decision.kind, "reason": decision.reason, "model": decision.to_version.digest}
+    return _told(decision)
+
+
+def _told(decision: Promotion) -> dict[str, Any]:
+    """The result of the job."""
+    told = {"decision": decision.kind, "reason": decision.reason, "model": decision.to_version.digest}
+    return {"run": decision.run_id, **told}
 
 
 def _steps(run: TrainingRun, ctx: JobContext) -> Promotion:
@@ -76,8 +85,9 @@ def _steps(run: TrainingRun, ctx: JobContext) -> Promotion:
         run=run, role=Evaluation.Role.CANDIDATE, version=candidate, progress=told(TRAINED_AT + half, "new")
     )
     images, stages = _where_masks_lie(snapshot)
+    verdict = candidate_judge(run=run, images=images, stages=stages)
     with ctx.fenced():
-        decision = candidate_decide(run=run, images=images, stages=stages)
+        decision = candidate_decide(run=run, verdict=verdict)
         ModelVersion.objects.filter(pk=candidate.pk).update(metrics=judged.summary)
         TrainingRun.objects.filter(pk=run.pk).update(
             state=TrainingRun.State.FINISHED, message=decision.reason, finished_at=timezone.now()
@@ -121,7 +131,7 @@ def _train(run: TrainingRun, snapshot: Snapshot, ctx: JobContext) -> ModelVersio
     if run.candidate is not None:
         return run.candidate
     _enter(run, TrainingRun.State.TRAINING, ctx)
-    place = storage.path_for("runs", f"{run.pk}-{snapshot.digest[:12]}")
+    place = run_folder(run.pk, snapshot)
     folder = storage.full(place)
     folder.mkdir(parents=True, exist_ok=True)
     if _result(folder) is None:

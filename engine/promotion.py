@@ -27,22 +27,35 @@ def gate_rules() -> gate.Rules:
     return gate.Rules(min_masks=settings.ANYMASK_GATE_MIN_MASKS)
 
 
-def candidate_decide(*, run: TrainingRun, images: Mapping[str, object], stages: Mapping[str, str]) -> Promotion:
-    """Judge the run's candidate against the serving version and switch, or record the refusal. Decides once.
+def _evaluations(run: TrainingRun) -> tuple[Evaluation, Evaluation]:
+    """(serving, candidate) of a run whose models were both measured."""
+    rows = {evaluation.role: evaluation for evaluation in run.evaluations.select_related("version")}
+    return rows[Evaluation.Role.SERVING], rows[Evaluation.Role.CANDIDATE]
+
+
+def candidate_judge(*, run: TrainingRun, images: Mapping[str, object], stages: Mapping[str, str]) -> gate.Verdict:
+    """Compare the run's candidate with the serving version. Takes a moment and writes nothing: no transaction needed.
 
     ``images`` and ``stages`` say, by mask id, on which image a held-out mask lies and in which stage it was made.
+    """
+    serving, candidate = _evaluations(run)
+    verdict = gate.judge(serving.rows, candidate.rows, images=images, stages=stages, rules=gate_rules())
+    if candidate.version_id == serving.version_id:
+        reason = "Refused: training changed nothing, the candidate is the serving model."
+        return gate.Verdict(False, "same_model", reason, verdict.numbers)
+    return verdict
+
+
+def candidate_decide(*, run: TrainingRun, verdict: gate.Verdict) -> Promotion:
+    """Switch to the run's candidate, or record the refusal, as the verdict says. Decides once.
+
     A run that was decided before keeps its decision. When the serving version is no longer the one the candidate was
     compared with, the candidate is refused: it has not beaten what serves now.
     """
     decided = Promotion.objects.filter(run=run).first()
     if decided is not None:
         return decided
-    rows = {evaluation.role: evaluation for evaluation in run.evaluations.select_related("version")}
-    serving, candidate = rows[Evaluation.Role.SERVING], rows[Evaluation.Role.CANDIDATE]
-    verdict = gate.judge(serving.rows, candidate.rows, images=images, stages=stages, rules=gate_rules())
-    if candidate.version_id == serving.version_id:
-        reason = "Refused: training changed nothing, the candidate is the serving model."
-        verdict = gate.Verdict(False, "same_model", reason, verdict.numbers)
+    serving, candidate = _evaluations(run)
     if verdict.promote:
         try:
             with transaction.atomic():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import transaction
-from django.db.models.signals import post_delete
+from django.db.models.signals import post_delete, pre_delete
 from django.dispatch import receiver
 
 from annotation import storage
@@ -14,10 +14,11 @@ from annotation.jobkit import enqueue
 from annotation.models import Dataset, Image, Task
 from annotation.services.tasks import tasks_upcoming
 from annotation.signals import image_uploaded, task_claimed
-from engine.embeddings import REBUILD, embedding_request, images_embed
-from engine.models import Embedding, ModelVersion, Snapshot
+from engine.embeddings import REBUILD, embedding_file_remove, embedding_request, images_embed
+from engine.models import Embedding, ModelVersion, Snapshot, TrainingRun
 from engine.serving import default_version
 from engine.signals import serving_changed
+from engine.snapshots import run_folder
 
 PREFETCH = 3
 
@@ -69,13 +70,16 @@ def model_health() -> dict[str, Any]:
 
 @receiver(post_delete, sender=Embedding)
 def _embedding_file(instance: Embedding, **_: Any) -> None:
-    """The last row of a file takes it along; two datasets with the same picture share one."""
+    """The last row of a file takes it along."""
+    transaction.on_commit(lambda: embedding_file_remove(instance.path))
 
-    def remove() -> None:
-        if not Embedding.objects.filter(path=instance.path).exists():
-            storage.remove(instance.path)
 
-    transaction.on_commit(remove)
+@receiver(pre_delete, sender=TrainingRun)
+def _run_folder(instance: TrainingRun, **_: Any) -> None:
+    # Before, since the folder's name needs the snapshot, which goes with the dataset.
+    if instance.snapshot is not None:
+        folder = run_folder(instance.pk, instance.snapshot)
+        transaction.on_commit(lambda: storage.remove(folder))
 
 
 @receiver(post_delete, sender=Snapshot)

@@ -77,8 +77,6 @@ class OnnxSegmenter:
             try:
                 data = storage.full(row.path).read_bytes()
             except FileNotFoundError:
-                # The row outlived its file (restored database, emptied disk): forget it, so that it is made anew.
-                EmbeddingRow.objects.filter(pk=row.pk).delete()
                 raise NotReady("embedding_pending", "The image has to be prepared again. Try in a moment.") from None
             return Embedding.from_bytes(data, row.layout, Frame.from_dict(row.frame))
 

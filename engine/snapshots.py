@@ -155,6 +155,11 @@ def _records(images: Sequence[tuple[int, list[int]]]) -> Iterator[tuple[Image, l
             yield rows[pk], [masks[serial] for serial in serials]
 
 
+def run_folder(run_id: int, snapshot: Snapshot) -> str:
+    """Relative folder in which a training run on a snapshot works."""
+    return storage.path_for("runs", f"{run_id}-{snapshot.digest[:12]}")
+
+
 def manifest_lines(snapshot: Snapshot) -> Iterator[dict[str, Any]]:
     """The manifest of a snapshot, image by image."""
     with (storage.full(snapshot.path) / MANIFEST).open(encoding="utf-8") as file:

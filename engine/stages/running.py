@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from django.db import IntegrityError
+
 from annotation.errors import UserError
 from annotation.jobkit import declare, enqueue
 from annotation.models import Dataset, Image, Job
@@ -36,11 +38,15 @@ def stage_run(*, dataset_id: int, stage: str, progress: Callable[[float, str], N
     """
     chosen = stage_named(stage)
     version = serving_version(dataset_id)
-    images = Image.objects.filter(dataset_id=dataset_id).order_by("id")
-    total = images.count()
+    # Ids first: SQLite refuses to write while a query of the same connection is still being read.
+    ids = list(Image.objects.filter(dataset_id=dataset_id).order_by("id").values_list("pk", flat=True))
+    total = len(ids)
     done, masks = 0, 0
     failed: list[dict[str, Any]] = []
-    for image in images.iterator(chunk_size=100):
+    for pk in ids:
+        image = Image.objects.filter(pk=pk).first()
+        if image is None:  # deleted meanwhile
+            continue
 
         def told(share: float, name: str = image.file_name, before: int = done) -> None:
             progress((before + share) / total, f"{name} ({before + 1} of {total})")
@@ -50,6 +56,10 @@ def stage_run(*, dataset_id: int, stage: str, progress: Callable[[float, str], N
             masks += chosen.image_run(image=image, version=version, progress=told)
         except UserError as error:
             failed.append({"image": image.pk, "code": error.code, "message": error.message})
+        except IntegrityError:
+            if Image.objects.filter(pk=pk).exists():
+                raise
+            continue  # deleted meanwhile
         except OSError as error:
             failed.append({"image": image.pk, "code": "file_unreadable", "message": str(error)[:200]})
         done += 1

@@ -158,3 +158,4 @@ def test_a_row_whose_file_was_lost_is_made_anew(image, base, predictor, monkeypa
     with pytest.raises(NotReady):
         OnnxSegmenter().predict(image.pk, np.ones((1, 2)), np.ones(1), None, None)
     assert not Embedding.objects.exists()
+    assert embeddings.readiness(image).state == "pending", "asking has had it queued"

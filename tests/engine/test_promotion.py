@@ -9,7 +9,7 @@ from django.db import connection
 
 from annotation.errors import Conflict, UserError
 from engine.models import Evaluation, ModelVersion, Promotion, ServingModel, TrainingRun
-from engine.promotion import candidate_decide, version_restore
+from engine.promotion import candidate_decide, candidate_judge, version_restore
 from engine.serving import serving_version
 from engine.signals import serving_changed
 from tests.engine.conftest import version_row
@@ -34,7 +34,7 @@ def judged_run(cast, base, *, serving: float, candidate: float, name: str = "can
 
 
 def decide(run: TrainingRun) -> Promotion:
-    return candidate_decide(run=run, images={}, stages={})
+    return candidate_decide(run=run, verdict=candidate_judge(run=run, images={}, stages={}))
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from django.utils import timezone
 from annotation import jobkit, storage
 from annotation.models import Job
 from engine import jobs  # noqa: F401  binds the functions of the jobs
-from engine.models import Evaluation, ModelVersion, Promotion, TrainingRun
+from engine.models import Evaluation, ModelVersion, Promotion, ServingModel, TrainingRun
 from engine.retraining import run_start
 from engine.serving import serving_version
 from tests.cast import add_image, add_mask, ellipse
@@ -108,9 +108,14 @@ def test_from_masks_to_a_decision(dataset, cast, real_base):
     assert not (folder_of(run) / "state.pt").exists()
     job = Job.objects.get(pk=run.job_id)
     assert (job.state, job.result["decision"], job.attempts) == ("succeeded", decision.kind, 1)
-    # Doing it again changes nothing.
+    # Killed between the decision and the end of the job: doing it again changes nothing, whatever serves by now.
+    ServingModel.objects.update_or_create(dataset=dataset, defaults={"version": run.candidate})
     Job.objects.filter(pk=job.pk).update(state="queued")
     jobkit.run_pending()
+    run.refresh_from_db()
+    assert (run.state, run.evaluations.get(role="serving").version) == ("finished", real_base)
+    job.refresh_from_db()
+    assert (job.state, job.result["decision"]) == ("succeeded", decision.kind)
     assert (Promotion.objects.count(), Evaluation.objects.count(), ModelVersion.objects.count()) == (1, 2, 2)
 
 

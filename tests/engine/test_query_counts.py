@@ -1,0 +1,75 @@
+"""Lists cost the same number of queries for three rows as for thirty."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from annotation.models import Dataset, Job, Mask, Member
+from engine.models import Evaluation, Promotion, Snapshot, TrainingRun
+from tests.cast import add_image, add_mask
+from tests.engine.conftest import version_row
+
+LISTS = (
+    "/api/datasets/",
+    "/api/datasets/{dataset}/members/",
+    "/api/datasets/{dataset}/images/",
+    "/api/datasets/{dataset}/jobs/",
+    "/api/datasets/{dataset}/training-runs/",
+    "/api/datasets/{dataset}/models/",
+    "/api/images/{image}/masks/",
+    "/api/images/{image}/masks/?history=1",
+    "/api/masks/{mask}/history/",
+)
+
+
+def grow(cast, image, base, users, numbers) -> None:
+    """One more row in every list for each number; masks of an image are corrections of the one before."""
+    for n in numbers:
+        dataset = Dataset.objects.create(name=f"more {n}")
+        Member.objects.create(dataset=dataset, user=cast.ana, role="lead")
+        Member.objects.create(dataset=cast.dataset, user=users.create(username=f"more{n}"), role="viewer")
+        add_image(cast.dataset, seed=100 + n)
+        add_mask(image, created_by=cast.ben)
+        parent = Mask.objects.filter(category="corrected").order_by("serial").last()
+        add_mask(image, created_by=cast.ben, parent=parent, category="corrected", status="superseded")
+        job = Job.objects.create(kind="probe", title="Probe", queue="io", dataset=cast.dataset, created_by=cast.ana)
+        version = version_row(f"v{n}", dataset=cast.dataset, parent=base)
+        snapshot = Snapshot.objects.create(dataset=cast.dataset, digest=f"{n:064x}", path="snapshots/1/d", counts={})
+        run = TrainingRun.objects.create(
+            dataset=cast.dataset,
+            trigger="person",
+            state="finished",
+            base=base,
+            candidate=version,
+            snapshot=snapshot,
+            seed=n,
+            job=job,
+        )
+        for role in ("serving", "candidate"):
+            Evaluation.objects.create(run=run, version=version, role=role, summary={}, rows=[], images=1)
+        Promotion.objects.create(
+            dataset=cast.dataset, run=run, kind="refuse", from_version=base, to_version=version, reason="-"
+        )
+
+
+@pytest.mark.django_db
+def test_lists_cost_the_same_for_three_rows_as_for_thirty(cast, image, as_, base, django_user_model):
+    client = as_(cast.ana)
+
+    def cost() -> dict[str, int]:
+        mask = Mask.objects.filter(category="corrected").order_by("serial").last()
+        spent = {}
+        for address in LISTS:
+            url = address.format(dataset=cast.dataset.pk, image=image.pk, mask=mask.uuid)
+            with CaptureQueriesContext(connection) as queries:
+                assert client.get(url).status_code == 200
+            spent[address] = len(queries)
+        return spent
+
+    grow(cast, image, base, django_user_model.objects, range(3))
+    few = cost()
+    grow(cast, image, base, django_user_model.objects, range(3, 30))
+    assert cost() == few
+    assert max(few.values()) <= 12
