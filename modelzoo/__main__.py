@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     train = commands.add_parser("train", help="train as a TOML file says; resumes where it stopped")
     train.add_argument("config", type=Path)
     train.set_defaults(run=run_training)
-    export = commands.add_parser("export", help="write the ONNX decoder and the weights' digest")
+    export = commands.add_parser("export", help="write the ONNX decoder and float16 weights, ready to ship")
     add_model(export)
     export.add_argument("--out", type=Path, required=True, help="folder")
     export.set_defaults(run=export_model)
@@ -174,15 +174,18 @@ def run_training(options: argparse.Namespace) -> None:
 
 
 def export_model(options: argparse.Namespace) -> None:
-    from modelzoo.checkpoint import checkpoint_digest
+    from modelzoo.checkpoint import read_metadata, save_checkpoint
     from modelzoo.export import check_agreement, export_decoder
 
+    source = weights_path(options.model)
     model = load(options.model)
-    target = options.out / f"{model.variant}.decoder.onnx"
-    export_decoder(model, target)
-    worst = check_agreement(model, target)
-    print(f"{target}  {target.stat().st_size / 1e6:.2f} MB  largest difference to torch {worst:.2g} logits")
-    print(f"weights sha256 {checkpoint_digest(weights_path(options.model))}")
+    about = read_metadata(source).get("metadata", {}) if source.suffix == ".safetensors" else {}
+    weights, decoder = (options.out / f"{model.variant}.{suffix}" for suffix in ("safetensors", "decoder.onnx"))
+    digest = save_checkpoint(model, weights, about, half=True)
+    print(f"{weights}  {weights.stat().st_size / 1e6:.2f} MB  sha256 {digest}")
+    export_decoder(model, decoder)
+    worst = check_agreement(model, decoder)
+    print(f"{decoder}  {decoder.stat().st_size / 1e6:.2f} MB  largest difference to torch {worst:.2g} logits")
 
 
 if __name__ == "__main__":

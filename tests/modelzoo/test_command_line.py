@@ -1,6 +1,7 @@
 """python -m modelzoo, as a person types it."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -51,8 +52,9 @@ def test_segment_writes_one_sa1b_record(tmp_path, weights):
         rle.validate(annotation["segmentation"], 96, 128)
 
 
-def test_export_writes_a_decoder(tmp_path, weights, capsys):
+def test_export_writes_a_decoder_and_small_weights(tmp_path, weights, capsys):
     assert main(["export", "--model", weights, "--out", str(tmp_path)]) == 0
+    assert (tmp_path / "anymask_compact.safetensors").stat().st_size < 0.55 * Path(weights).stat().st_size
     assert (tmp_path / "anymask_compact.decoder.onnx").stat().st_size > 100_000
     assert "sha256" in capsys.readouterr().out
 
