@@ -63,8 +63,11 @@ def job(name: str, **policy: Any) -> Callable[[JobFunction], JobFunction]:
     return bind
 
 
-def periodic(*, seconds: float, queue: str = "io") -> Callable[[Callable[[], Any]], Callable[[], Any]]:
-    """Have beat call a function without arguments every so often. It must be cheap, idempotent and safe in parallel."""
+def periodic(*, seconds: float, queue: str = "interactive") -> Callable[[Callable[[], Any]], Callable[[], Any]]:
+    """Have beat call a function without arguments every so often. It must be cheap, idempotent and safe in parallel.
+
+    Its queue is the one in which nothing takes long: taking back lost work must not wait behind an import of hours.
+    """
 
     def bind(function: Callable[[], Any]) -> Callable[[], Any]:
         name = f"{function.__module__}.{function.__name__}"

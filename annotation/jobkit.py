@@ -57,7 +57,7 @@ RUN_TASK = "annotation.jobkit.run"
 RETRY_SECONDS = 5  # before the second attempt, twice that before the third
 GRACE_SECONDS = 60  # past its time limit: first the job is taken away, then it has this long to notice
 RESEND_SECONDS = 30  # a queued job whose message is older was perhaps never delivered
-SWEEP_LIMIT = 200
+SWEEP_LIMIT = 20  # of each queue, oldest first: a backlog of thousands must not double its messages every half minute
 LOG_CHARACTERS = 64_000
 EXIT_STUCK = 75
 UNEXPECTED = "Something unexpected went wrong. The log of the job has the details."
@@ -342,8 +342,8 @@ def sweep() -> dict[str, int]:
     due = Q(lease_expires_at=None) | Q(lease_expires_at__lte=now)
     unsent = Q(sent_at=None, created_at__lt=now - timedelta(seconds=2)) | Q(sent_at=None, attempts__gt=0)
     stale = Q(sent_at__lt=now - timedelta(seconds=RESEND_SECONDS))
-    waiting = Job.objects.filter(due, unsent | stale, state=Job.State.QUEUED).order_by("created_at")[:SWEEP_LIMIT]
-    sent = sum(_send(row) for row in waiting)
+    waiting = Job.objects.filter(due, unsent | stale, state=Job.State.QUEUED).order_by("created_at")
+    sent = sum(_send(row) for queue in Job.Queue.values for row in waiting.filter(queue=queue)[:SWEEP_LIMIT])
     if poison or taken_back:
         logger.warning("sweep: %d jobs taken back, %d set aside", taken_back, poison)
     return {"set_aside": poison, "taken_back": taken_back, "sent": sent}

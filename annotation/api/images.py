@@ -93,10 +93,12 @@ class ImagesView(generics.ListAPIView[Any]):
         report = images.images_upload(dataset=dataset, files=files, user=request.user)
         known = [image for _name, image in report.duplicates]
         rows = selectors.with_summary(Image.objects.filter(pk__in=[row.pk for row in [*report.accepted, *known]]))
-        shown = {row["id"]: row for row in images_out(rows)}
+        shown = {row["id"]: row for row in images_out(rows)}  # without those that somebody deleted meanwhile
         body = {
-            "accepted": [shown[image.pk] for image in report.accepted],
-            "duplicates": [{"name": name, "image": shown[image.pk]} for name, image in report.duplicates],
+            "accepted": [shown[image.pk] for image in report.accepted if image.pk in shown],
+            "duplicates": [
+                {"name": name, "image": shown[row.pk]} for name, row in report.duplicates if row.pk in shown
+            ],
             "rejected": [
                 {"name": name, "code": problem.code, "message": problem.message} for name, problem in report.rejected
             ],

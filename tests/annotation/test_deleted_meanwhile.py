@@ -54,6 +54,20 @@ def test_an_upload_into_a_dataset_that_goes_away(monkeypatch, data_folder):
     assert files_below(data_folder / "images") == []
 
 
+def test_an_upload_whose_first_pictures_are_deleted_before_the_last_is_in(monkeypatch):
+    cast = make_cast()
+    decode = Cage.decode
+
+    def decode_slowly(cage, source, folder):
+        Image.objects.all().delete()
+        return decode(cage, source, folder)
+
+    monkeypatch.setattr(Cage, "decode", decode_slowly)
+    files = [SimpleUploadedFile(f"{seed}.jpg", picture(seed=seed)) for seed in range(3)]
+    answer = client_of(cast.ana).post(f"/api/datasets/{cast.dataset.pk}/images/", {"files": files}, format="multipart")
+    assert (answer.status_code, [row["file_name"] for row in answer.json()["accepted"]]) == (201, ["2.jpg"])
+
+
 def test_a_row_that_goes_away_between_two_looks_is_a_404(monkeypatch):
     cast = make_cast()
     image = add_image(cast.dataset)

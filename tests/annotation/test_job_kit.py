@@ -120,6 +120,16 @@ def test_a_dropped_message_is_sent_again(kind, sent):
     assert [message["args"] for message in sent] == [[str(row.pk)]] * 2
 
 
+def test_a_backlog_is_woken_from_its_old_end_without_flooding_the_broker(kind, sent):
+    name = kind(lambda ctx: None)
+    rows = [jobkit.enqueue(name, {}) for _ in range(jobkit.SWEEP_LIMIT + 5)]
+    other = jobkit.enqueue(kind(lambda ctx: None, name="other", queue="batch"), {})
+    Job.objects.update(sent_at=timezone.now() - timedelta(seconds=jobkit.RESEND_SECONDS + 1))
+    jobkit.sweep()
+    woken = [message["args"][0] for message in sent]
+    assert woken == [str(row.pk) for row in rows[: jobkit.SWEEP_LIMIT]] + [str(other.pk)]
+
+
 def test_a_broker_that_is_away_loses_nothing(kind, monkeypatch, django_capture_on_commit_callbacks):
     def refuse(*args, **kwargs):
         raise ConnectionError("no broker")
