@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 
 import numpy as np
@@ -22,6 +23,8 @@ MASK_LOGIT = 6.0  # how sure the decoder is told to be of a mask that comes as p
 STABILITY_OFFSET = 1.0
 
 _recent: Recent[Embedding] = Recent(8)
+# Masks of a picture of 50 megapixels take 600 MB as logits on their way; a request per thread would be gigabytes.
+_decoding = threading.BoundedSemaphore(2)
 
 
 class OnnxSegmenter:
@@ -62,7 +65,10 @@ class OnnxSegmenter:
         logits = None
         if mask_input is not None:
             logits = low_res_mask(mask_input, value.frame, decoder.mask_stride)
-        answer = decoder.decode(value, points=points, labels=labels, box=box, mask_input=logits, multimask=multimask)
+        with _decoding:
+            answer = decoder.decode(
+                value, points=points, labels=labels, box=box, mask_input=logits, multimask=multimask
+            )
         return Prediction(
             masks=answer.masks,
             iou_predictions=np.clip(answer.iou_predictions, 0, 1).astype(np.float32),
