@@ -25,7 +25,7 @@ from engine import embeddings
 from engine.models import Embedding, Evaluation, ModelVersion, TrainingRun
 from engine.promotion import version_restore, versions_of
 from engine.retraining import loop_state, run_start
-from engine.serializers import EmbeddingOut, LoopOut, ModelVersionOut, TrainingRunOut, loop_out
+from engine.serializers import EmbeddingOut, LoopOut, ModelVersionOut, TrainingRunOut, loop_out, version_context
 from engine.serving import serving_version, serving_versions, version_by_digest
 
 # --- Embeddings and decoders -------------------------------------------------------------------------------------
@@ -206,8 +206,7 @@ class ModelsView(APIView):
         dataset = dataset_for(request.user, dataset_id)
         serving = serving_versions([dataset.pk]).get(dataset.pk)
         rows = versions_of(dataset.pk).select_related("parent")
-        context = {"serving": serving.pk if serving else None}
-        return Response(ModelVersionOut(rows, many=True, context=context).data)
+        return Response(ModelVersionOut(rows, many=True, context=version_context(dataset.pk, serving)).data)
 
 
 class ModelRestoreView(APIView):
@@ -219,4 +218,4 @@ class ModelRestoreView(APIView):
         dataset = dataset_for(request.user, dataset_id, Role.LEAD)
         promotion = version_restore(dataset_id=dataset.pk, digest=digest, by=request.user)
         version = ModelVersion.objects.select_related("parent").get(pk=promotion.to_version_id)
-        return Response(ModelVersionOut(version, context={"serving": version.pk}).data)
+        return Response(ModelVersionOut(version, context=version_context(dataset.pk, version)).data)

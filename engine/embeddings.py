@@ -94,6 +94,7 @@ def embedding_request(*, image: Image, version: ModelVersion | None = None, soon
         {"image": image.pk, "digest": version.digest},
         dataset=image.dataset,
         dedupe_key=dedupe_key(image.pk, version),
+        title=f"Prepare {image.file_name}"[:200],
     )
 
 

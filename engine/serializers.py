@@ -42,13 +42,19 @@ class EmbeddingOut(serializers.Serializer[Any]):
     job = serializers.UUIDField(allow_null=True, help_text="The job that prepares the image.")
 
 
+def version_context(dataset_id: int, serving: ModelVersion | None) -> dict[str, Any]:
+    """What ModelVersionOut has to know of the dataset: which version serves, and how each was last judged there."""
+    judged = Evaluation.objects.filter(run__dataset_id=dataset_id).order_by("pk").values_list("version_id", "summary")
+    return {"serving": serving.pk if serving else None, "judged": dict(judged)}
+
+
 class ModelVersionOut(serializers.ModelSerializer[Any]):
-    """One version; `context["serving"]` is the id of the one that serves."""
+    """One version as a dataset sees it; the context is made by `version_context`."""
 
     parent = serializers.CharField(source="parent.digest", default=None, allow_null=True)  # type: ignore[assignment]
     serving = serializers.SerializerMethodField()
     state = serializers.ChoiceField(choices=ModelVersion.State.choices)
-    metrics = serializers.DictField(child=serializers.FloatField(allow_null=True), help_text="On held-out images.")
+    metrics = serializers.SerializerMethodField(help_text="On held-out images of the dataset; empty before a run.")
 
     class Meta:
         model = ModelVersion
@@ -57,6 +63,12 @@ class ModelVersionOut(serializers.ModelSerializer[Any]):
     def get_serving(self, row: ModelVersion) -> bool:
         """Whether annotators of the dataset work with it now."""
         return bool(row.pk == self.context["serving"])
+
+    @extend_schema_field(serializers.DictField(child=serializers.FloatField(allow_null=True)))
+    def get_metrics(self, row: ModelVersion) -> dict[str, float | None]:
+        """The newest figures; a version trained elsewhere brings its own until it is judged here."""
+        judged: dict[str, float | None] = self.context["judged"].get(row.pk, row.metrics)
+        return judged
 
 
 class SnapshotOut(serializers.Serializer[Any]):
@@ -208,7 +220,7 @@ class LoopOut(serializers.Serializer[Any]):
 
 def loop_out(dataset: Any, state: LoopState) -> dict[str, Any]:
     """The state of the loop as JSON."""
-    context = {"serving": state.serving.pk if state.serving else None}
+    context = version_context(dataset.pk, state.serving)
     return {
         "new_masks": state.new_masks,
         "retrain_after": dataset.retrain_after,

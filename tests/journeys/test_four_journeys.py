@@ -143,6 +143,8 @@ def test_masks_become_a_model_that_is_judged_and_can_be_restored(product, datase
     assert run["decision"]["kind"] in ("promote", "refuse")
     serving = product.get(f"{base}/loop/")["serving"]["digest"]
     assert (serving == run["candidate"]) is (run["decision"]["kind"] == "promote")
+    judged = {version["digest"]: version["metrics"] for version in product.get(f"{base}/models/")}
+    assert judged[before]["miou_1"] is not None, "the serving version was judged as well"
     other = before if serving != before else run["candidate"]
     product.send("POST", f"{base}/models/{other}/restore/")
     assert product.get(f"{base}/loop/")["serving"]["digest"] == other

@@ -1017,7 +1017,7 @@ export interface components {
             name: string;
             role: components["schemas"]["RoleEnum"];
         };
-        /** @description One version; `context["serving"]` is the id of the one that serves. */
+        /** @description One version as a dataset sees it; the context is made by `version_context`. */
         ModelVersionOut: {
             digest: string;
             name: string;
@@ -1026,8 +1026,8 @@ export interface components {
             /** @description Whether annotators of the dataset work with it now. */
             readonly serving: boolean;
             state: components["schemas"]["ModelVersionOutStateEnum"];
-            /** @description On held-out images. */
-            metrics: {
+            /** @description On held-out images of the dataset; empty before a run. */
+            readonly metrics: {
                 [key: string]: number | null;
             };
             /** Format: date-time */
