@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from benchmarks.measure import Row
 from modelzoo import rle
@@ -28,6 +29,7 @@ FIGURES = ("miou_1", "miou_1_oracle", "miou_3", "miou_5", "miou_box")
 
 def rows() -> list[Row]:
     """Mean IoU per set and figure; the box row carries the filled box for comparison."""
+    torch.set_num_threads(1)  # at full size numpy does most of the work; a second torch thread only gets in its way
     config = read_config(WEIGHTS / f"{DEFAULT_MODEL}.toml")
     folders = sorted({source.path.parent for source in config.data if source.path.parent.is_dir()})
     seen = {
