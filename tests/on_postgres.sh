@@ -3,6 +3,7 @@
 # and leave nothing behind.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+export PATH="$PATH:/usr/sbin:/sbin"  # runuser lives there, and not every root's path has it
 
 binaries=$(compgen -G "/usr/lib/postgresql/*/bin" | sort -V | tail -n 1 || true)
 [ -n "$binaries" ] || binaries=$(dirname "$(command -v postgres || echo /nowhere/postgres)")
