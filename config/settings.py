@@ -170,6 +170,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "annotation.api.schema.outputs_are_complete",
+        "annotation.api.schema.without_database_limits",
     ],
     "ENUM_NAME_OVERRIDES": {
         "RoleEnum": "annotation.models.Member.Role",

@@ -37,3 +37,21 @@ def outputs_are_complete(result: dict[str, Any], generator: Any, request: Any, p
         if name.endswith("Out") and "properties" in component:
             component["required"] = list(component["properties"])
     return result
+
+
+DATABASE_LIMITS = {2**31 - 1, 2**63 - 1}
+
+
+def without_database_limits(result: Any, **_kwargs: Any) -> Any:
+    """Drop integer bounds that come from the database at hand: the document is the same on all of them."""
+    stack = [result]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, dict):
+            if node.get("type") == "integer" and node.get("maximum") in DATABASE_LIMITS:
+                for name in ("maximum", "format"):
+                    node.pop(name, None)
+            stack.extend(node.values())
+        elif isinstance(node, list):
+            stack.extend(node)
+    return result

@@ -706,7 +706,6 @@ export interface components {
             licence: string;
             source: string;
             auto_retrain: boolean;
-            /** Format: int64 */
             retrain_after: number;
             image_count: number;
             /** @description Accepted masks. */
@@ -772,7 +771,6 @@ export interface components {
             summary: {
                 [key: string]: number | null;
             };
-            /** Format: int64 */
             images: number;
         };
         /** @enum {string} */
@@ -797,12 +795,9 @@ export interface components {
             dataset: number;
             file_name: string;
             sha256: string;
-            /** Format: int64 */
             width: number;
-            /** Format: int64 */
             height: number;
             media_type: string;
-            /** Format: int64 */
             byte_size: number;
             conversion: string;
             split: components["schemas"]["SplitEnum"];
@@ -844,9 +839,7 @@ export interface components {
             /** Format: double */
             progress: number;
             message: string;
-            /** Format: int64 */
             attempts: number;
-            /** Format: int64 */
             max_attempts: number;
             readonly error: components["schemas"]["JobErrorOut"] | null;
             result: unknown;
@@ -877,9 +870,7 @@ export interface components {
             /** Format: double */
             progress: number;
             message: string;
-            /** Format: int64 */
             attempts: number;
-            /** Format: int64 */
             max_attempts: number;
             readonly error: components["schemas"]["JobErrorOut"] | null;
             result: unknown;
@@ -924,7 +915,6 @@ export interface components {
         };
         /** @description A mask as the client made it; area and box are computed by the server. */
         MaskInRequest: {
-            /** Format: int64 */
             image: number;
             /** @description COCO RLE: size is [height, width]; counts is compressed text. */
             segmentation: {
@@ -953,7 +943,6 @@ export interface components {
             /** Format: float */
             seconds?: number;
             edits?: number;
-            /** Format: int64 */
             task?: number | null;
         };
         /** @enum {string} */
@@ -970,7 +959,6 @@ export interface components {
             };
             /** @description [x, y, w, h] */
             bbox: number[];
-            /** Format: int64 */
             area: number;
             category: string;
             crowd: boolean;
@@ -981,7 +969,6 @@ export interface components {
             readonly parent: string | null;
             prompts: components["schemas"]["PromptIO"][];
             candidates: components["schemas"]["CandidateIO"][];
-            /** Format: int64 */
             chosen: number | null;
             /** Format: double */
             predicted_iou: number | null;
@@ -996,7 +983,6 @@ export interface components {
             readonly created_by: string | null;
             /** Format: double */
             seconds: number;
-            /** Format: int64 */
             edits: number;
             /** Format: date-time */
             readonly created_at: string;
