@@ -39,7 +39,7 @@ def outputs_are_complete(result: dict[str, Any], generator: Any, request: Any, p
     return result
 
 
-DATABASE_LIMITS = {2**31 - 1, 2**63 - 1}
+DATABASE_LIMITS = {2**15 - 1, 2**31 - 1, 2**63 - 1}
 
 
 def without_database_limits(result: Any, **_kwargs: Any) -> Any:
