@@ -60,3 +60,17 @@ class Prediction:
     masks: np.ndarray
     iou_predictions: np.ndarray
     low_res_logits: np.ndarray
+
+
+def point_prompts(points: np.ndarray | None, labels: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Points as N x 2 float64 and their labels as N float64 (1 where none are given); N is 0 without points.
+
+    ValueError when points and labels differ in number.
+    """
+    if points is None:
+        return np.zeros((0, 2)), np.zeros(0)
+    coordinates = np.asarray(points, np.float64).reshape(-1, 2)
+    kinds = np.ones(len(coordinates)) if labels is None else np.asarray(labels, np.float64).reshape(-1)
+    if len(kinds) != len(coordinates):
+        raise ValueError(f"{len(coordinates)} points came with {len(kinds)} labels.")
+    return coordinates, kinds

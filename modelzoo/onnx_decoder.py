@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from modelzoo.embedding import Embedding, Prediction
+from modelzoo.embedding import Embedding, Prediction, point_prompts
 from modelzoo.geometry import upscale_logits
 
 PADDING, CORNER_FIRST, CORNER_SECOND = -1.0, 2.0, 3.0
@@ -58,10 +58,7 @@ def prompt_sequence(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Points and box as one sequence in input pixels, N x 2, and labels N; one padding point without a box."""
     frame = embedding.frame
-    coordinates = np.zeros((0, 2)) if points is None else np.asarray(points, np.float64).reshape(-1, 2)
-    kinds = np.ones(len(coordinates)) if labels is None else np.asarray(labels, np.float64).reshape(-1)
-    if len(kinds) != len(coordinates):
-        raise ValueError(f"{len(coordinates)} points came with {len(kinds)} labels.")
+    coordinates, kinds = point_prompts(points, labels)
     if box is None:
         added, added_kinds = np.zeros((1, 2)), [PADDING]
     else:

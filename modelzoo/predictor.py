@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from modelzoo.embedding import Embedding, Prediction
+from modelzoo.embedding import Embedding, Prediction, point_prompts
 from modelzoo.geometry import Frame, upscale_logits
 
 
@@ -84,8 +84,8 @@ class Predictor:
         low_res, ious = self.model.decode(
             features,
             frame,
-            points=None if coordinates is None else as_batch(frame.to_input(coordinates), device),
-            labels=None if kinds is None else as_batch(kinds, device),
+            points=as_batch(frame.to_input(coordinates), device) if len(coordinates) else None,
+            labels=as_batch(kinds, device) if len(kinds) else None,
             boxes=None if box is None else as_batch(frame.box_to_input(np.asarray(box, np.float64)), device),
             mask_input=None if mask_input is None else as_batch(mask_input, device),
             multimask=multimask,
@@ -93,17 +93,6 @@ class Predictor:
         logits = low_res[0].float().cpu().numpy()
         masks = upscale_logits(logits, frame) > self.model.mask_threshold
         return Prediction(masks, ious[0].float().cpu().numpy(), logits)
-
-
-def point_prompts(points: np.ndarray | None, labels: np.ndarray | None) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Checked N x 2 coordinates and N labels, or (None, None)."""
-    if points is None:
-        return None, None
-    coordinates = np.asarray(points, np.float64).reshape(-1, 2)
-    kinds = np.ones(len(coordinates)) if labels is None else np.asarray(labels, np.float64).reshape(-1)
-    if len(kinds) != len(coordinates):
-        raise ValueError(f"{len(coordinates)} points came with {len(kinds)} labels.")
-    return (coordinates, kinds) if len(coordinates) else (None, None)
 
 
 def as_batch(array: np.ndarray, device: torch.device) -> Tensor:
