@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from benchmarks.measure import Row, peak_memory_mib, timed
-from modelzoo.__main__ import DEFAULT_MODEL, weights_path
 from modelzoo.build import build
 from modelzoo.checkpoint import load_checkpoint
+from modelzoo.commands.common import DEFAULT_MODEL, weights_path
 from modelzoo.export import export_decoder
 from modelzoo.onnx_decoder import OnnxDecoder
 from modelzoo.predictor import Predictor

@@ -13,8 +13,8 @@ import torch
 
 from benchmarks.measure import Row
 from modelzoo import rle
-from modelzoo.__main__ import DEFAULT_MODEL, WEIGHTS, weights_path
 from modelzoo.checkpoint import load_checkpoint
+from modelzoo.commands.common import DEFAULT_MODEL, WEIGHTS, weights_path
 from modelzoo.predictor import Predictor
 from modelzoo.training import clicks
 from modelzoo.training.batches import read_source

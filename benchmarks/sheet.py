@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from skimage import data
 
-from modelzoo.__main__ import DEFAULT_MODEL, weights_path
 from modelzoo.checkpoint import load_checkpoint
+from modelzoo.commands.common import DEFAULT_MODEL, weights_path
 from modelzoo.predictor import Predictor
 
 TILE = 260
