@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from modelzoo.checkpoint import replacing
 from modelzoo.embedding import Embedding
 from modelzoo.geometry import Frame
-from modelzoo.model.compact import Compact, padded_once
+from modelzoo.model.compact import Compact
 from modelzoo.model.segmenter import Sam
 from modelzoo.onnx_decoder import OnnxDecoder
 from modelzoo.predictor import Predictor
@@ -44,7 +44,7 @@ class CompactGraph(nn.Module):
         self, coarse: Tensor, middle: Tensor, fine: Tensor, coords: Tensor, labels: Tensor, mask: Tensor, has: Tensor
     ) -> tuple[Tensor, Tensor]:
         features = {"coarse": coarse, "middle": middle, "fine": fine}
-        result: tuple[Tensor, Tensor] = self.decoder(features, *padded_once(coords, labels), mask * has)
+        result: tuple[Tensor, Tensor] = self.decoder(features, coords, labels, mask * has)
         return result
 
 

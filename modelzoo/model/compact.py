@@ -93,7 +93,7 @@ class Compact(nn.Module):
         """
         if points is None and boxes is None and mask_input is None:
             raise ValueError("Give at least one prompt: points, a box or a mask.")
-        coordinates, kinds = padded_once(*prompt_sequence(points, labels, boxes, mask_input, self.device))
+        coordinates, kinds = prompt_sequence(points, labels, boxes, mask_input, self.device)
         height, width = (side // FINE_STRIDE for side in frame.padded_size)
         previous = mask_input if mask_input is not None else coordinates.new_zeros(len(coordinates), 1, height, width)
         logits, ious = self.decoder(features, coordinates, kinds, previous)
@@ -118,19 +118,6 @@ def prompt_sequence(
         extra, extra_kinds = torch.zeros(count, 1, 2, device=device), [PADDING]
     added = torch.tensor([extra_kinds], dtype=torch.float32, device=device).expand(count, -1)
     return torch.cat([coordinates, extra.to(coordinates)], 1), torch.cat([kinds.to(added), added], 1)
-
-
-def padded_once(coordinates: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """B x N x 2 and B x N with one more padding point.
-
-    Training lays a point and a box into three places and pads what is unused, so the decoder has hardly ever seen
-    clicks with fewer than two padding points, or a box alone with none. Without this a box loses up to 0.08 IoU.
-    """
-    count = coordinates.shape[0]
-    return (
-        torch.cat([coordinates, coordinates.new_zeros(count, 1, 2)], 1),
-        torch.cat([labels, labels.new_full((count, 1), float(PADDING))], 1),
-    )
 
 
 def anymask_compact(long_side: int = 384) -> Compact:

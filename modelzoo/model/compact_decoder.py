@@ -22,6 +22,7 @@ POSITION_UNIT = 256.0  # input pixels to one unit of the position code, whatever
 CLICK_RADIUS = 6.0  # standard deviation of a click's Gaussian, input pixels
 PROMPT_MAPS = 6  # positive clicks, negative clicks, box, previous mask, affinity to positives, affinity to negatives
 LOGIT_SCALE = 4.0  # previous logits enter as tanh(logit / LOGIT_SCALE)
+UNSEEN = -1e9  # attention score of a padding point; finite, so that no arithmetic on it gives NaN
 # Point labels, as in SAM's exported decoder.
 PADDING, NEGATIVE, POSITIVE, CORNER_FIRST, CORNER_SECOND = -1, 0, 1, 2, 3
 
@@ -84,7 +85,7 @@ class CompactDecoder(nn.Module):
         self.fine_channels = fine_channels
         self.masks = candidates + 1
         self.position = PositionCode(dim)
-        self.label_embedding = nn.Embedding(5, dim)
+        self.label_embedding = nn.Embedding(4, dim)
         self.feature_token = nn.Linear(coarse_channels + middle_channels + fine_channels + affinity_channels, dim)
         self.output_tokens = nn.Parameter(torch.randn(1 + self.masks, dim) * 0.5)
         self.affinity_gain = nn.Parameter(torch.tensor(1.0))
@@ -101,7 +102,7 @@ class CompactDecoder(nn.Module):
         self.refine_fine = ConvNormAct(fine_channels, fine_channels)
         self.kernels = nn.ModuleList(mlp(dim, dim, fine_channels + 1) for _ in range(self.masks))
         self.iou_from_token = mlp(dim, dim, self.masks)
-        self.iou_from_mask = mlp(2 * fine_channels + 4, 64, 1)
+        self.iou_from_mask = mlp(dim + 2 * fine_channels + 4, 96, 1)
 
     def forward(
         self, features: dict[str, Tensor], points: Tensor, labels: Tensor, previous: Tensor
@@ -116,11 +117,14 @@ class CompactDecoder(nn.Module):
         prompts = points.shape[0]
         coarse, middle, fine = (shared_by(features[name], prompts) for name in ("coarse", "middle", "fine"))
         tokens, sampled_affinity = self.prompt_tokens(coarse, middle, fine, points, labels)
+        outputs = labels.new_zeros(prompts, 1 + self.masks)
+        # Padding must mean nothing, however much of it there is: no token and no place looks at it.
+        unseen = torch.cat([outputs, UNSEEN * (labels == PADDING).to(labels.dtype)], dim=1)
         maps = self.prompt_maps(fine[:, self.fine_channels :], sampled_affinity, points, labels, previous)
         source = coarse + self.maps_to_coarse(maps)
         height, width = coarse.shape[-2:]
         where = self.position(grid_centres(height, width, COARSE_STRIDE, coarse)).permute(2, 0, 1)[None]
-        tokens, source = self.transformer(source, where.expand(prompts, -1, -1, -1), tokens)
+        tokens, source = self.transformer(source, where.expand(prompts, -1, -1, -1), tokens, unseen)
         source = source.transpose(1, 2).reshape(coarse.shape)
         middle = self.refine_middle(F.relu(self.to_middle(source) + middle))
         mask_features = F.relu(self.to_fine(middle) + fine[:, : self.fine_channels] + self.maps_to_fine(maps))
@@ -128,8 +132,8 @@ class CompactDecoder(nn.Module):
         kernels = torch.stack([kernel(tokens[:, 1 + k]) for k, kernel in enumerate(self.kernels)], dim=1)
         flat = mask_features.flatten(2)
         logits = kernels[..., :-1] @ flat + kernels[..., -1:]
-        ious = self.predicted_iou(tokens[:, 0], logits, flat)
-        return logits.reshape(prompts, self.masks, *mask_features.shape[-2:]), ious
+        logits = logits.reshape(prompts, self.masks, *mask_features.shape[-2:])
+        return logits, self.predicted_iou(tokens[:, 0], logits, flat, source)
 
     def prompt_tokens(
         self, coarse: Tensor, middle: Tensor, fine: Tensor, points: Tensor, labels: Tensor
@@ -143,8 +147,8 @@ class CompactDecoder(nn.Module):
             ],
             dim=-1,
         )
-        used = (labels != PADDING).unsqueeze(-1).to(points.dtype)
-        tokens = self.label_embedding((labels + 1).long()) + used * (self.position(points) + self.feature_token(under))
+        kinds = self.label_embedding(labels.clamp(min=0).long())
+        tokens = kinds + self.position(points) + self.feature_token(under)
         outputs = self.output_tokens[None].expand(points.shape[0], -1, -1)
         affinity_channels = fine.shape[1] - self.fine_channels
         return torch.cat([outputs, tokens], dim=1), under[..., -affinity_channels:]
@@ -170,21 +174,27 @@ class CompactDecoder(nn.Module):
         ]
         return torch.stack(rows, dim=1).reshape(prompts, PROMPT_MAPS, height, width)
 
-    def predicted_iou(self, token: Tensor, logits: Tensor, flat_features: Tensor) -> Tensor:
+    def predicted_iou(self, token: Tensor, logits: Tensor, flat_features: Tensor, source: Tensor) -> Tensor:
         """B x 4 predicted IoUs: what the IoU token says, corrected by a look at each mask that was made.
 
-        The look costs little: mean features inside and just outside the mask, its area, how sure its pixels are and
-        how far it shrinks between the logit levels -1 and +1 (the stability of the paper, made smooth).
+        logits B x 4 x h4 x w4, flat_features B x C x (h4 w4), source B x dim x h16 x w16. The look costs little: what
+        the decoder knows of the picture inside the mask, mean features inside and just outside it, its area, how sure
+        its pixels are and how far it shrinks between the logit levels -1 and +1 (the stability of the paper, smooth).
         """
-        inside = logits.detach().sigmoid()
+        detached = logits.detach()
+        inside_map = detached.sigmoid()
+        share = F.avg_pool2d(inside_map, COARSE_STRIDE // FINE_STRIDE).flatten(2)
+        known = share @ source.flatten(2).transpose(1, 2) / (share.sum(-1, keepdim=True) + 0.1)
+        inside = inside_map.flatten(2)
         area = inside.sum(-1, keepdim=True) + 1.0
         rim = 4 * inside * (1 - inside)
         rim_area = rim.sum(-1, keepdim=True) + 1.0
-        shrunk = (logits.detach() - 1).sigmoid().sum(-1, keepdim=True) + 1.0
-        grown = (logits.detach() + 1).sigmoid().sum(-1, keepdim=True) + 1.0
+        shrunk = (detached - 1).sigmoid().sum((-2, -1)).unsqueeze(-1) + 1.0
+        grown = (detached + 1).sigmoid().sum((-2, -1)).unsqueeze(-1) + 1.0
         pixels = flat_features.shape[-1]
         looked = torch.cat(
             [
+                known,
                 inside @ flat_features.transpose(1, 2) / area,
                 rim @ flat_features.transpose(1, 2) / rim_area,
                 torch.log(area / pixels),

@@ -40,10 +40,12 @@ class Attention(nn.Module):
         """Weight of an input projection as heads x c x C."""
         return layer.weight.unflatten(0, (self.heads, -1))
 
-    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """q B x N x C; k and v B x M x C -> B x N x C."""
+    def forward(self, q: Tensor, k: Tensor, v: Tensor, key_bias: Tensor | None = None) -> Tensor:
+        """q B x N x C; k and v B x M x C -> B x N x C. key_bias B x M is added to the scores of each key."""
         queries, keys, values = self._split(self.q_proj(q)), self._split(self.k_proj(k)), self._split(self.v_proj(v))
         scores = queries @ keys.transpose(-2, -1) * self.scale
+        if key_bias is not None:
+            scores = scores + key_bias[:, None, None]
         mixed = torch.softmax(scores, dim=-1) @ values
         result: Tensor = self.out_proj(mixed.transpose(1, 2).flatten(2))
         return result
@@ -61,13 +63,15 @@ class Attention(nn.Module):
         result: Tensor = self.out_proj(values.transpose(1, 2).flatten(2))
         return result
 
-    def few_keys(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    def few_keys(self, q: Tensor, k: Tensor, v: Tensor, key_bias: Tensor | None = None) -> Tensor:
         """As `forward`, for an image of N positions that looks at M << N tokens (q may have batch 1)."""
         keys = self._split(self.k_proj(k))
         folded = (keys @ self._per_head(self.q_proj)).flatten(1, 2)  # B x heads * M x C
         bias = (keys @ self.q_proj.bias.view(self.heads, -1, 1)).flatten(1)
-        scores = (q @ folded.transpose(1, 2) + bias[:, None]) * self.scale
-        weights = torch.softmax(scores.unflatten(-1, (self.heads, -1)), dim=-1).flatten(-2)
+        scores = ((q @ folded.transpose(1, 2) + bias[:, None]) * self.scale).unflatten(-1, (self.heads, -1))
+        if key_bias is not None:
+            scores = scores + key_bias[:, None, None]
+        weights = torch.softmax(scores, dim=-1).flatten(-2)
         values = self._split(self.v_proj(v)) @ self.out_proj.weight.unflatten(1, (self.heads, -1)).permute(1, 2, 0)
         return weights @ values.flatten(1, 2) + self.out_proj.bias
 
@@ -87,22 +91,24 @@ class TwoWayAttentionBlock(nn.Module):
         self.cross_attn_image_to_token = Attention(dim, heads, downsample_rate)
         self.first = first
 
-    def forward(self, tokens: Tensor, image: Tensor, token_pe: Tensor, image_pe: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, tokens: Tensor, image: Tensor, token_pe: Tensor, image_pe: Tensor, token_bias: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """tokens B x N x C, image 1 or B x HW x C, and the position code of each -> both updated, batch B."""
         token_to_image, image_to_token = self.cross_attn_token_to_image, self.cross_attn_image_to_token
         folded = not torch.is_grad_enabled()
         look = token_to_image.few_queries if folded else token_to_image
         answer = image_to_token.few_keys if folded else image_to_token
         if self.first:  # the tokens still are their own position code, and there is nothing yet to add to
-            tokens = self.self_attn(tokens, tokens, tokens)
+            tokens = self.self_attn(tokens, tokens, tokens, token_bias)
         else:
             placed = tokens + token_pe
-            tokens = tokens + self.self_attn(placed, placed, tokens)
+            tokens = tokens + self.self_attn(placed, placed, tokens, token_bias)
         tokens = self.norm1(tokens)
         placed_image = image + image_pe
         tokens = self.norm2(tokens + look(tokens + token_pe, placed_image, image))
         tokens = self.norm3(tokens + self.mlp(tokens))
-        image = self.norm4(image + answer(placed_image, tokens + token_pe, tokens))
+        image = self.norm4(image + answer(placed_image, tokens + token_pe, tokens, token_bias))
         return tokens, image
 
 
@@ -124,8 +130,12 @@ class TwoWayTransformer(nn.Module):
         self.final_attn_token_to_image = Attention(embedding_dim, num_heads, attention_downsample_rate)
         self.norm_final_attn = nn.LayerNorm(embedding_dim)
 
-    def forward(self, image: Tensor, image_pe: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, image: Tensor, image_pe: Tensor, tokens: Tensor, token_bias: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """image and image_pe 1 or B x C x H x W, tokens B x N x C -> (tokens B x N x C, image B x HW x C).
+
+        token_bias B x N: -inf for a token that nobody may look at, 0 for the others; None: everybody sees everything.
 
         The original tokens serve as position code of the tokens in every attention. Give an image that all prompts
         share with batch 1: it is not copied before the first block has changed it.
@@ -134,7 +144,7 @@ class TwoWayTransformer(nn.Module):
         keys = image.flatten(2).transpose(1, 2)
         keys_pe = image_pe.flatten(2).transpose(1, 2)
         for layer in self.layers:
-            queries, keys = layer(queries, keys, tokens, keys_pe)
+            queries, keys = layer(queries, keys, tokens, keys_pe, token_bias)
         final = self.final_attn_token_to_image
         look = final if torch.is_grad_enabled() else final.few_queries
         seen = look(queries + tokens, keys + keys_pe, keys)
