@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Count, F, IntegerField, Max, OuterRef, Q, QuerySet, Subquery, Value
@@ -52,6 +53,27 @@ def masks_of_image(image: Image, *, history: bool = False) -> QuerySet[Mask]:
     """Current masks of an image, or all that ever were, oldest first."""
     masks = image.masks.select_related("created_by", "parent").order_by("serial")
     return masks if history else masks.filter(status__in=Mask.CURRENT)
+
+
+def masks_changed(image: Image, since: datetime | None) -> QuerySet[Mask]:
+    """Masks that were made, corrected, deleted or restored at or after `since`; without it all but the superseded."""
+    masks = image.masks.select_related("created_by", "parent").order_by("serial")
+    if since is None:
+        return masks.exclude(status=Mask.Status.SUPERSEDED)
+    return masks.filter(status_changed_at__gte=since)
+
+
+def annotate_task_of(image: Image) -> Task | None:
+    """The newest annotate task of an image, with its holder."""
+    tasks = Task.objects.filter(_ANNOTATE, image=image).select_related("assignee")
+    return tasks.order_by("-id").first()
+
+
+def categories_of(dataset: Dataset, limit: int) -> list[dict[str, Any]]:
+    """Names that current masks carry, the most used first: [{"name", "masks"}], at most `limit`."""
+    masks = Mask.objects.filter(image__dataset=dataset, status__in=Mask.CURRENT).exclude(category="")
+    counted = masks.order_by().values("category").annotate(masks=Count("pk")).order_by("-masks", "category")
+    return [{"name": row["category"], "masks": row["masks"]} for row in counted[:limit]]
 
 
 def export_size(dataset: Dataset) -> int:

@@ -3,7 +3,7 @@
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView
 
-from annotation.api import converters, datasets, images, masks, session, work  # noqa: F401  <row:...>
+from annotation.api import converters, datasets, images, live, masks, session, work  # noqa: F401  <row:...>
 
 urlpatterns = [
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
@@ -13,6 +13,7 @@ urlpatterns = [
     path("datasets/<row:dataset_id>/members/", datasets.MembersView.as_view(), name="members"),
     path("datasets/<row:dataset_id>/members/<row:member_id>/", datasets.MemberView.as_view(), name="member"),
     path("datasets/<row:dataset_id>/images/", images.ImagesView.as_view(), name="images"),
+    path("datasets/<row:dataset_id>/categories/", live.CategoriesView.as_view(), name="categories"),
     path("datasets/<row:dataset_id>/tasks/next/", work.NextTaskView.as_view(), name="task-next"),
     path("datasets/<row:dataset_id>/jobs/", datasets.DatasetJobsView.as_view(), name="jobs"),
     path("datasets/<row:dataset_id>/exports/", datasets.ExportsView.as_view(), name="exports"),
@@ -22,6 +23,7 @@ urlpatterns = [
     path("images/<row:image_id>/thumbnail/", images.ImageThumbnailView.as_view(), name="image-thumbnail"),
     path("images/<row:image_id>/overlay/", images.ImageOverlayView.as_view(), name="image-overlay"),
     path("images/<row:image_id>/masks/", images.ImageMasksView.as_view(), name="image-masks"),
+    path("images/<row:image_id>/changes/", live.ImageChangesView.as_view(), name="image-changes"),
     path("images/<row:image_id>/task/", work.ImageTaskView.as_view(), name="image-task"),
     path("images/<row:image_id>/predict/", images.PredictView.as_view(), name="image-predict"),
     path("masks/<uuid:mask_id>/", masks.MaskView.as_view(), name="mask"),

@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 
 from annotation import jobkit
 from annotation.access import Role, dataset_for, image_for, job_for, task_for
-from annotation.api.serializers import JobDetailOut, LeaseIn, SkipIn, SubmitIn, TaskOut
+from annotation.api.serializers import JobDetailOut, LeaseIn, ReleaseIn, SkipIn, SubmitIn, TaskOut
 from annotation.models import Task
 from annotation.services import tasks
 
@@ -79,7 +79,7 @@ class TaskSkipView(APIView):
 
     @extend_schema(operation_id="tasks_skip", request=SkipIn, responses={200: TaskOut})
     def post(self, request: Request, task_id: int) -> Response:
-        """Leave the image, with a reason. 409 `lease_lost`."""
+        """Leave the image, with a reason; the same request again changes nothing. 409 `lease_lost`."""
         task = task_for(request.user, task_id, Role.ANNOTATOR)
         return _task_out(request, tasks.task_skip(task=task, **_read(SkipIn, request)))
 
@@ -87,11 +87,11 @@ class TaskSkipView(APIView):
 class TaskReleaseView(APIView):
     """Back to the queue."""
 
-    @extend_schema(operation_id="tasks_release", request=LeaseIn, responses={200: TaskOut})
+    @extend_schema(operation_id="tasks_release", request=ReleaseIn, responses={200: TaskOut})
     def post(self, request: Request, task_id: int) -> Response:
         """Give the image back for others. 409 `lease_lost`."""
         task = task_for(request.user, task_id, Role.ANNOTATOR)
-        return _task_out(request, tasks.task_release(task=task, **_read(LeaseIn, request)))
+        return _task_out(request, tasks.task_release(task=task, **_read(ReleaseIn, request)))
 
 
 class JobView(APIView):

@@ -15,7 +15,7 @@ from annotation.models.image import Image
 class Task(models.Model):
     """Written by annotation.services.tasks alone, by conditional UPDATE. `seconds` is active time.
 
-    `lease` stays after a submit, so that the same submit sent twice is known as the same one.
+    `lease` stays after a submit or a skip, so that the same request sent twice is known as the same one.
     """
 
     class Kind(models.TextChoices):

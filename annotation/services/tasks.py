@@ -70,8 +70,7 @@ def task_submit(*, task: Task, lease: uuid.UUID, seconds: float, answer: str) ->
 
     Raises Conflict `lease_lost`.
     """
-    again = Task.objects.filter(pk=task.pk, lease=lease, state=State.SUBMITTED).first()
-    if again is not None:
+    if (again := _done_before(task, lease, State.SUBMITTED)) is not None:
         return again
     with transaction.atomic():
         changed = _change(
@@ -88,14 +87,21 @@ def task_submit(*, task: Task, lease: uuid.UUID, seconds: float, answer: str) ->
     return changed
 
 
-def task_skip(*, task: Task, lease: uuid.UUID, reason: str) -> Task:
-    """Leave the image to nobody, with a reason; it is not offered again by itself. Raises Conflict `lease_lost`."""
-    return _change(task, lease, state=State.SKIPPED, skip_reason=reason, lease=None, lease_expires_at=None)
+def task_skip(*, task: Task, lease: uuid.UUID, reason: str, seconds: float = 0) -> Task:
+    """Leave the image to nobody, with a reason; it is not offered again by itself. `seconds` of active time are added.
+
+    The same skip sent twice counts once. Raises Conflict `lease_lost`.
+    """
+    if (again := _done_before(task, lease, State.SKIPPED)) is not None:
+        return again
+    added = F("seconds") + seconds
+    return _change(task, lease, state=State.SKIPPED, seconds=added, skip_reason=reason, lease_expires_at=None)
 
 
-def task_release(*, task: Task, lease: uuid.UUID) -> Task:
-    """Give the image back for others. Raises Conflict `lease_lost`."""
-    return _change(task, lease, state=_BACK, assignee=None, lease=None, lease_expires_at=None)
+def task_release(*, task: Task, lease: uuid.UUID, seconds: float = 0) -> Task:
+    """Give the image back for others; `seconds` of active time are added. Raises Conflict `lease_lost`."""
+    added = F("seconds") + seconds
+    return _change(task, lease, state=_BACK, seconds=added, assignee=None, lease=None, lease_expires_at=None)
 
 
 def tasks_expire() -> int:
@@ -150,6 +156,11 @@ def _create(image: Image) -> Task:
         task = _latest(image)
         assert task is not None
         return task
+
+
+def _done_before(task: Task, lease: uuid.UUID, state: str) -> Task | None:
+    """The task, if this very lease has brought it into this state already: the answer was lost, not the request."""
+    return Task.objects.select_related("image", "assignee").filter(pk=task.pk, lease=lease, state=state).first()
 
 
 def _change(task: Task, held_with: uuid.UUID, /, **fields: Any) -> Task:

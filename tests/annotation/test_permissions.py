@@ -52,6 +52,8 @@ TABLE = {
     ("GET", "image-thumbnail"): ALL,
     ("GET", "image-overlay"): ALL,
     ("GET", "image-masks"): ALL,
+    ("GET", "image-changes"): ALL,
+    ("GET", "categories"): ALL,
     ("POST", "image-task"): NO_VIEWER,
     ("POST", "image-predict"): NO_VIEWER,
     ("GET", "mask"): ALL,

@@ -78,6 +78,27 @@ def test_skip_needs_a_reason_and_release_gives_back(cast, as_, image):
     assert next_of(ben, cast).status_code == 204
 
 
+def test_a_skip_counts_once_however_often_it_is_sent(cast, as_, image):
+    ben = as_(cast.ben)
+    task = next_of(ben, cast).json()
+    body = {"lease": task["lease"], "reason": "blurred", "seconds": 4.5}
+    for _ in range(3):
+        answer = ben.post(f"/api/tasks/{task['id']}/skip/", body)
+        assert answer.status_code == 200
+        told = answer.json()
+        assert (told["state"], told["seconds"], told["skip_reason"]) == ("skipped", 4.5, "blurred")
+
+
+def test_time_spent_counts_however_the_image_is_left(cast, as_, image):
+    ben, rae = as_(cast.ben), as_(cast.rae)
+    first = next_of(ben, cast).json()
+    given_back = ben.post(f"/api/tasks/{first['id']}/release/", {"lease": first["lease"], "seconds": 2})
+    assert given_back.json()["seconds"] == 2
+    second = next_of(rae, cast).json()
+    body = {"lease": second["lease"], "seconds": 5, "answer": "done"}
+    assert rae.post(f"/api/tasks/{second['id']}/submit/", body).json()["seconds"] == 7
+
+
 @pytest.mark.parametrize("verb", ["renew", "submit", "skip", "release"])
 def test_a_lease_that_was_lost_is_refused(cast, as_, image, verb):
     ben, rae = as_(cast.ben), as_(cast.rae)

@@ -15,13 +15,25 @@ from annotation.api.serializers.images import (
     images_out,
     overlay_version,
 )
-from annotation.api.serializers.masks import CandidateIO, MaskIn, MaskOut, PredictedOut, PredictIn, PredictOut, PromptIO
+from annotation.api.serializers.masks import (
+    CandidateIO,
+    CategoryOut,
+    ChangesOut,
+    HolderOut,
+    MaskIn,
+    MaskOut,
+    PredictedOut,
+    PredictIn,
+    PredictOut,
+    PromptIO,
+)
 from annotation.api.serializers.work import (
     DemoOut,
     JobDetailOut,
     JobErrorOut,
     JobOut,
     LeaseIn,
+    ReleaseIn,
     SessionOut,
     SignInIn,
     SkipIn,
@@ -32,12 +44,15 @@ from annotation.api.serializers.work import (
 
 __all__ = [
     "CandidateIO",
+    "CategoryOut",
+    "ChangesOut",
     "DatasetIn",
     "DatasetOut",
     "DemoOut",
     "DuplicateOut",
     "ErrorOut",
     "ExportIn",
+    "HolderOut",
     "ImageIn",
     "ImageOut",
     "ImportIn",
@@ -55,6 +70,7 @@ __all__ = [
     "ProgressOut",
     "PromptIO",
     "RejectedOut",
+    "ReleaseIn",
     "RoleIn",
     "SessionOut",
     "SignInIn",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from annotation.api.fields import Box, Number, Points, Segmentation
-from annotation.models import Mask, Stage
+from annotation.models import Mask, Stage, Task
 
 MAX_ID = 2**63 - 1
 
@@ -133,6 +134,37 @@ class MaskOut(serializers.ModelSerializer[Any]):
     def get_created_by(self, row: Mask) -> str | None:
         """User name, or null for a machine."""
         return row.created_by.get_username() if row.created_by else None
+
+
+class HolderOut(serializers.ModelSerializer[Any]):
+    """Who has an image: nobody, once the lease has ended."""
+
+    assignee = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Task
+        fields = ["id", "state", "assignee", "lease_expires_at"]
+
+    @extend_schema_field(serializers.CharField(allow_null=True))
+    def get_assignee(self, row: Task) -> str | None:
+        """User name of the holder."""
+        held = row.assignee is not None and row.is_held_by(row.assignee.pk, timezone.now())
+        return row.assignee.get_username() if held and row.assignee else None
+
+
+class ChangesOut(serializers.Serializer[Any]):
+    """What happened to the masks of an image."""
+
+    at = serializers.DateTimeField(help_text="Ask with this as `since` next time.")
+    masks = MaskOut(many=True)
+    task = HolderOut(allow_null=True)
+
+
+class CategoryOut(serializers.Serializer[Any]):
+    """A name in use."""
+
+    name = serializers.CharField()
+    masks = serializers.IntegerField(help_text="Current masks that carry it.")
 
 
 class PredictIn(serializers.Serializer[Any]):

@@ -65,10 +65,21 @@ class LeaseIn(serializers.Serializer[Any]):
     lease = serializers.UUIDField()
 
 
+def _seconds(**options: Any) -> Number:
+    text = "Active time since the image was taken up, paused when idle or hidden."
+    return Number(min_value=0, max_value=7 * 86_400, help_text=text, **options)
+
+
+class ReleaseIn(LeaseIn):
+    """Given back."""
+
+    seconds = _seconds(default=0)
+
+
 class SubmitIn(LeaseIn):
     """Done."""
 
-    seconds = Number(min_value=0, max_value=7 * 86_400, help_text="Active time, paused when idle or hidden.")
+    seconds = _seconds()
     answer = serializers.ChoiceField(choices=Task.Answer.choices)
 
 
@@ -76,6 +87,7 @@ class SkipIn(LeaseIn):
     """Not done, for a reason."""
 
     reason = serializers.CharField(max_length=500)
+    seconds = _seconds(default=0)
 
 
 class JobErrorOut(serializers.Serializer[Any]):

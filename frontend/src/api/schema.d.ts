@@ -41,6 +41,23 @@ export interface paths {
         patch: operations["datasets_change"];
         trace?: never;
     };
+    "/api/datasets/{dataset_id}/categories/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The categories in use, the most used first; at most 1000. */
+        get: operations["categories_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/datasets/{dataset_id}/exports/": {
         parameters: {
             query?: never;
@@ -287,6 +304,23 @@ export interface paths {
         head?: never;
         /** @description Change licence, source or credit. Leads only. */
         patch: operations["images_change"];
+        trace?: never;
+    };
+    "/api/images/{image_id}/changes/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Masks made, corrected, deleted or restored since; at first all but the superseded ones. */
+        get: operations["images_changes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/images/{image_id}/embedding/": {
@@ -614,7 +648,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Leave the image, with a reason. 409 `lease_lost`. */
+        /** @description Leave the image, with a reason; the same request again changes nothing. 409 `lease_lost`. */
         post: operations["tasks_skip"];
         delete?: never;
         options?: never;
@@ -685,6 +719,22 @@ export interface components {
             area?: number;
             /** @description [x, y, w, h] */
             bbox?: number[];
+        };
+        /** @description A name in use. */
+        CategoryOut: {
+            name: string;
+            /** @description Current masks that carry it. */
+            masks: number;
+        };
+        /** @description What happened to the masks of an image. */
+        ChangesOut: {
+            /**
+             * Format: date-time
+             * @description Ask with this as `since` next time.
+             */
+            at: string;
+            masks: components["schemas"]["MaskOut"][];
+            task: components["schemas"]["HolderOut"] | null;
         };
         /** @description What a lead may set. */
         DatasetInRequest: {
@@ -788,6 +838,14 @@ export interface components {
              * @description [height, width]
              */
             padded_size: number[];
+        };
+        /** @description Who has an image: nobody, once the lease has ended. */
+        HolderOut: {
+            readonly id: number;
+            state: components["schemas"]["TaskStateEnum"];
+            readonly assignee: string | null;
+            /** Format: date-time */
+            lease_expires_at: string | null;
         };
         /** @description An image; rows come from selectors.with_summary, readiness for all of a page from the port. */
         ImageOut: {
@@ -1169,6 +1227,17 @@ export interface components {
             code: string;
             message: string;
         };
+        /** @description Given back. */
+        ReleaseInRequest: {
+            /** Format: uuid */
+            lease: string;
+            /**
+             * Format: float
+             * @description Active time since the image was taken up, paused when idle or hidden.
+             * @default 0
+             */
+            seconds: number;
+        };
         /** @enum {string} */
         RoleEnum: "lead" | "reviewer" | "annotator" | "viewer";
         /** @description Why a run came to nothing. */
@@ -1191,6 +1260,12 @@ export interface components {
             /** Format: uuid */
             lease: string;
             reason: string;
+            /**
+             * Format: float
+             * @description Active time since the image was taken up, paused when idle or hidden.
+             * @default 0
+             */
+            seconds: number;
         };
         /** @description What a run was trained and judged on. */
         SnapshotOut: {
@@ -1214,7 +1289,7 @@ export interface components {
             lease: string;
             /**
              * Format: float
-             * @description Active time, paused when idle or hidden.
+             * @description Active time since the image was taken up, paused when idle or hidden.
              */
             seconds: number;
             answer: components["schemas"]["TaskAnswerEnum"];
@@ -1449,6 +1524,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DatasetOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    categories_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CategoryOut"][];
                 };
             };
             default: {
@@ -2080,6 +2184,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ImageOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    images_changes: {
+        parameters: {
+            query?: {
+                /** @description `at` of the last answer; without it, everything. */
+                since?: string;
+            };
+            header?: never;
+            path: {
+                image_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangesOut"];
                 };
             };
             default: {
@@ -2731,7 +2867,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["LeaseInRequest"];
+                "application/json": components["schemas"]["ReleaseInRequest"];
             };
         };
         responses: {

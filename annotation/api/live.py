@@ -1,0 +1,61 @@
+"""What an open editor asks for again and again: what others changed on its image, and the names in use."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.exceptions import ParseError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from annotation import selectors
+from annotation.access import dataset_for, image_for
+from annotation.api.serializers import CategoryOut, ChangesOut
+
+# The cursor lies this far back, for a write that took its time before its moment was committed. What comes twice is
+# the same twice.
+OVERLAP = timedelta(seconds=5)
+CATEGORIES = 1000
+
+
+class ImageChangesView(APIView):
+    """Masks of an image as they change."""
+
+    @extend_schema(
+        operation_id="images_changes",
+        responses={200: ChangesOut},
+        parameters=[OpenApiParameter("since", str, description="`at` of the last answer; without it, everything.")],
+    )
+    def get(self, request: Request, image_id: int) -> Response:
+        """Masks made, corrected, deleted or restored since; at first all but the superseded ones."""
+        image = image_for(request.user, image_id)
+        since = _moment(request.query_params.get("since", ""))
+        at = timezone.now() - OVERLAP
+        body = {"at": at, "masks": selectors.masks_changed(image, since), "task": selectors.annotate_task_of(image)}
+        return Response(ChangesOut(body).data)
+
+
+class CategoriesView(APIView):
+    """Names that masks carry."""
+
+    @extend_schema(operation_id="categories_list", responses={200: CategoryOut(many=True)})
+    def get(self, request: Request, dataset_id: int) -> Response:
+        """The categories in use, the most used first; at most 1000."""
+        rows = selectors.categories_of(dataset_for(request.user, dataset_id), CATEGORIES)
+        return Response(CategoryOut(rows, many=True).data)
+
+
+def _moment(text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        moment = parse_datetime(text.replace(" ", "+"))  # a plus sign that was not escaped arrives as a space
+    except ValueError:
+        moment = None
+    if moment is None:
+        raise ParseError("since must be a moment as `at` gives it.")
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
