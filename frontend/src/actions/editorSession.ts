@@ -12,17 +12,14 @@ import { uuidFrom } from "../core/uuid";
 import { fitImage, panBy, resized, type Viewport, zoomAt, zoomToBox } from "../core/viewport";
 import type { Readiness, Segmenter } from "../segmenter/segmenter";
 import type { DraftStore } from "../storage/database";
-import { createBoxTool } from "../tools/boxTool";
-import { createBrushTool } from "../tools/brushTool";
-import { createClickTool } from "../tools/clickTool";
-import { createSelectTool } from "../tools/selectTool";
-import type { Tool, ToolContext } from "../tools/tool";
+import type { Tool } from "../tools/tool";
 import { Drafting } from "./drafting";
 import { MaskSync } from "./maskSync";
 import { draftFromItem, itemFromBody, itemFromRecord } from "./records";
 import { TaskFlow } from "./taskFlow";
+import { createTools, type ToolId } from "./toolbox";
 
-export type ToolId = "select" | "click" | "box" | "brush" | "eraser";
+export type { ToolId } from "./toolbox";
 
 export interface SessionOptions {
   readonly image: ImageRecord;
@@ -106,14 +103,7 @@ export class EditorSession {
       onError: () => this.notices.emit("This browser could not store the mask. Free some disk space and try again."),
     });
     for (const item of this.store.current.masks.values()) this.store.setMask(item.id, item, "remote");
-    const context = this.toolContext();
-    this.tools = {
-      select: createSelectTool(context),
-      click: createClickTool(context),
-      box: createBoxTool(context),
-      brush: createBrushTool("brush", context),
-      eraser: createBrushTool("eraser", context),
-    };
+    this.tools = createTools(this);
     this.tool = this.tools.click;
     this.offStore = this.store.changed.on((set) => {
       if (set.origin === "local") {
@@ -304,7 +294,8 @@ export class EditorSession {
     await this.options.drafts.set(this.options.user.id, this.options.image.id, null);
   }
 
-  private mayChange(): boolean {
+  /** Whether masks may be changed now; if not, the person is told why. */
+  mayChange(): boolean {
     if (this.editable) return true;
     const { hold } = this.flow;
     this.notices.emit("message" in hold ? hold.message : "One moment: this image is being taken up for you.");
@@ -337,33 +328,5 @@ export class EditorSession {
     const kept = isEmptyDraft(draft) ? null : { ...EMPTY_DRAFT, ...draft };
     // A half-made mask that cannot be stored is still on the screen; accepting it will say that the disk is full.
     drafts.set(user.id, image.id, kept).catch(() => undefined);
-  }
-
-  private toolContext(): ToolContext {
-    return {
-      imageSize: () => this.size,
-      addPoint: (point, label) => {
-        if (!this.mayChange()) return;
-        this.selectedId = null;
-        this.drafting.addPoint(point, label);
-      },
-      setBox: (box) => {
-        if (!this.mayChange()) return;
-        this.selectedId = null;
-        this.drafting.setBox(box);
-      },
-      stroke: (points, value) => {
-        if (this.mayChange()) this.drafting.stroke(points, this.brushRadius, value, this.selected);
-      },
-      previewStroke: (points, value) => {
-        this.strokePreview = points && { points, value };
-        this.touch();
-      },
-      hover: (point) => this.drafting.hover(this.editable ? point : null),
-      selectAt: (point) => this.select(this.store.at(point, this.hidden)?.id ?? null),
-      brushRadius: () => this.brushRadius,
-      removing: () => this.removing,
-      repaint: () => this.touch(),
-    };
   }
 }
