@@ -12,6 +12,11 @@ export class ActiveClock {
 
   constructor(private readonly now: () => number) {}
 
+  /** Goes on from active seconds that were counted before, on an earlier visit that sent them nowhere. */
+  goOnFrom(seconds: number): void {
+    this.counted += seconds * 1000;
+  }
+
   /** A key, a pointer or a wheel: the person is at work. */
   activity(): void {
     if (this.hidden) return;

@@ -51,6 +51,8 @@ export interface JournalOptions {
   readonly send: (op: JournalOp) => Promise<SendResult>;
   /** Calls back after some milliseconds; returns what cancels it. */
   readonly later: (work: () => void, milliseconds: number) => () => void;
+  /** Milliseconds of some clock, to time how long saving takes. */
+  readonly now?: () => number;
   /** Only one tab may send at a time; the default is for a single tab. */
   readonly exclusive?: (work: () => Promise<void>) => Promise<void>;
 }
@@ -65,9 +67,12 @@ const LONGEST_DELAY = 30_000;
 export class Journal {
   readonly changed = new Emitter<JournalStatus>();
   readonly confirmed = new Emitter<JournalOp>();
+  /** Milliseconds from `add` to the server's confirmation, for what was added here. */
+  readonly saved = new Emitter<number>();
   private ops: JournalOp[] = [];
   /** Images of the operations that are on their way to the disk. */
   private readonly storing: number[] = [];
+  private readonly since = new Map<number, number>();
   private sending = false;
   private offline = false;
   private signedOut = false;
@@ -91,11 +96,13 @@ export class Journal {
 
   async add(op: Pick<JournalOp, "imageId" | "maskId" | "kind" | "body">): Promise<void> {
     const full = { ...op, userId: this.options.userId, problem: null };
+    const started = this.options.now?.() ?? 0;
     // Already "waiting" while it is being stored: the status line must not say "all saved" for a moment.
     this.storing.push(op.imageId);
     this.notify();
     try {
       const seq = await this.options.store.add(full);
+      this.since.set(seq, started);
       if (!this.ops.some((known) => known.seq === seq)) this.ops.push({ ...full, seq });
     } finally {
       this.storing.splice(this.storing.indexOf(op.imageId), 1);
@@ -104,9 +111,14 @@ export class Journal {
     this.wake();
   }
 
-  /** Operations of one image that the server has not confirmed, oldest first. */
+  /** Operations of one image that the server has not confirmed and not refused, oldest first. */
   pendingOf(imageId: number): JournalOp[] {
     return this.ops.filter((op) => op.imageId === imageId && !op.problem);
+  }
+
+  /** Operations of one image that need a decision. */
+  problemsOf(imageId: number): JournalOp[] {
+    return this.ops.filter((op) => op.imageId === imageId && op.problem);
   }
 
   status(): JournalStatus {
@@ -123,7 +135,7 @@ export class Journal {
   wake(): void {
     this.cancelTimer?.();
     this.cancelTimer = null;
-    if (this.closed || this.sending || this.queued === 0) return;
+    if (this.closed || this.sending || this.queued === this.held().size) return;
     const exclusive = this.options.exclusive ?? ((work) => work());
     this.sending = true;
     this.notify();
@@ -134,16 +146,40 @@ export class Journal {
     });
   }
 
-  /** The person has seen a problem and gives up this operation. */
-  async discard(seq: number): Promise<void> {
-    await this.options.store.remove(seq);
-    this.ops = this.ops.filter((op) => op.seq !== seq);
+  /** The person has decided: the refused operation goes again, changed. What builds on it follows by itself. */
+  async resend(seq: number, change: Partial<Pick<JournalOp, "maskId" | "body">>): Promise<void> {
+    const op = this.ops.find((one) => one.seq === seq);
+    if (!op) return;
+    const again = { ...op, ...change, problem: null };
+    await this.options.store.replace(again);
+    this.ops = this.ops.map((one) => (one.seq === seq ? again : one));
     this.notify();
+    this.wake();
   }
 
-  /** Resolves when nothing of this image waits any more; rejects never: look at the status for problems. */
+  /** The person gives up this operation, and with it what was built on its mask; the ids of the masks concerned. */
+  async discard(seq: number): Promise<string[]> {
+    const first = this.ops.find((op) => op.seq === seq);
+    if (!first) return [];
+    const gone = new Set([first.maskId]);
+    const doomed = this.ops.filter((op) => {
+      if (op.seq !== seq && !(op.seq > seq && dependsOn(op, gone))) return false;
+      gone.add(op.maskId);
+      return true;
+    });
+    for (const op of doomed) await this.options.store.remove(op.seq);
+    this.ops = this.ops.filter((op) => !doomed.includes(op));
+    this.notify();
+    return [...gone];
+  }
+
+  /** Resolves when nothing of this image is on its way any more: all saved, or waiting for a decision. */
   settled(imageId: number): Promise<void> {
-    const busy = () => this.storing.includes(imageId) || this.pendingOf(imageId).length > 0;
+    const busy = () => {
+      const held = this.held();
+      const coming = this.ops.some((op) => op.imageId === imageId && !op.problem && !held.has(op.seq));
+      return coming || this.storing.includes(imageId);
+    };
     if (!busy()) return Promise.resolve();
     return new Promise((resolve) => {
       const off = this.changed.on(() => {
@@ -156,6 +192,18 @@ export class Journal {
 
   private get queued(): number {
     return this.ops.filter((op) => !op.problem).length;
+  }
+
+  /** Numbers of the operations that build on a refused one: sent before the decision they would be refused too. */
+  private held(): Set<number> {
+    const refused = new Set<string>();
+    const held = new Set<number>();
+    for (const op of this.ops) {
+      if (!op.problem && !dependsOn(op, refused)) continue;
+      refused.add(op.maskId);
+      if (!op.problem) held.add(op.seq);
+    }
+    return held;
   }
 
   private async reload(): Promise<void> {
@@ -183,6 +231,9 @@ export class Journal {
         const { seq } = op;
         this.ops = this.ops.filter((other) => other.seq !== seq);
         this.confirmed.emit(op);
+        const since = this.since.get(seq);
+        if (since !== undefined && this.options.now) this.saved.emit(this.options.now() - since);
+        this.since.delete(seq);
       } else if (result.kind === "problem") {
         const marked = { ...op, problem: result.problem };
         await this.options.store.replace(marked);
@@ -199,11 +250,12 @@ export class Journal {
   }
 
   private next(stuck: ReadonlySet<string>): JournalOp | undefined {
-    return this.ops.find((op) => !op.problem && !stuck.has(op.maskId));
+    const held = this.held();
+    return this.ops.find((op) => !op.problem && !held.has(op.seq) && !dependsOn(op, stuck));
   }
 
   private schedule(): void {
-    if (this.closed || this.signedOut || this.queued === 0) return;
+    if (this.closed || this.signedOut || this.queued === this.held().size) return;
     if (this.failures === 0) {
       this.wake();
       return;
@@ -215,4 +267,9 @@ export class Journal {
   private notify(): void {
     this.changed.emit(this.status());
   }
+}
+
+/** Whether the operation is about one of these masks, or corrects one. */
+function dependsOn(op: JournalOp, masks: ReadonlySet<string>): boolean {
+  return masks.has(op.maskId) || (typeof op.body?.parent === "string" && masks.has(op.body.parent));
 }

@@ -18,3 +18,19 @@ export class Latency {
     return { count: sorted.length, p50: rank(0.5), p95: rank(0.95), last };
   }
 }
+
+/** The durations that an annotator feels, measured where they happen. */
+export class Timings {
+  /** One answer of the decoder, from the request to the masks. */
+  readonly decode = new Latency();
+  /** From the gesture that gave a prompt to its mask on the canvas. */
+  readonly promptToPainted = new Latency();
+  /** One frame of the canvases. */
+  readonly paint = new Latency(400);
+  /** From opening an image until the model can answer. */
+  readonly embeddingWait = new Latency();
+  /** From accepting a mask until the server has confirmed it. */
+  readonly save = new Latency();
+  /** From "submit and next" until the next image can be clicked. */
+  readonly nextImage = new Latency();
+}

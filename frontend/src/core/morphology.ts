@@ -1,0 +1,139 @@
+import type { Box, Size } from "./geometry";
+import { cropPatch, type Patch, patchBox, trimPatch } from "./patch";
+import { sharedArea, subtract, union } from "./pixels";
+import { holes, parts } from "./regions";
+
+/** Largest radius of `smooth` in image pixels: beyond it the counts would not fit 16 bits, and no edge is that rough. */
+export const SMOOTH_LARGEST = 7;
+
+/** Every pixel whose centre lies within `by` image pixels of the centre of a set one, inside the image. */
+export function grow(patch: Patch, by: number, size: Size): Patch {
+  if (patch.width === 0 || by <= 0) return patch;
+  return trimPatch(dilated(cropPatch(patch, around(patch, Math.ceil(by), size)), by));
+}
+
+/**
+ * The pixels that lie further than `by` image pixels from everything unset. Where the mask meets the edge of the image
+ * nothing is taken off: the object goes on outside.
+ */
+export function shrink(patch: Patch, by: number, size: Size): Patch {
+  if (patch.width === 0 || by <= 0) return patch;
+  const framed = cropPatch(patch, around(patch, 1, size));
+  const outside = dilated(inverted(framed), by);
+  return trimPatch(inverted(outside));
+}
+
+/**
+ * Evens out an edge: a pixel stays or goes with the weighted majority round it (two box filters of `radius` one after
+ * the other, nearly a Gaussian). Holes and parts too small for that radius stay as they were: smoothing closes nothing.
+ */
+export function smooth(patch: Patch, radius: number, size: Size): Patch {
+  const reach = Math.min(SMOOTH_LARGEST, Math.round(radius));
+  if (patch.width === 0 || reach < 1) return patch;
+  const framed = cropPatch(patch, around(patch, 2 * reach, size));
+  const { width, height } = framed;
+  let sums = Uint16Array.from(framed.data);
+  for (let pass = 0; pass < 2; pass++)
+    sums = boxSums(boxSums(sums, width, height, 1, width, reach), height, width, width, 1, reach);
+  const half = (2 * reach + 1) ** 4 / 2;
+  const even = trimPatch({ ...framed, data: Uint8Array.from(sums, (sum) => (sum > half ? 1 : 0)) });
+  return withLost(patch, even);
+}
+
+/** Puts back the parts and holes of `before` that have gone altogether. */
+function withLost(before: Patch, after: Patch): Patch {
+  let kept = after;
+  for (const part of parts(before)) if (sharedArea(part, after) === 0) kept = union(kept, part);
+  for (const hole of holes(before)) {
+    const pixels = hole.data.reduce((sum, value) => sum + value, 0);
+    if (sharedArea(hole, kept) === pixels) kept = subtract(kept, hole);
+  }
+  return kept;
+}
+
+/** The patch's box, larger by `margin` on every side, cut to the image. */
+function around(patch: Patch, margin: number, size: Size): Box {
+  const box = patchBox(patch);
+  return {
+    x0: Math.max(0, box.x0 - margin),
+    y0: Math.max(0, box.y0 - margin),
+    x1: Math.min(size.width, box.x1 + margin),
+    y1: Math.min(size.height, box.y1 + margin),
+  };
+}
+
+function inverted(patch: Patch): Patch {
+  return { ...patch, data: patch.data.map((value) => 1 - value) };
+}
+
+/**
+ * Dilation by a disc, exact and linear in the pixels: with the distance g to the nearest set pixel of its column, a
+ * pixel covers the floor(sqrt(by² - g²)) pixels to its left and right, which difference counts gather row by row.
+ */
+function dilated(patch: Patch, by: number): Patch {
+  const { width, height } = patch;
+  const far = Math.floor(by) + 1;
+  const distance = columnDistances(patch, far);
+  const reach = Int32Array.from({ length: far }, (_, g) => Math.floor(Math.sqrt(by * by - g * g)));
+  const data = new Uint8Array(width * height);
+  const steps = new Int32Array(width + 1);
+  for (let y = 0; y < height; y++) {
+    steps.fill(0);
+    const row = y * width;
+    for (let x = 0; x < width; x++) {
+      const g = distance[row + x] as number;
+      if (g >= far) continue;
+      const w = reach[g] as number;
+      const from = Math.max(0, x - w);
+      const to = Math.min(width, x + w + 1);
+      steps[from] = (steps[from] as number) + 1;
+      steps[to] = (steps[to] as number) - 1;
+    }
+    let covered = 0;
+    for (let x = 0; x < width; x++) {
+      covered += steps[x] as number;
+      if (covered > 0) data[row + x] = 1;
+    }
+  }
+  return { ...patch, data };
+}
+
+/** Per pixel the number of rows to the nearest set pixel of its column, `far` at most. */
+function columnDistances({ width, height, data }: Patch, far: number): Uint16Array {
+  const distance = new Uint16Array(width * height);
+  for (let at = 0; at < width * height; at++) {
+    const above = at < width ? far : (distance[at - width] as number);
+    distance[at] = data[at] === 1 ? 0 : Math.min(far, above + 1);
+  }
+  for (let at = width * (height - 1) - 1; at >= 0; at--) {
+    const below = (distance[at + width] as number) + 1;
+    if (below < (distance[at] as number)) distance[at] = below;
+  }
+  return distance;
+}
+
+/**
+ * Sums over windows of 2 * reach + 1 values along one axis, the values at the ends repeated: `count` values that lie
+ * `step` apart, on `lines` lines that lie `stride` apart.
+ */
+function boxSums(
+  values: Uint16Array<ArrayBuffer>,
+  count: number,
+  lines: number,
+  step: number,
+  stride: number,
+  reach: number,
+): Uint16Array<ArrayBuffer> {
+  const sums = new Uint16Array(values.length);
+  for (let line = 0; line < lines; line++) {
+    const start = line * stride;
+    const value = (i: number) => values[start + Math.min(count - 1, Math.max(0, i)) * step] as number;
+    let sum = 0;
+    for (let i = -reach; i <= reach; i++) sum += value(i);
+    for (let i = 0; i < count; i++) {
+      sums[start + i * step] = sum;
+      sum += value(i + reach + 1) - value(i - reach);
+    }
+  }
+  return sums;
+}

@@ -1,0 +1,72 @@
+import type { Box } from "./geometry";
+import { boxUnion } from "./geometry";
+import { cropPatch, EMPTY_PATCH, type Patch, patchBox, trimPatch } from "./patch";
+
+/** Set algebra of patches: every result is a new, trimmed patch, and nothing outside the masks' own boxes is touched. */
+
+/** Pixels of either. */
+export function union(a: Patch, b: Patch): Patch {
+  if (a.width === 0) return b;
+  if (b.width === 0) return a;
+  const all = cropPatch(a, boxUnion(patchBox(a), patchBox(b)));
+  eachSharedRow(all, b, (target, source, width) => {
+    for (let i = 0; i < width; i++)
+      all.data[target + i] = (all.data[target + i] as number) | (b.data[source + i] as number);
+  });
+  return all;
+}
+
+/** Pixels of `a` that are not in `b`. */
+export function subtract(a: Patch, b: Patch): Patch {
+  if (!overlap(a, b)) return a;
+  const left = { ...a, data: a.data.slice() };
+  eachSharedRow(left, b, (target, source, width) => {
+    for (let i = 0; i < width; i++) if (b.data[source + i] === 1) left.data[target + i] = 0;
+  });
+  return trimPatch(left);
+}
+
+/** Pixels of both. */
+export function intersect(a: Patch, b: Patch): Patch {
+  const shared = overlap(a, b);
+  if (!shared) return EMPTY_PATCH;
+  const both = cropPatch(a, shared);
+  eachSharedRow(both, b, (target, source, width) => {
+    for (let i = 0; i < width; i++) if (b.data[source + i] === 0) both.data[target + i] = 0;
+  });
+  return trimPatch(both);
+}
+
+/** Number of pixels that both have. */
+export function sharedArea(a: Patch, b: Patch): number {
+  let area = 0;
+  eachSharedRow(a, b, (first, second, width) => {
+    for (let i = 0; i < width; i++) area += (a.data[first + i] as number) & (b.data[second + i] as number);
+  });
+  return area;
+}
+
+/** Whether two trimmed patches are the same set of pixels. */
+export function samePixels(a: Patch, b: Patch): boolean {
+  if (a === b) return true;
+  if (a.width !== b.width || a.height !== b.height || a.x !== b.x || a.y !== b.y) return false;
+  return a.data.every((value, at) => value === b.data[at]);
+}
+
+/** Box that two patches share; null when they are apart. */
+export function overlap(a: Patch, b: Patch): Box | null {
+  const x0 = Math.max(a.x, b.x);
+  const y0 = Math.max(a.y, b.y);
+  const x1 = Math.min(a.x + a.width, b.x + b.width);
+  const y1 = Math.min(a.y + a.height, b.y + b.height);
+  return x1 > x0 && y1 > y0 ? { x0, y0, x1, y1 } : null;
+}
+
+/** Calls `work` with the start of every shared row in both data arrays, and its width. */
+function eachSharedRow(a: Patch, b: Patch, work: (a: number, b: number, width: number) => void): void {
+  const box = overlap(a, b);
+  if (!box) return;
+  for (let y = box.y0; y < box.y1; y++) {
+    work((y - a.y) * a.width + box.x0 - a.x, (y - b.y) * b.width + box.x0 - b.x, box.x1 - box.x0);
+  }
+}
