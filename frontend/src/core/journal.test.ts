@@ -142,4 +142,64 @@ describe("journal", () => {
     await tick();
     expect(settled).toBe(true);
   });
+
+  it("holds back what was built on a refused mask until the decision, and then sends it in order", async () => {
+    answers = [conflict];
+    const one = journal();
+    await one.add(put("mine"));
+    await settle();
+    await one.add({ ...put("renamed"), body: { parent: "mine" } });
+    await one.add(put("another"));
+    await settle();
+    expect(sent).toEqual(["put mine", "put another"]);
+    await one.settled(1); // nothing is on its way: submitting must not wait for ever
+    expect(one.problemsOf(1)).toHaveLength(1);
+    await one.resend(one.problemsOf(1)[0]?.seq ?? 0, { body: { parent: "theirs" } });
+    await settle();
+    expect(sent.slice(2)).toEqual(["put mine", "put renamed"]);
+    expect(one.status()).toMatchObject({ waiting: 0, problems: [] });
+  });
+
+  it("gives up with a refused mask what was built on it", async () => {
+    answers = [conflict];
+    const one = journal();
+    await one.add(put("mine"));
+    await settle();
+    await one.add({ ...put("renamed"), body: { parent: "mine" } });
+    await one.add(put("another", 2));
+    expect(await one.discard(one.problemsOf(1)[0]?.seq ?? 0)).toEqual(["mine", "renamed"]);
+    await settle();
+    expect(sent).toEqual(["put mine", "put another"]);
+    expect(await store.all()).toEqual([]);
+  });
+
+  it("tells how long saving took", async () => {
+    let now = 100;
+    const one = new Journal({
+      store,
+      userId: 7,
+      now: () => now,
+      later: () => () => undefined,
+      send: async () => {
+        now = 350;
+        return { kind: "done" };
+      },
+    });
+    const took: number[] = [];
+    one.saved.on((milliseconds) => took.push(milliseconds));
+    await one.add(put("a"));
+    await settle();
+    expect(took).toEqual([250]);
+  });
+
+  it("tries a store that cannot be read again, later", async () => {
+    const one = journal();
+    store.all = async () => {
+      throw new Error("disk");
+    };
+    await one.add(put("a"));
+    await settle();
+    expect(sent).toEqual([]);
+    expect(timers).toHaveLength(1);
+  });
 });

@@ -139,7 +139,11 @@ export class Journal {
     const exclusive = this.options.exclusive ?? ((work) => work());
     this.sending = true;
     this.notify();
-    void exclusive(() => this.round()).finally(() => {
+    // A store that cannot be read is tried again as a server that cannot be reached: later, not at once.
+    const round = exclusive(() => this.round()).catch(() => {
+      this.failures += 1;
+    });
+    void round.then(() => {
       this.sending = false;
       this.notify();
       this.schedule();

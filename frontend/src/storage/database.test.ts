@@ -29,3 +29,28 @@ it("keeps a half-made mask with its painted pixels, by person and image", async 
   await second.drafts.set(1, 2, null);
   expect(await second.drafts.get(1, 2)).toBeNull();
 });
+
+it("keeps the layout of an image for the next visit, and forgets very old ones", async () => {
+  const layout = { order: ["a"], hidden: [], locked: ["a"], styles: [["a", 3]] as const };
+  const first = await openDatabase("three");
+  await first.visits.set(1, 2, { layout, seconds: 4.5, at: Date.now() });
+  await first.visits.set(1, 3, { layout, seconds: 1, at: 0 });
+  const second = await openDatabase("three");
+  expect(await second.visits.get(1, 2)).toMatchObject({ layout, seconds: 4.5 });
+  expect(await second.visits.get(1, 3)).toBeNull();
+});
+
+it("opens a database of the version before with what waits in it", async () => {
+  const { openDB } = await import("idb");
+  const old = await openDB("four", 1, {
+    upgrade(fresh) {
+      fresh.createObjectStore("ops", { keyPath: "seq", autoIncrement: true });
+      fresh.createObjectStore("drafts");
+    },
+  });
+  await old.add("ops", op);
+  old.close();
+  const database = await openDatabase("four");
+  expect(database.durable).toBe(true);
+  expect(await database.journal.all()).toHaveLength(1);
+});
