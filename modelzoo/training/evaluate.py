@@ -1,28 +1,34 @@
 """Measure a model as people will use it: clicks on real masks, placed by the one click simulator.
 
 The rules are those of the field: first click in the middle of the object, each next one in the middle of the largest
-error (RITM; SAM paper appendix D.1), masks compared at the size of the picture. The same seed gives the same clicks
-for any model as long as their masks are the same, so two models can be compared mask by mask.
+error (RITM; SAM paper appendix D.1), masks compared at the size of the picture. The same seed gives the same first
+click and the same box for whatever is judged, so two models can be compared mask by mask. docs/evaluation.md explains
+every figure.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from modelzoo import rle
-from modelzoo.embedding import Embedding, Prediction
+from modelzoo.embedding import Embedding
 from modelzoo.predictor import Predictor
 from modelzoo.training import clicks
 from modelzoo.training.data import Sample
+from modelzoo.training.metrics import boundary_band, mask_iou, rank_correlation, reliability
 
-REPORTED_CLICKS = (1, 3, 5)
+REPORTED_CLICKS = (1, 2, 3, 5)
+BOUNDARY_CLICKS = (1, 5)
 GOALS = {"noc85": 0.85, "noc90": 0.90}
 BOX_NOISE = 0.05  # of each side
+
+Row = dict[str, Any]
+Box = tuple[float, float, float, float]
 
 
 @dataclass
@@ -30,7 +36,7 @@ class Report:
     """summary: figures over all masks (IoUs are means; encoder_ms and decoder_ms are medians). rows: one per mask."""
 
     summary: dict[str, Any] = field(default_factory=dict)
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
 
 
 @dataclass
@@ -43,6 +49,38 @@ class Clock:
     @staticmethod
     def median(times: Sequence[float]) -> float:
         return round(float(np.median(times)), 2) if times else 0.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back for one set of prompts.
+
+    masks: bool C x H x W. said: C predicted IoUs, NaN from methods that do not judge themselves. best: the mask that
+    a person would be shown. feedback: goes with the next click (the logits of `best`).
+    """
+
+    masks: np.ndarray
+    said: np.ndarray
+    best: int = 0
+    feedback: np.ndarray | None = None
+
+    @property
+    def mask(self) -> np.ndarray:
+        chosen: np.ndarray = self.masks[self.best]
+        return chosen
+
+
+class Ask(Protocol):
+    """Answers prompts on one picture. Points N x 2 (x, y) and box in its pixels; feedback is that of the last answer."""
+
+    def __call__(
+        self,
+        points: np.ndarray | None = None,
+        labels: np.ndarray | None = None,
+        box: Box | None = None,
+        feedback: np.ndarray | None = None,
+        multimask: bool = False,
+    ) -> Answer: ...
 
 
 def evaluate(
@@ -60,20 +98,8 @@ def evaluate(
         raise ValueError(f"max_clicks must be at least {max(REPORTED_CLICKS)}.")
     report, clock = Report(), Clock()
     for sample in samples:
-        started = time.perf_counter()
-        embedding = predictor.encode(sample.image)
-        clock.encoder.append((time.perf_counter() - started) * 1000)
-        for identity, segmentation in zip(sample.ids, sample.masks, strict=True):
-            target = rle.decode(segmentation)
-            if not target.any():
-                continue
-            # The seed belongs to the mask, not to its place in the list: a subset is judged as the whole would be.
-            random = np.random.default_rng([seed, *identity.encode()])
-            report.rows.append(
-                {"id": identity, "source": sample.source, "area": int(target.sum())}
-                | judge_clicks(predictor, embedding, target, random, max_clicks, clock)
-                | judge_box(predictor, embedding, target, random, clock)
-            )
+        for row in judge_sample(predictor, sample, seed, max_clicks, clock):
+            report.rows.append(row)
             if progress:
                 progress(len(report.rows))
     if not report.rows:
@@ -85,92 +111,165 @@ def evaluate(
     return report
 
 
-def judge_clicks(
-    predictor: Predictor,
-    embedding: Embedding,
-    target: np.ndarray,
-    random: np.random.Generator,
-    max_clicks: int,
-    clock: Clock,
-) -> dict[str, Any]:
-    """IoU after each click until 0.90 is reached (and at least as many as are reported)."""
-    height, width = target.shape
-    x, y, label = clicks.first_click(target, "centre", random)
-    points, labels, ious = [(x + 0.5, y + 0.5)], [label], []
-    previous: np.ndarray | None = None
-    first: dict[str, Any] = {}
-    while True:
-        several = len(points) > 1
-        prediction = timed_decode(
-            predictor,
-            embedding,
-            clock,
-            points=np.array(points),
-            labels=np.array(labels),
-            mask_input=previous,
-            multimask=not several,
-        )
-        best = int(prediction.iou_predictions.argmax())
-        scores = [mask_iou(mask, target) for mask in prediction.masks]
-        ious.append(scores[best])
-        if not several:
-            first = {
-                "iou_1_oracle": max(scores),
-                "candidates": [
-                    [round(float(said), 4), round(true, 4)]
-                    for said, true in zip(prediction.iou_predictions, scores, strict=True)
-                ],
-                "predicted_iou": float(prediction.iou_predictions[best]),
-            }
-        previous = prediction.low_res_logits[best : best + 1]
-        goal_met = max(ious) >= max(GOALS.values())
-        if len(points) >= max_clicks or (goal_met and len(points) >= max(REPORTED_CLICKS)):
-            break
-        click = clicks.corrective_click(target, prediction.masks[best], "centre", random)
-        if click is None:
-            break
-        points.append((min(click[0] + 0.5, width), min(click[1] + 0.5, height)))
-        labels.append(click[2])
-    counts = {
-        name: next((number for number, iou in enumerate(ious, 1) if iou >= goal), max_clicks)
-        for name, goal in GOALS.items()
-    }
-    return first | counts | {"iou": [round(iou, 5) for iou in ious]}
-
-
-def judge_box(
-    predictor: Predictor, embedding: Embedding, target: np.ndarray, random: np.random.Generator, clock: Clock
-) -> dict[str, Any]:
-    """IoU from a box whose sides are each off by up to 5 %."""
-    box = np.array(clicks.noisy_box(target, random, share=BOX_NOISE, most=np.inf))
-    prediction = timed_decode(predictor, embedding, clock, box=box, multimask=False)
-    return {"iou_box": mask_iou(prediction.masks[0], target)}
-
-
-def timed_decode(predictor: Predictor, embedding: Embedding, clock: Clock, **prompts: Any) -> Prediction:
+def judge_sample(predictor: Predictor, sample: Sample, seed: int, max_clicks: int, clock: Clock) -> Iterator[Row]:
+    """One row for every mask of a picture that is not empty."""
     started = time.perf_counter()
-    prediction: Prediction = predictor.decode(embedding, **prompts)
-    clock.decoder.append((time.perf_counter() - started) * 1000)
-    return prediction
+    embedding = predictor.encode(sample.image)
+    clock.encoder.append((time.perf_counter() - started) * 1000)
+    ask = model_asked(predictor, embedding, clock)
+    for identity, segmentation in zip(sample.ids, sample.masks, strict=True):
+        target = rle.decode(segmentation)
+        if target.any():
+            box = seeded_box(target, seed, identity)
+            yield (
+                {"id": identity, "source": sample.source, "area": int(target.sum())}
+                | judge_clicks(ask, target, max_clicks)
+                | judge_box(ask, target, box)
+            )
 
 
-def summarise(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The means that are reported. A mask solved before click k counts with its last IoU."""
+def seeded_box(target: np.ndarray, seed: int, identity: str) -> Box:
+    """The box of a mask with each side off by up to 5 %. The seed belongs to the mask, not to its place in a list."""
+    random = np.random.default_rng([seed, *identity.encode()])
+    return clicks.noisy_box(target, random, share=BOX_NOISE, most=np.inf)
+
+
+def model_asked(predictor: Predictor, embedding: Embedding, clock: Clock) -> Ask:
+    """A model that has seen one picture. Shown is the candidate with the best predicted IoU."""
+
+    def ask(
+        points: np.ndarray | None = None,
+        labels: np.ndarray | None = None,
+        box: Box | None = None,
+        feedback: np.ndarray | None = None,
+        multimask: bool = False,
+    ) -> Answer:
+        started = time.perf_counter()
+        corners = None if box is None else np.array(box)
+        prediction = predictor.decode(embedding, points, labels, corners, feedback, multimask)
+        clock.decoder.append((time.perf_counter() - started) * 1000)
+        best = int(prediction.iou_predictions.argmax())
+        return Answer(prediction.masks, prediction.iou_predictions, best, prediction.low_res_logits[best : best + 1])
+
+    return ask
+
+
+def clicked_answers(ask: Ask, target: np.ndarray) -> Iterator[Answer]:
+    """Answers to one click, two clicks, ...: ends only when nothing is wrong any more.
+
+    Candidates are asked for with the first click only; later ones come with the feedback of the answer before.
+    """
+    unused = np.random.default_rng(0)  # the rule "centre" draws nothing
+    x, y, label = clicks.first_click(target, "centre", unused)
+    points, labels = [(x + 0.5, y + 0.5)], [label]
+    feedback: np.ndarray | None = None
+    while True:
+        answer = ask(np.array(points), np.array(labels), feedback=feedback, multimask=len(points) == 1)
+        yield answer
+        click = clicks.corrective_click(target, answer.mask, "centre", unused)
+        if click is None:
+            return
+        points.append((click[0] + 0.5, click[1] + 0.5))
+        labels.append(click[2])
+        feedback = answer.feedback
+
+
+def judge_clicks(ask: Ask, target: np.ndarray, max_clicks: int) -> Row:
+    """IoU after each click until 0.90 is reached (and at least as many as are reported), and what was predicted."""
+    band = boundary_band(target)
+    x, y = clicks.innermost_point(target)
+    row: Row = {"click": [x + 0.5, y + 0.5]}
+    ious: list[float] = []
+    said: list[float] = []
+    for number, answer in enumerate(clicked_answers(ask, target), 1):
+        ious.append(mask_iou(answer.mask, target))
+        said.append(float(answer.said[answer.best]))
+        if number == 1:
+            row["candidates"] = judged_pairs(answer, target)
+            row["iou_1_oracle"] = max(true for _, true in row["candidates"])
+            row["predicted_iou"] = said[0]
+        if number <= max(BOUNDARY_CLICKS):  # an object solved earlier counts with its last answer
+            shown = mask_iou(boundary_band(answer.mask), band)
+            row |= {f"boundary_{goal}": shown for goal in BOUNDARY_CLICKS if number <= goal}
+        goal_met = max(ious) >= max(GOALS.values())
+        if number >= max_clicks or (goal_met and number >= max(REPORTED_CLICKS)):
+            break
+    for name, goal in GOALS.items():
+        row[name] = next((number for number, iou in enumerate(ious, 1) if iou >= goal), max_clicks)
+    return row | {"iou": [round(iou, 5) for iou in ious], "said": [round(one, 4) for one in said]}
+
+
+def judge_box(ask: Ask, target: np.ndarray, box: Box) -> Row:
+    """IoU from a box, from the same box with one corrective click, and of the four masks that a box could give."""
+    answer = ask(box=box)
+    candidates = ask(box=box, multimask=True)
+    row: Row = {
+        "box": [round(side, 3) for side in box],
+        "iou_box": mask_iou(answer.mask, target),
+        "predicted_iou_box": float(answer.said[answer.best]),
+        "boundary_box": mask_iou(boundary_band(answer.mask), boundary_band(target)),
+        "box_masks": judged_pairs(answer, target) + judged_pairs(candidates, target),
+    }
+    click = clicks.corrective_click(target, answer.mask, "centre", np.random.default_rng(0))
+    if click is None:
+        return row | {"iou_box_click": row["iou_box"]}
+    corrected = ask(np.array([[click[0] + 0.5, click[1] + 0.5]]), np.array([click[2]]), box, answer.feedback)
+    return row | {
+        "iou_box_click": mask_iou(corrected.mask, target),
+        "predicted_iou_box_click": float(corrected.said[corrected.best]),
+    }
+
+
+def judged_pairs(answer: Answer, target: np.ndarray) -> list[list[float]]:
+    """[predicted IoU, true IoU] of every mask of an answer."""
+    return [
+        [round(float(said), 4), round(mask_iou(mask, target), 4)]
+        for said, mask in zip(answer.said, answer.masks, strict=True)
+    ]
+
+
+def iou_after(row: Row, count: int) -> float:
+    """IoU after `count` clicks; a mask solved before that counts with its last IoU."""
+    found: float = row["iou"][min(count, len(row["iou"])) - 1]
+    return found
+
+
+def best_said(pairs: Sequence[Sequence[float]]) -> float:
+    """True IoU of the mask whose predicted IoU is the highest."""
+    return max(pairs, key=lambda pair: pair[0])[1]
+
+
+def prompt_pairs(row: Row) -> list[list[float]]:
+    """[predicted, true] for every prompt that each mask gets: candidates of one click, 2 to 5 clicks, box, box + click.
+
+    Clicks after the fifth are left out: only what goes badly gets them, so hard masks would count several times.
+    """
+    later = zip(row["said"][1:5], row["iou"][1:5], strict=True)
+    pairs = row["candidates"] + [list(pair) for pair in later] + row["box_masks"][:1]
+    if "predicted_iou_box_click" in row:
+        pairs.append([row["predicted_iou_box_click"], row["iou_box_click"]])
+    return pairs
+
+
+def summarise(rows: Sequence[Row]) -> dict[str, float | None]:
+    """Means over all masks, and how far the predicted IoU can be trusted; None where it cannot be said."""
 
     def mean(values: Iterable[float]) -> float:
         return round(float(np.mean(list(values))), 4)
 
-    summary: dict[str, Any] = {"masks": len(rows)}
-    for clicks_given in REPORTED_CLICKS:
-        summary[f"miou_{clicks_given}"] = mean(row["iou"][min(clicks_given, len(row["iou"])) - 1] for row in rows)
+    summary: dict[str, float | None] = {"masks": len(rows)}
+    for count in REPORTED_CLICKS:
+        summary[f"miou_{count}"] = mean(iou_after(row, count) for row in rows)
     summary["miou_1_oracle"] = mean(row["iou_1_oracle"] for row in rows)
     summary["miou_box"] = mean(row["iou_box"] for row in rows)
+    summary["miou_box_click"] = mean(row["iou_box_click"] for row in rows)
+    summary["miou_box_best_said"] = mean(best_said(row["box_masks"]) for row in rows)
+    for place in (*BOUNDARY_CLICKS, "box"):
+        summary[f"boundary_{place}"] = mean(row[f"boundary_{place}"] for row in rows)
     for name in GOALS:
         summary[name] = mean(row[name] for row in rows)
+    said, true = np.array([pair for row in rows for pair in row["candidates"]]).T
+    rank = rank_correlation(said, true)
+    summary["rank_correlation"] = None if rank is None else round(rank, 4)
+    summary["calibration_error"] = round(reliability(said, true).calibration_error, 4)
     return summary
-
-
-def mask_iou(first: np.ndarray, second: np.ndarray) -> float:
-    """IoU of two bool masks of one size; two empty masks agree (1.0)."""
-    union = int(np.count_nonzero(first | second))
-    return 1.0 if union == 0 else int(np.count_nonzero(first & second)) / union

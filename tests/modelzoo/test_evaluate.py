@@ -24,7 +24,7 @@ class Oracle:
     def decode(self, embedding, points=None, labels=None, box=None, mask_input=None, multimask=True):
         self.asked.append(None if points is None else points.tolist())
         target = self.masks[0]
-        if points is not None:
+        if box is None:
             x, y = (int(value) for value in points[0])
             target = next(mask for mask in self.masks if mask[y, x])
         answer = np.roll(target, self.shift, 1)
