@@ -8,10 +8,11 @@ from typing import Any
 from torch import nn
 
 from modelzoo.model.compact import Compact, anymask_compact
-from modelzoo.model.segmenter import build_sam, sam_vit_b, sam_vit_h, sam_vit_l
+from modelzoo.model.segmenter import build_sam, mobile_sam, sam_vit_b, sam_vit_h, sam_vit_l
 
 BUILDERS: dict[str, Callable[..., nn.Module]] = {
     "anymask_compact": anymask_compact,
+    "mobile_sam": mobile_sam,
     "sam_vit_b": sam_vit_b,
     "sam_vit_l": sam_vit_l,
     "sam_vit_h": sam_vit_h,

@@ -1,7 +1,7 @@
 """Reading and writing weights: atomic, strict, known by digest, the configuration inside.
 
-Our own files are safetensors: tensors and text, nothing that can run. Official SAM files are pickles and are read
-with `weights_only`, which is a filter and no sandbox: take such files only from places you trust.
+Our own files are safetensors: tensors and text, nothing that can run. Files from outside go through
+`modelzoo.weight_files` first, which says what is refused and why.
 """
 
 from __future__ import annotations
@@ -14,16 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from modelzoo.build import build, rebuild
-
-MOST_BYTES = 4 * 1024**3  # ViT-H in float32 is 2.6 GB
-
-
-class CheckpointError(ValueError):
-    """A file that is no usable checkpoint, said in one sentence."""
+from modelzoo.weight_files import CheckpointError as CheckpointError
+from modelzoo.weight_files import TensorSpec, WeightFile, bounded, first_line
 
 
 def save_checkpoint(model: Any, path: Path | str, metadata: Mapping[str, Any] | None = None, half: bool = False) -> str:
@@ -46,47 +41,45 @@ def save_checkpoint(model: Any, path: Path | str, metadata: Mapping[str, Any] | 
 def load_checkpoint(path: Path | str, map_location: str = "cpu", variant: str | None = None) -> Any:
     """The model stored at `path`, in evaluation mode, float32.
 
-    Own `.safetensors` files say themselves what they are. Official SAM `.pth` files are recognised by their key
-    list; `variant` overrules. Missing, unexpected or misshapen weights raise CheckpointError.
+    Own files say themselves what they are. Official files (SAM ViT-B, L and H, MobileSAM; `.pth`, `.pt`, or the same
+    tensors as safetensors) are recognised by their keys; `variant` overrules. The file's names, shapes and kinds are
+    compared with the model before any weight is read, so memory stays within the file and the model. CheckpointError
+    for what does not fit exactly, and for weights that are not finite.
     """
     path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"There is no checkpoint at {path.name}.")
-    if path.stat().st_size > MOST_BYTES:
-        raise CheckpointError(f"{path.name} is larger than any known model.")
-    if path.suffix == ".safetensors":
-        header, state = _read_safetensors(path)
-        model = build_from(header, path)
-    else:
-        state = _read_pickle(path)
-        model = build(variant or _recognise(state, path))
-    try:
-        model.load_state_dict(
-            {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()},
-            strict=True,
-        )
-    except RuntimeError as error:
-        raise CheckpointError(f"{path.name} does not fit the model it names: {_first_line(error)}") from error
+    stored = WeightFile(path)
+    header = stored.header or {"variant": variant or _recognise(stored), "config": None}
+    with torch.device("meta"):  # names and shapes without memory
+        _compare(build_from(header, path), stored)
+    model = build_from(header, path)
+    state = {
+        name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in stored.tensors().items()
+    }
+    for name, tensor in state.items():
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            raise CheckpointError(f"{path.name} is damaged: {name} holds numbers that are not finite.")
+    model.load_state_dict(state, strict=True)
     return model.to(map_location).eval()
 
 
 def build_from(header: Mapping[str, Any], path: Path) -> Any:
-    """The empty model that a checkpoint's header describes."""
+    """The empty model that a checkpoint's header describes; without "config", the named variant as it is built here."""
     try:
+        if header["config"] is None:
+            return build(str(header["variant"]))
+        if not bounded(header["config"]):
+            raise ValueError("its sizes are beyond reason.")
         return rebuild(str(header["variant"]), header["config"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path.name} describes a model that this version does not know: {error}") from error
+    except Exception as error:  # a stranger's configuration fails in whatever layer it reaches first
+        reason = first_line(error)
+        raise CheckpointError(f"{path.name} describes a model that this version does not know: {reason}") from error
 
 
 def read_metadata(path: Path | str) -> dict[str, Any]:
     """variant, config and metadata of one of our own checkpoints, without reading the weights."""
-    try:
-        with safe_open(str(path), framework="pt") as stored:
-            header = json.loads((stored.metadata() or {})["anymask"])
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise CheckpointError(f"{Path(path).name} is not an Anymask checkpoint: {_first_line(error)}") from error
-    if not isinstance(header, dict):
-        raise CheckpointError(f"{Path(path).name} has an unreadable header.")
+    header = WeightFile(Path(path)).header
+    if header is None:
+        raise CheckpointError(f"{Path(path).name} is not an Anymask checkpoint.")
     return header
 
 
@@ -104,37 +97,41 @@ def save_training_state(state: Mapping[str, Any], path: Path) -> None:
 
 def load_training_state(path: Path) -> dict[str, Any]:
     """Read what `save_training_state` wrote."""
-    state = _read_pickle(path)
-    return dict(state)
-
-
-def _read_safetensors(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    header = read_metadata(path)
-    with safe_open(str(path), framework="pt") as stored:
-        return header, {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118  no mapping
-
-
-def _read_pickle(path: Path) -> dict[str, Any]:
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)  # noqa: TID251  the one place it may stand
+        state = torch.load(path, map_location="cpu", weights_only=True)  # noqa: TID251  allowed here
     except Exception as error:  # torch raises a dozen kinds; each means the same to the user
-        raise CheckpointError(f"{path.name} is not a readable checkpoint: {_first_line(error)}") from error
+        raise CheckpointError(f"{path.name} is not a readable training state: {first_line(error)}") from error
     if not isinstance(state, dict):
-        raise CheckpointError(f"{path.name} holds no state dict.")
+        raise CheckpointError(f"{path.name} holds no training state.")
     return state
 
 
-def _recognise(state: Mapping[str, Any], path: Path) -> str:
-    """Name of the official SAM that has this many encoder channels."""
-    position = state.get("image_encoder.pos_embed")
+def _recognise(stored: WeightFile) -> str:
+    """The variant whose official file has these keys."""
+    if "image_encoder.patch_embed.seq.0.c.weight" in stored.specs:
+        return "mobile_sam"
+    position = stored.specs.get("image_encoder.pos_embed")
+    width = position.shape[-1] if position is not None and position.shape else 0
     names = {768: "sam_vit_b", 1024: "sam_vit_l", 1280: "sam_vit_h"}
-    if not isinstance(position, torch.Tensor) or position.shape[-1] not in names:
-        raise CheckpointError(f"{path.name} is none of the official SAM checkpoints.")
-    return names[position.shape[-1]]
+    if width not in names:
+        raise CheckpointError(f"{stored.path.name} is neither a SAM or MobileSAM checkpoint nor one of Anymask's own.")
+    return names[width]
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+def _compare(empty: Any, stored: WeightFile) -> None:
+    """CheckpointError with one sentence unless the file has exactly the model's names, shapes and kinds."""
+    expected = {
+        name: TensorSpec(tuple(tensor.shape), tensor.is_floating_point()) for name, tensor in empty.state_dict().items()
+    }
+    missing, unexpected = expected.keys() - stored.specs.keys(), stored.specs.keys() - expected.keys()
+    different = {name for name in expected.keys() & stored.specs.keys() if expected[name] != stored.specs[name]}
+    faults = {"lacks": missing, "has in addition": unexpected, "has in another shape or kind": different}
+    for fault, names in faults.items():
+        if names:
+            others = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            raise CheckpointError(
+                f"{stored.path.name} does not fit the model {empty.variant}: it {fault} {min(names)[:100]}{others}."
+            )
 
 
 class replacing:

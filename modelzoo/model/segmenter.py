@@ -19,9 +19,11 @@ from modelzoo.geometry import Frame, preprocess_shape
 from modelzoo.model.image_encoder import ImageEncoderViT
 from modelzoo.model.mask_decoder import MaskDecoder
 from modelzoo.model.prompt_encoder import PromptEncoder
+from modelzoo.model.tiny_vit import TinyViT
 from modelzoo.model.transformer import TwoWayTransformer
 
 EMBEDDING = "image_embeddings"
+ENCODERS: dict[str, type[ImageEncoderViT] | type[TinyViT]] = {"vit": ImageEncoderViT, "tiny_vit": TinyViT}
 
 
 class Sam(nn.Module):
@@ -38,7 +40,7 @@ class Sam(nn.Module):
 
     def __init__(
         self,
-        image_encoder: ImageEncoderViT,
+        image_encoder: ImageEncoderViT | TinyViT,
         prompt_encoder: PromptEncoder,
         mask_decoder: MaskDecoder,
         config: Mapping[str, Any],
@@ -123,14 +125,17 @@ class Sam(nn.Module):
 def build_sam(config: Mapping[str, Any]) -> Sam:
     """A SAM with the sizes in `config` and fresh weights, in evaluation mode.
 
-    config: {"image_encoder": arguments of ImageEncoderViT, "prompt_encoder": of PromptEncoder, "mask_decoder": of
-    MaskDecoder with {"transformer": arguments of TwoWayTransformer}, "pixel_mean", "pixel_std": 3 numbers each for
-    0..255 RGB, "mask_threshold": logit}; JSON-able. A wrong or missing argument raises TypeError or KeyError.
+    config: {"image_encoder": arguments of ImageEncoderViT, or of TinyViT with {"architecture": "tiny_vit"},
+    "prompt_encoder": of PromptEncoder, "mask_decoder": of MaskDecoder with {"transformer": arguments of
+    TwoWayTransformer}, "pixel_mean", "pixel_std": 3 numbers each for 0..255 RGB, "mask_threshold": logit}; JSON-able.
+    A wrong or missing argument raises TypeError or KeyError.
     """
+    encoder = dict(config["image_encoder"])
+    architecture = ENCODERS[encoder.pop("architecture", "vit")]
     decoder = dict(config["mask_decoder"])
     decoder["transformer"] = TwoWayTransformer(**decoder["transformer"])
     model = Sam(
-        ImageEncoderViT(**config["image_encoder"]),
+        architecture(**encoder),
         PromptEncoder(**config["prompt_encoder"]),
         MaskDecoder(**decoder),
         config,
@@ -138,28 +143,48 @@ def build_sam(config: Mapping[str, Any]) -> Sam:
     return model.eval()
 
 
-def sam_config(
-    variant: str, embed_dim: int, depth: int, num_heads: int, global_attn_indexes: Sequence[int]
-) -> dict[str, Any]:
-    """Everything the three published variants share, around what differs."""
+def vit_config(embed_dim: int, depth: int, num_heads: int, global_attn_indexes: Sequence[int]) -> dict[str, Any]:
+    """SAM's image encoder: what the three sizes share, around what differs."""
+    return {
+        "img_size": 1024,
+        "patch_size": 16,
+        "in_chans": 3,
+        "embed_dim": embed_dim,
+        "depth": depth,
+        "num_heads": num_heads,
+        "mlp_ratio": 4,
+        "out_chans": 256,
+        "qkv_bias": True,
+        "layer_norm_eps": 1e-6,
+        "use_abs_pos": True,
+        "use_rel_pos": True,
+        "window_size": 14,
+        "global_attn_indexes": list(global_attn_indexes),
+    }
+
+
+def tiny_vit_config() -> dict[str, Any]:
+    """MobileSAM's image encoder, TinyViT-5M."""
+    return {
+        "architecture": "tiny_vit",
+        "img_size": 1024,
+        "in_chans": 3,
+        "num_classes": 1000,
+        "embed_dims": [64, 128, 160, 320],
+        "depths": [2, 2, 6, 2],
+        "num_heads": [2, 4, 5, 10],
+        "window_sizes": [7, 7, 14, 7],
+        "mlp_ratio": 4,
+        "mbconv_expand_ratio": 4,
+        "out_chans": 256,
+    }
+
+
+def sam_config(variant: str, image_encoder: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything the published variants share, around their image encoders."""
     return {
         "variant": variant,
-        "image_encoder": {
-            "img_size": 1024,
-            "patch_size": 16,
-            "in_chans": 3,
-            "embed_dim": embed_dim,
-            "depth": depth,
-            "num_heads": num_heads,
-            "mlp_ratio": 4,
-            "out_chans": 256,
-            "qkv_bias": True,
-            "layer_norm_eps": 1e-6,
-            "use_abs_pos": True,
-            "use_rel_pos": True,
-            "window_size": 14,
-            "global_attn_indexes": list(global_attn_indexes),
-        },
+        "image_encoder": dict(image_encoder),
         "prompt_encoder": {
             "embed_dim": 256,
             "image_embedding_size": [64, 64],
@@ -187,14 +212,19 @@ def sam_config(
 
 def sam_vit_b(**overrides: Any) -> Sam:
     """SAM with ViT-B: 93.7 million parameters, layout of sam_vit_b_01ec64.pth. overrides: config sections."""
-    return build_sam({**sam_config("sam_vit_b", 768, 12, 12, (2, 5, 8, 11)), **overrides})
+    return build_sam({**sam_config("sam_vit_b", vit_config(768, 12, 12, (2, 5, 8, 11))), **overrides})
 
 
 def sam_vit_l(**overrides: Any) -> Sam:
     """SAM with ViT-L: 312 million parameters, layout of sam_vit_l_0b3195.pth. overrides: config sections."""
-    return build_sam({**sam_config("sam_vit_l", 1024, 24, 16, (5, 11, 17, 23)), **overrides})
+    return build_sam({**sam_config("sam_vit_l", vit_config(1024, 24, 16, (5, 11, 17, 23))), **overrides})
 
 
 def sam_vit_h(**overrides: Any) -> Sam:
     """SAM with ViT-H: 641 million parameters, layout of sam_vit_h_4b8939.pth. overrides: config sections."""
-    return build_sam({**sam_config("sam_vit_h", 1280, 32, 16, (7, 15, 23, 31)), **overrides})
+    return build_sam({**sam_config("sam_vit_h", vit_config(1280, 32, 16, (7, 15, 23, 31))), **overrides})
+
+
+def mobile_sam(**overrides: Any) -> Sam:
+    """MobileSAM: TinyViT-5M, 10.1 million parameters, layout of mobile_sam.pt. overrides: config sections."""
+    return build_sam({**sam_config("mobile_sam", tiny_vit_config()), **overrides})

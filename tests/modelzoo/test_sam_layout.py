@@ -64,7 +64,8 @@ def test_a_checkpoint_that_does_not_fit_is_refused(small_sam, small_as_vit_b, tm
 
 
 def test_own_checkpoints_rebuild_the_model_from_their_config(small_sam, tmp_path):
-    config = {**small_sam.config, "variant": "sam_vit_b"}
+    counted = ("n_parameters", "state_dict")  # what the golden file tells beside the configuration
+    config = {name: value for name, value in small_sam.config.items() if name not in counted} | {"variant": "sam_vit_b"}
     model = build_sam(config)
     model.load_state_dict(small_sam.state_dict())
     save_checkpoint(model, tmp_path / "small.safetensors")
