@@ -4,6 +4,10 @@ import { imagePoint } from "../core/geometry";
 import { History } from "../core/history";
 import { Latency } from "../core/latency";
 import { MaskStore } from "../core/maskStore";
+import { patchArea, patchBox } from "../core/patch";
+import { sharedArea } from "../core/pixels";
+import { fillPolygon } from "../core/polygon";
+import { decodePatch } from "../core/rle";
 import { FakeSegmenter } from "../segmenter/fakeSegmenter";
 import { Drafting } from "./drafting";
 
@@ -15,12 +19,16 @@ let history: History;
 let segmenter: FakeSegmenter;
 let drafting: Drafting;
 let notices: string[];
+let exclusive: boolean;
+let locked: Set<string>;
 
 function fresh(from: MaskStore = new MaskStore()): void {
   store = from;
   history = new History(store);
   segmenter = new FakeSegmenter(size);
   notices = [];
+  exclusive = false;
+  locked = new Set();
   let ids = 0;
   drafting = new Drafting({
     store,
@@ -34,6 +42,8 @@ function fresh(from: MaskStore = new MaskStore()): void {
     changed: () => undefined,
     notice: (message) => notices.push(message),
     newId: () => `id-${++ids}`,
+    exclusive: () => exclusive,
+    locked: (id) => locked.has(id),
   });
   drafting.setReady("fake");
 }
@@ -140,10 +150,74 @@ describe("a mask in the making", () => {
     drafting.addPoint(imagePoint(60, 45), 1);
     await settle();
     drafting.stroke([imagePoint(60, 45)], 2, 0, null);
-    drafting.addPoint(imagePoint(10, 10), 1);
-    expect(notices.at(-1)).toContain("Accept the painted mask first");
     const id = drafting.accept(1) ?? "";
     expect(store.mask(id)).toMatchObject({ source: "model_edited", edits: 1, predictedIou: null });
+  });
+
+  it("goes to the model as a rough mask when a click follows the brush", async () => {
+    drafting.stroke([imagePoint(30, 30)], 6, 1, null);
+    const painted = drafting.patch;
+    drafting.addPoint(imagePoint(34, 30), 0);
+    await settle();
+    const asked = segmenter.requests.at(-1);
+    expect(asked?.points).toEqual([{ x: 34, y: 30 }]);
+    expect(asked?.rough && decodePatch(asked.rough)).toEqual(painted);
+    expect(asked?.box).toEqual(painted && patchBox(painted));
+    expect(drafting.draft.edited).toBeNull();
+    const id = drafting.accept(1) ?? "";
+    expect(store.mask(id)).toMatchObject({ source: "model_edited", edits: 1, model: "fake" });
+    expect(store.mask(id)?.prompts.map((one) => (one as { type: string }).type)).toEqual(["mask", "box", "point"]);
+    history.undo();
+    history.undo();
+    await settle();
+    expect(drafting.patch).toEqual(painted);
+  });
+
+  it("takes a scribble as clicks along it, and feeds what was on the screen into the first", async () => {
+    drafting.scribble([imagePoint(10, 40), imagePoint(110, 40)], 1);
+    await settle();
+    expect(segmenter.requests).toHaveLength(1);
+    expect(segmenter.requests[0]?.points).toHaveLength(4);
+    drafting.scribble([imagePoint(10, 80), imagePoint(20, 80)], 0);
+    await settle();
+    expect(drafting.draft.steps.slice(4).map((step) => step.fed)).toEqual([0, 0]);
+    expect(segmenter.requests.at(-1)?.labels).toEqual([1, 1, 1, 1, 0, 0]);
+    history.undo();
+    history.undo();
+    expect(drafting.empty).toBe(true);
+  });
+
+  it("is added to and cut by areas, each undone by itself", () => {
+    const square = (x: number) =>
+      fillPolygon([imagePoint(x, 20), imagePoint(x + 20, 20), imagePoint(x + 20, 40), imagePoint(x, 40)], size);
+    drafting.area(square(20), 1, null);
+    drafting.area(square(30), 0, null);
+    expect(drafting.patch && patchArea(drafting.patch)).toBe(200);
+    history.undo();
+    expect(drafting.patch && patchArea(drafting.patch)).toBe(400);
+    expect(drafting.rework("Nothing", (patch) => patch)).toBe(false);
+    expect(history.depth).toBe(1);
+  });
+
+  it("takes its pixels from the others where masks may not overlap, but not from locked ones", () => {
+    const discs = [imagePoint(30, 40), imagePoint(60, 40)].map((point) => {
+      drafting.stroke([point], 10, 1, null);
+      return drafting.accept(1) ?? "";
+    });
+    locked.add(discs[1] ?? "");
+    exclusive = true;
+    drafting.stroke([imagePoint(30, 40), imagePoint(60, 40)], 4, 1, null);
+    const id = drafting.accept(1) ?? "";
+    const current = store.visible();
+    expect(current).toHaveLength(3);
+    for (const one of current) {
+      for (const other of current) if (one !== other) expect(sharedArea(one.patch, other.patch)).toBe(0);
+    }
+    expect(store.mask(discs[0] ?? "")?.status).toBe("superseded");
+    expect(store.mask(discs[1] ?? "")?.status).toBe("accepted");
+    history.undo();
+    expect(store.mask(id)).toBeNull();
+    expect(store.mask(discs[0] ?? "")?.status).toBe("accepted");
   });
 
   it("by brush alone is made by hand; on a selected mask it corrects that", async () => {

@@ -7,31 +7,39 @@ import {
   promptsOf,
   stepsKey,
   withBox,
+  withMask,
   withPoint,
+  withPoints,
 } from "../core/draft";
 import type { Box, ImagePoint, Size } from "../core/geometry";
 import type { History } from "../core/history";
 import type { Latency } from "../core/latency";
-import type { MaskItem, MaskStore } from "../core/maskStore";
+import type { MaskItem } from "../core/maskStore";
 import { Overtaken } from "../core/newestWins";
-import { EMPTY_PATCH, type Patch, paintStroke, patchArea } from "../core/patch";
+import { EMPTY_PATCH, type Patch, paintStroke, patchArea, type StrokePoint } from "../core/patch";
+import { samePixels, subtract, union } from "../core/pixels";
 import { encodePatch } from "../core/rle";
+import { spreadPoints } from "../core/strokes";
 import { bestOf, type Candidate, type Decoded, type Segmenter } from "../segmenter/segmenter";
+import { type CorrectionOptions, cutOutOfOthers, without } from "./corrections";
+import { HoverPreview } from "./hoverPreview";
 import { candidateRecords } from "./records";
 
-export interface DraftingOptions {
-  readonly store: MaskStore;
+export interface DraftingOptions extends CorrectionOptions {
   readonly history: History;
   readonly segmenter: Segmenter;
   readonly imageId: number;
   readonly size: Size;
-  readonly stage: string;
-  readonly author: string;
   readonly decodes: Latency;
+  /** Whether masks may not share pixels. */
+  readonly exclusive: () => boolean;
   readonly changed: () => void;
   readonly notice: (message: string) => void;
-  readonly newId: () => string;
 }
+
+/** A scribble gives one point for each of this share of the image's longer side, but no more than four. */
+const SCRIBBLE_SPACING = 0.05;
+const SCRIBBLE_MOST = 4;
 
 /** Answers kept, so that undo shows a mask again at once. */
 const KEEP_ANSWERS = 60;
@@ -42,15 +50,16 @@ export class Drafting {
   model = "";
   busy = false;
   ready = false;
-  hovered: Patch | null = null;
+  private readonly preview: HoverPreview;
   private readonly answers = new Map<string, Decoded>();
-  private hoverNext: ImagePoint | null = null;
-  private hovering = false;
   private shownKey = "";
   private onAnswer: (() => void) | null = null;
   private readonly off: () => void;
 
   constructor(private readonly options: DraftingOptions) {
+    const { segmenter, imageId, decodes, changed } = options;
+    const wanted = () => this.empty && this.ready;
+    this.preview = new HoverPreview({ segmenter, imageId, decodes, changed, wanted });
     this.off = options.store.changed.on((set) => {
       if (!set.changes.some((change) => change.kind === "draft")) return;
       this.onAnswer = null;
@@ -91,33 +100,62 @@ export class Drafting {
   }
 
   addPoint(point: ImagePoint, label: 0 | 1): void {
-    if (this.blockedByBrush()) return;
-    if (label === 0 && this.empty) {
-      this.options.notice("Click the object first. A right click then removes from it.");
-      return;
-    }
     const { chosen } = this;
-    const fed = chosen && this.draft.steps.length > 0 ? chosen.token : null;
-    this.change(label === 1 ? "Click" : "Negative click", withPoint(this.draft, point, label, fed));
+    const draft = this.promptable(label);
+    if (!draft) return;
+    const fed = chosen && !this.draft.edited ? chosen.token : null;
+    this.change(label === 1 ? "Click" : "Negative click", withPoint(draft, point, label, fed));
+  }
+
+  /** A line drawn over what belongs to the object (1), or over what does not (0): a few points that stand for it. */
+  scribble(points: readonly ImagePoint[], label: 0 | 1): void {
+    const { chosen } = this;
+    const draft = this.promptable(label);
+    const { width, height } = this.options.size;
+    const few = spreadPoints(points, SCRIBBLE_SPACING * Math.max(width, height), SCRIBBLE_MOST);
+    if (!draft || few.length === 0) return;
+    const fed = chosen && !this.draft.edited ? chosen.token : null;
+    this.change(label === 1 ? "Scribble" : "Negative scribble", withPoints(draft, few, label, fed));
   }
 
   setBox(box: Box): void {
-    if (this.blockedByBrush()) return;
-    this.change("Box", withBox(this.draft, box));
+    const draft = this.promptable(1);
+    if (draft) this.change("Box", withBox(draft, box));
+  }
+
+  /** A rough mask for the model to make a good one of; it takes the place of what was in the making. */
+  roughMask(patch: Patch): void {
+    if (patch.width > 0) this.change("Rough mask", withMask(this.draft, patch, this.options.size));
+  }
+
+  /** What was painted, or a saved mask, goes to the model as a rough mask. */
+  refine(selected: MaskItem | null): void {
+    const patch = this.empty ? (selected?.patch ?? null) : this.patch;
+    if (!patch || patch.width === 0) return;
+    const draft = this.empty && selected ? { ...this.draft, parent: selected.id } : this.draft;
+    this.change("Refine", withMask(draft, patch, this.options.size));
   }
 
   /** One stroke of brush (1) or eraser (0); on `selected` when nothing is in the making. */
-  stroke(points: readonly ImagePoint[], radius: number, value: 0 | 1, selected: MaskItem | null): void {
-    const fresh = this.empty;
-    const base = this.patch ?? (fresh ? (selected?.patch ?? null) : null);
-    if (value === 0 && !base) {
-      this.options.notice("There is nothing to erase: select a mask or start one first.");
-      return;
-    }
-    const edited = paintStroke(base ?? EMPTY_PATCH, points, radius, value, this.options.size);
-    const parent = fresh && selected ? selected.id : this.draft.parent;
-    const draft = { ...this.draft, edited, edits: this.draft.edits + 1, parent };
-    this.change(value === 1 ? "Brush stroke" : "Eraser stroke", draft);
+  stroke(points: readonly StrokePoint[], radius: number, value: 0 | 1, selected: MaskItem | null): void {
+    const paint = (base: Patch) => paintStroke(base, points, radius, value, this.options.size);
+    this.edit(value === 1 ? "Brush stroke" : "Eraser stroke", paint, value, selected);
+  }
+
+  /** Adds an area (1) or takes it away (0), as it is; on `selected` when nothing is in the making. */
+  area(area: Patch, value: 0 | 1, selected: MaskItem | null): void {
+    if (value === 1 && area.width === 0) return;
+    const change = (base: Patch) => (value === 1 ? union(base, area) : subtract(base, area));
+    this.edit(value === 1 ? "Add area" : "Take area away", change, value, selected);
+  }
+
+  /** Puts other pixels in the place of the mask in the making: one pixel operation. False when it changed nothing. */
+  rework(label: string, work: (patch: Patch) => Patch): boolean {
+    const { patch } = this;
+    const edited = patch && work(patch);
+    if (!edited || samePixels(patch, edited)) return false;
+    this.change(label, { ...this.draft, edited, edits: this.draft.edits + 1 });
+    return true;
   }
 
   /** Opens a saved mask to go on from it. */
@@ -157,53 +195,57 @@ export class Drafting {
   accept(seconds: number): string | null {
     const { store, history, notice } = this.options;
     if (this.busy) return null;
-    const patch = this.patch;
-    const area = patch ? patchArea(patch) : 0;
-    if (!patch || area === 0) {
-      if (!this.empty) notice(this.ready ? "This mask has no pixels." : "The model is not ready yet.");
+    const made = this.patch;
+    const parent = this.draft.parent;
+    const patch = made && this.options.exclusive() ? without(made, store, (item) => this.holds(item)) : made;
+    if (!patch || patchArea(patch) === 0) {
+      if (made && patch !== made) notice("Other masks that are locked hold all of these pixels.");
+      else if (!this.empty) notice(this.ready ? "This mask has no pixels." : "The model is not ready yet.");
       return null;
     }
-    const item = this.item(patch, area, seconds);
+    const item = this.item(patch, seconds);
     history.gesture("Accept mask", () => {
-      const parent = item.parent ? store.mask(item.parent) : null;
-      if (parent) store.setMask(parent.id, { ...parent, status: "superseded" });
+      const before = parent ? store.mask(parent) : null;
+      if (before) store.setMask(before.id, { ...before, status: "superseded" });
+      if (this.options.exclusive()) cutOutOfOthers(patch, new Set([item.id]), this.options);
       store.setMask(item.id, item);
       store.setDraft(EMPTY_DRAFT);
     });
     return item.id;
   }
 
-  /** Live preview under the pointer, until the first prompt. Newest wins; a slow decoder skips positions. */
+  /** The mask that a click here would give, shown until the first prompt. */
   hover(point: ImagePoint | null): void {
-    this.hoverNext = this.empty && this.ready ? point : null;
-    if (!this.hoverNext) {
-      if (this.hovered) {
-        this.hovered = null;
-        this.options.changed();
-      }
-      return;
-    }
-    if (!this.hovering) void this.runHover();
+    this.preview.at(point);
   }
 
-  private item(patch: Patch, area: number, seconds: number): MaskItem {
+  get hovered(): Patch | null {
+    return this.preview.patch;
+  }
+
+  private holds(item: MaskItem): boolean {
+    return item.id !== this.draft.parent && this.options.locked(item.id);
+  }
+
+  private item(patch: Patch, seconds: number): MaskItem {
     const { draft, chosen } = this;
     const { options } = this;
     const parent = draft.parent ? options.store.mask(draft.parent) : null;
     const size = [options.size.height, options.size.width] as const;
     const fromModel = draft.steps.length > 0 || (parent !== null && parent.source !== "hand");
+    const asOffered = chosen !== null && patch === chosen.patch;
     return {
       id: options.newId(),
-      segmentation: (draft.edited ? null : chosen?.segmentation) ?? encodePatch(patch, size),
+      segmentation: (asOffered ? chosen.segmentation : null) ?? encodePatch(patch, size),
       patch,
-      area,
+      area: patchArea(patch),
       status: "accepted",
       category: parent?.category ?? "",
-      source: draft.edits === 0 && draft.steps.length > 0 ? "model" : fromModel ? "model_edited" : "hand",
+      source: draft.edits === 0 && asOffered ? "model" : fromModel ? "model_edited" : "hand",
       stage: options.stage,
       parent: parent?.id ?? null,
-      predictedIou: draft.edited ? null : (chosen?.predictedIou ?? null),
-      stability: draft.edited ? null : (chosen?.stability ?? null),
+      predictedIou: asOffered ? chosen.predictedIou : null,
+      stability: asOffered ? chosen.stability : null,
       prompts: promptRecord(draft.steps),
       candidates: candidateRecords(this.candidates),
       chosen: chosen ? this.candidates.indexOf(chosen) : null,
@@ -214,16 +256,33 @@ export class Drafting {
     };
   }
 
-  private change(label: string, draft: Draft): void {
-    this.hovered = null;
-    this.hoverNext = null;
-    this.options.history.gesture(label, () => this.options.store.setDraft(draft));
+  /**
+   * The draft that a further prompt can go on from: what was painted becomes a rough mask that goes along. Null, and
+   * told so, where there is nothing to take away from.
+   */
+  private promptable(label: 0 | 1): Draft | null {
+    const { edited } = this.draft;
+    if (edited && edited.width > 0) return withMask(this.draft, edited, this.options.size);
+    if (label === 1 || !this.empty) return edited ? { ...this.draft, edited: null } : this.draft;
+    this.options.notice("Click the object first. A right click then removes from it.");
+    return null;
   }
 
-  private blockedByBrush(): boolean {
-    if (!this.draft.edited) return false;
-    this.options.notice("Accept the painted mask first (Enter), or give it up (Esc).");
-    return true;
+  private edit(label: string, work: (base: Patch) => Patch, value: 0 | 1, selected: MaskItem | null): void {
+    const fresh = this.empty;
+    const base = this.patch ?? (fresh ? (selected?.patch ?? null) : null);
+    if (value === 0 && !base) {
+      this.options.notice("There is nothing to erase: select a mask or start one first.");
+      return;
+    }
+    const parent = fresh && selected ? selected.id : this.draft.parent;
+    const edited = work(base ?? EMPTY_PATCH);
+    this.change(label, { ...this.draft, edited, edits: this.draft.edits + 1, parent });
+  }
+
+  private change(label: string, draft: Draft): void {
+    this.preview.clear();
+    this.options.history.gesture(label, () => this.options.store.setDraft(draft));
   }
 
   /** Brings the candidates in line with the draft's steps. */
@@ -271,38 +330,12 @@ export class Drafting {
     const fed = last?.fed ?? null;
     const before = fed === null ? null : await this.decodeSteps(steps.slice(0, -1));
     const feed = before?.candidates.find((one) => one.token === fed) ?? null;
-    const { points, labels, box } = promptsOf(steps);
-    const request = { imageId: this.options.imageId, points, labels, box, feed, purpose: "prompt" as const };
-    const answer = await this.options.segmenter.decode(request);
+    const { imageId, segmenter } = this.options;
+    const answer = await segmenter.decode({ imageId, ...promptsOf(steps), feed, purpose: "prompt" });
     this.options.decodes.add(answer.milliseconds);
     this.answers.set(key, answer);
     const oldest = this.answers.keys().next().value;
     if (this.answers.size > KEEP_ANSWERS && oldest !== undefined) this.answers.delete(oldest);
     return answer;
-  }
-
-  private async runHover(): Promise<void> {
-    this.hovering = true;
-    while (this.hoverNext) {
-      const point = this.hoverNext;
-      this.hoverNext = null;
-      try {
-        const answer = await this.options.segmenter.decode({
-          imageId: this.options.imageId,
-          points: [point],
-          labels: [1],
-          box: null,
-          feed: null,
-          purpose: "hover",
-        });
-        this.options.decodes.add(answer.milliseconds);
-        if (this.empty) this.hovered = bestOf(answer.candidates)?.patch ?? null;
-        this.options.changed();
-      } catch {
-        // A preview that failed or was overtaken is not missed; a click would say why.
-        break;
-      }
-    }
-    this.hovering = false;
   }
 }

@@ -1,5 +1,6 @@
-import type { Box, ImagePoint } from "./geometry";
-import type { Patch } from "./patch";
+import type { Box, ImagePoint, Size } from "./geometry";
+import { type Patch, patchBox } from "./patch";
+import { encodePatch, type Segmentation } from "./rle";
 
 /** The decoder token (0..3) of the candidate on the screen when a prompt was given, whose logits go in; null: none. */
 export type Fed = number | null;
@@ -7,7 +8,9 @@ export type Fed = number | null;
 /** One prompt of a half-made mask. With `fed` a draft is a recipe that decodes to the same mask after undo or reload. */
 export type PromptStep =
   | { readonly kind: "point"; readonly x: number; readonly y: number; readonly label: 0 | 1; readonly fed: Fed }
-  | { readonly kind: "box"; readonly box: Box; readonly fed: Fed };
+  | { readonly kind: "box"; readonly box: Box; readonly fed: Fed }
+  /** A rough mask with its box. As run lengths, so that a list of steps stays plain data that can be kept and compared. */
+  | { readonly kind: "mask"; readonly segmentation: Segmentation; readonly box: Box; readonly fed: null };
 
 /** The mask in the making: what was asked, which answer is chosen, what was painted on it. */
 export interface Draft {
@@ -29,26 +32,47 @@ export interface Prompts {
   readonly points: readonly { readonly x: number; readonly y: number }[];
   readonly labels: readonly (0 | 1)[];
   readonly box: Box | null;
+  /** The rough mask to start from, where no earlier answer is fed in. */
+  readonly rough: Segmentation | null;
 }
 
-/** The prompts that the steps add up to; a later box replaces an earlier one. */
+/** The prompts that the steps add up to; a later box replaces an earlier one, a rough mask all that was before it. */
 export function promptsOf(steps: readonly PromptStep[]): Prompts {
-  const points: { x: number; y: number }[] = [];
-  const labels: (0 | 1)[] = [];
+  let points: { x: number; y: number }[] = [];
+  let labels: (0 | 1)[] = [];
   let box: Box | null = null;
+  let rough: Segmentation | null = null;
   for (const step of steps) {
     if (step.kind === "box") {
       box = step.box;
+    } else if (step.kind === "mask") {
+      [points, labels, box, rough] = [[], [], step.box, step.segmentation];
     } else {
       points.push({ x: step.x, y: step.y });
       labels.push(step.label);
     }
   }
-  return { points, labels, box };
+  return { points, labels, box, rough };
 }
 
 export function withPoint(draft: Draft, point: ImagePoint, label: 0 | 1, fed: Fed): Draft {
   return { ...draft, steps: [...draft.steps, { kind: "point", x: point.x, y: point.y, label, fed }], chosen: null };
+}
+
+/**
+ * Points of one scribble, as clicks one after the other. The first ones of a mask are all asked at once; later ones go
+ * in one by one, each fed with the single mask (token 0) that the one before gave.
+ */
+export function withPoints(draft: Draft, points: readonly ImagePoint[], label: 0 | 1, fed: Fed): Draft {
+  const again = draft.steps.length === 0 ? null : 0;
+  return points.reduce((all, point, index) => withPoint(all, point, label, index === 0 ? fed : again), draft);
+}
+
+/** What was painted becomes a prompt: a rough mask and the box round it. */
+export function withMask(draft: Draft, patch: Patch, size: Size): Draft {
+  const segmentation = encodePatch(patch, [size.height, size.width]);
+  const step: PromptStep = { kind: "mask", segmentation, box: patchBox(patch), fed: null };
+  return { ...draft, steps: [...draft.steps, step], chosen: null, edited: null };
 }
 
 /** A box starts over: what the earlier prompts gave is not fed into it. */
@@ -58,11 +82,11 @@ export function withBox(draft: Draft, box: Box): Draft {
 
 /** The same prompts in the form of the mask record. */
 export function promptRecord(steps: readonly PromptStep[]): Record<string, unknown>[] {
-  return steps.map((step) =>
-    step.kind === "box"
-      ? { type: "box", x0: step.box.x0, y0: step.box.y0, x1: step.box.x1, y1: step.box.y1 }
-      : { type: "point", x: step.x, y: step.y, label: step.label, fed: step.fed },
-  );
+  return steps.flatMap((step): Record<string, unknown>[] => {
+    if (step.kind === "point") return [{ type: "point", x: step.x, y: step.y, label: step.label, fed: step.fed }];
+    const box = { type: "box", x0: step.box.x0, y0: step.box.y0, x1: step.box.x1, y1: step.box.y1 };
+    return step.kind === "box" ? [box] : [{ type: "mask" }, box];
+  });
 }
 
 /** Tells two step lists apart; equal keys decode to equal candidates. */

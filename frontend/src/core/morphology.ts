@@ -3,6 +3,8 @@ import { cropPatch, type Patch, patchBox, trimPatch } from "./patch";
 import { sharedArea, subtract, union } from "./pixels";
 import { holes, parts } from "./regions";
 
+type Sums = Uint16Array<ArrayBuffer>;
+
 /** Largest radius of `smooth` in image pixels: beyond it the counts would not fit 16 bits, and no edge is that rough. */
 export const SMOOTH_LARGEST = 7;
 
@@ -32,11 +34,14 @@ export function smooth(patch: Patch, radius: number, size: Size): Patch {
   if (patch.width === 0 || reach < 1) return patch;
   const framed = cropPatch(patch, around(patch, 2 * reach, size));
   const { width, height } = framed;
-  let sums = Uint16Array.from(framed.data);
-  for (let pass = 0; pass < 2; pass++)
-    sums = boxSums(boxSums(sums, width, height, 1, width, reach), height, width, width, 1, reach);
+  let sums: Sums = new Uint16Array(framed.data);
+  for (let pass = 0; pass < 2; pass++) {
+    sums = columnSums(rowSums(sums, width, height, reach), width, height, reach);
+  }
   const half = (2 * reach + 1) ** 4 / 2;
-  const even = trimPatch({ ...framed, data: Uint8Array.from(sums, (sum) => (sum > half ? 1 : 0)) });
+  const data = new Uint8Array(width * height);
+  for (let at = 0; at < data.length; at++) data[at] = (sums[at] as number) > half ? 1 : 0;
+  const even = trimPatch({ ...framed, data });
   return withLost(patch, even);
 }
 
@@ -112,28 +117,36 @@ function columnDistances({ width, height, data }: Patch, far: number): Uint16Arr
   return distance;
 }
 
-/**
- * Sums over windows of 2 * reach + 1 values along one axis, the values at the ends repeated: `count` values that lie
- * `step` apart, on `lines` lines that lie `stride` apart.
- */
-function boxSums(
-  values: Uint16Array<ArrayBuffer>,
-  count: number,
-  lines: number,
-  step: number,
-  stride: number,
-  reach: number,
-): Uint16Array<ArrayBuffer> {
+/** Sums over 2 * reach + 1 neighbours in the row, the values at both ends repeated. */
+function rowSums(values: Sums, width: number, height: number, reach: number): Sums {
   const sums = new Uint16Array(values.length);
-  for (let line = 0; line < lines; line++) {
-    const start = line * stride;
-    const value = (i: number) => values[start + Math.min(count - 1, Math.max(0, i)) * step] as number;
+  for (let y = 0; y < height; y++) {
+    const first = y * width;
+    const last = first + width - 1;
     let sum = 0;
-    for (let i = -reach; i <= reach; i++) sum += value(i);
-    for (let i = 0; i < count; i++) {
-      sums[start + i * step] = sum;
-      sum += value(i + reach + 1) - value(i - reach);
+    for (let i = -reach; i <= reach; i++) sum += values[Math.min(last, Math.max(first, first + i))] as number;
+    for (let at = first; at <= last; at++) {
+      sums[at] = sum;
+      sum += values[Math.min(last, at + reach + 1)] as number;
+      sum -= values[Math.max(first, at - reach)] as number;
     }
+  }
+  return sums;
+}
+
+/** The same down the columns; whole rows at a time, for the sake of the memory cache. */
+function columnSums(values: Sums, width: number, height: number, reach: number): Sums {
+  const sums = new Uint16Array(values.length);
+  const running = new Int32Array(width);
+  const add = (y: number, sign: 1 | -1) => {
+    const row = Math.min(height - 1, Math.max(0, y)) * width;
+    for (let x = 0; x < width; x++) running[x] = (running[x] as number) + sign * (values[row + x] as number);
+  };
+  for (let i = -reach; i <= reach; i++) add(i, 1);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0, at = y * width; x < width; x++, at++) sums[at] = running[x] as number;
+    add(y + reach + 1, 1);
+    add(y - reach, -1);
   }
   return sums;
 }

@@ -12,9 +12,18 @@ export class Overtaken extends Error {
 export class NewestWins {
   private running = false;
   private waiting: { run: () => void; drop: () => void } | null = null;
+  private quiet: (() => void)[] = [];
 
   get busy(): boolean {
     return this.running;
+  }
+
+  /** Resolves when nothing runs and nothing waits: for work that may let everybody else go first. */
+  idle(): Promise<void> {
+    if (!this.running) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.quiet.push(resolve);
+    });
   }
 
   do<T>(job: () => Promise<T>): Promise<T> {
@@ -27,7 +36,8 @@ export class NewestWins {
             this.running = false;
             const next = this.waiting;
             this.waiting = null;
-            next?.run();
+            if (next) next.run();
+            else for (const resolve of this.quiet.splice(0)) resolve();
           });
       };
       if (!this.running) {

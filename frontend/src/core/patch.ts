@@ -76,13 +76,28 @@ export function cropPatch(patch: Patch, box: Box): Patch {
   return { x: box.x0, y: box.y0, width, height, data };
 }
 
+/** A point of a brush stroke in image pixels; `pressure` 0..1 (1 where there is none) makes the brush thinner. */
+export interface StrokePoint {
+  readonly x: number;
+  readonly y: number;
+  readonly pressure?: number;
+}
+
+/** Share of its size that a brush keeps under no pressure at all. */
+const THINNEST = 0.25;
+
+/** Radius of a brush of `radius` under a point's pressure. */
+export const pressedRadius = (point: StrokePoint, radius: number): number =>
+  radius * (THINNEST + (1 - THINNEST) * (point.pressure ?? 1));
+
 /**
- * Paints (value 1) or erases (value 0) a round brush along a line of image points, at image resolution.
- * A pixel belongs to the stroke when its centre lies within `radius` image pixels of the line. Returns a new patch.
+ * Paints (value 1) or erases (value 0) a round brush along a line of image points, at image resolution. A pixel belongs
+ * to the stroke when its centre lies within the radius of the line: `radius` image pixels, less where a pen pressed
+ * less, changing evenly from point to point. Returns a new patch.
  */
 export function paintStroke(
   patch: Patch,
-  points: readonly ImagePoint[],
+  points: readonly StrokePoint[],
   radius: number,
   value: 0 | 1,
   size: Size,
@@ -98,14 +113,19 @@ export function paintStroke(
   return trimPatch(grown);
 }
 
-function strokeBox(points: readonly ImagePoint[], radius: number, size: Size): Box {
-  const xs = points.map((point) => point.x);
-  const ys = points.map((point) => point.y);
+function strokeBox(points: readonly StrokePoint[], radius: number, size: Size): Box {
+  let [left, right, top, bottom] = [size.width, 0, size.height, 0];
+  for (const { x, y } of points) {
+    left = Math.min(left, x - radius);
+    right = Math.max(right, x + radius);
+    top = Math.min(top, y - radius);
+    bottom = Math.max(bottom, y + radius);
+  }
   return {
-    x0: Math.max(0, Math.floor(Math.min(...xs) - radius)),
-    y0: Math.max(0, Math.floor(Math.min(...ys) - radius)),
-    x1: Math.min(size.width, Math.ceil(Math.max(...xs) + radius)),
-    y1: Math.min(size.height, Math.ceil(Math.max(...ys) + radius)),
+    x0: Math.max(0, Math.floor(left)),
+    y0: Math.max(0, Math.floor(top)),
+    x1: Math.min(size.width, Math.ceil(right)),
+    y1: Math.min(size.height, Math.ceil(bottom)),
   };
 }
 
@@ -119,11 +139,13 @@ function growTo(patch: Patch, reach: Box): Patch {
   });
 }
 
-function paintSegment(patch: Patch, a: ImagePoint, b: ImagePoint, radius: number, value: 0 | 1): void {
+function paintSegment(patch: Patch, a: StrokePoint, b: StrokePoint, radius: number, value: 0 | 1): void {
   const { x: left, y: top, width, height, data } = patch;
   const dx = b.x - a.x;
   const dy = b.y - a.y;
   const length2 = dx * dx + dy * dy;
+  const from = pressedRadius(a, radius);
+  const change = pressedRadius(b, radius) - from;
   const y0 = Math.max(0, Math.floor(Math.min(a.y, b.y) - radius) - top);
   const y1 = Math.min(height, Math.ceil(Math.max(a.y, b.y) + radius) - top);
   const x0 = Math.max(0, Math.floor(Math.min(a.x, b.x) - radius) - left);
@@ -135,7 +157,8 @@ function paintSegment(patch: Patch, a: ImagePoint, b: ImagePoint, radius: number
       const t = length2 === 0 ? 0 : Math.min(1, Math.max(0, (px * dx + py * dy) / length2));
       const ex = px - t * dx;
       const ey = py - t * dy;
-      if (ex * ex + ey * ey <= radius * radius) data[y * width + x] = value;
+      const reach = from + t * change;
+      if (ex * ex + ey * ey <= reach * reach) data[y * width + x] = value;
     }
   }
 }

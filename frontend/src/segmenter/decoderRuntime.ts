@@ -1,5 +1,6 @@
 import * as ort from "onnxruntime-web/wasm";
-import { encodePatch } from "../core/rle";
+import { maskPromptLogits } from "../core/maskPrompt";
+import { decodePatch, encodePatch } from "../core/rle";
 import { Upscaler } from "../core/upscale";
 import { halvesToFloats } from "./float16";
 import type { EmbeddingSource } from "./protocol";
@@ -80,6 +81,7 @@ export class DecoderRuntime {
     const single = isSinglePoint(request);
     let tokens = Array.from({ length: count }, (_, token) => token).filter((token) => !single || token > 0);
     if (request.purpose === "hover") tokens = [bestToken(tokens, ious, single)];
+    if (request.purpose === "grid") tokens = tokens.filter((token) => (ious[token] ?? 0) >= (request.atLeastIou ?? 0));
     const all = tokens.map((token): Candidate => {
       const logits = data.slice(token * height * width, (token + 1) * height * width);
       const { patch, area, stability } = upscaler.mask(logits);
@@ -168,8 +170,9 @@ function promptFeeds(
   } else {
     add(0, 0, -1);
   }
-  const logits = request.feed?.logits ?? null;
   const [height, width] = maskShape;
+  const { feed, rough } = request;
+  const logits = feed?.logits ?? (rough && maskPromptLogits(decodePatch(rough), source.frame, height, width));
   const usable = logits !== null && logits.length === height * width;
   return {
     point_coords: new ort.Tensor("float32", Float32Array.from(coordinates), [1, labels.length, 2]),

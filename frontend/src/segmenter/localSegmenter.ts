@@ -42,6 +42,7 @@ export class LocalSegmenter implements Segmenter {
 
   async decode(request: DecodeRequest): Promise<Decoded> {
     if (request.purpose === "hover" && this.queue.busy) throw new Overtaken();
+    if (request.purpose === "grid") await this.queue.idle();
     const feed: Candidate | null = request.feed && { ...request.feed, patch: EMPTY_PATCH, segmentation: null };
     const started = performance.now();
     const message = await this.queue.do(() =>

@@ -26,6 +26,7 @@ export class RemoteSegmenter implements Segmenter {
 
   async decode(request: DecodeRequest): Promise<Decoded> {
     if (request.purpose === "hover" && this.queue.busy) throw new Overtaken();
+    if (request.purpose === "grid") await this.queue.idle();
     const started = performance.now();
     const single = isSinglePoint(request);
     const [readings, sole] = await this.queue.do(() => {
@@ -66,7 +67,7 @@ function predictBody(request: DecodeRequest, multimask: boolean): Record<string,
     points: request.points.map((point) => [point.x, point.y]),
     labels: [...request.labels],
     box: box && [box.x0, box.y0, box.x1, box.y1],
-    mask_input: request.feed?.segmentation ?? null,
+    mask_input: request.feed?.segmentation ?? request.rough,
     multimask,
   };
 }

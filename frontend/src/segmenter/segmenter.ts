@@ -27,8 +27,12 @@ export interface DecodeRequest {
   readonly box: Box | null;
   /** The candidate that the person saw when giving the last prompt. */
   readonly feed: Candidate | null;
-  /** `hover` asks for the best mask only, and may be dropped. */
-  readonly purpose: "prompt" | "hover";
+  /** A rough mask to start from; counts only where nothing is fed. */
+  readonly rough: Segmentation | null;
+  /** `hover` asks for the best mask only, and may be dropped; `grid` waits until nobody else asks. */
+  readonly purpose: "prompt" | "hover" | "grid";
+  /** For `grid`: what the model itself thinks worse of need not be made. */
+  readonly atLeastIou?: number;
 }
 
 export interface Decoded {

@@ -1,5 +1,6 @@
 import { boxFromCorners, boxHeight, boxWidth, clampToImage, type ImagePoint, screenDistance } from "../core/geometry";
-import { Machine, type OverlayShape, type Tool, type ToolContext, type ToolPointer } from "./tool";
+import type { OverlayShape } from "../core/overlay";
+import { Machine, type Tool, type ToolContext, type ToolPointer, toolOf } from "./tool";
 
 /** Less travel than this, in CSS pixels, was a click: it sets one corner and the next click the other. */
 const CLICK_SLACK = 5;
@@ -26,6 +27,11 @@ export function createBoxTool(context: ToolContext): Tool {
     if (drawn && boxWidth(drawn) >= 1 && boxHeight(drawn) >= 1) context.setBox(drawn);
     return state;
   };
+  /** Follows the pointer and stays. */
+  const follow = (state: State) => (pointer: ToolPointer | null) => {
+    track(pointer);
+    return state;
+  };
   const machine = new Machine<State>("idle", {
     idle: {
       down: (pointer) => {
@@ -35,63 +41,38 @@ export function createBoxTool(context: ToolContext): Tool {
         track(pointer);
         return "dragging";
       },
-      move: (pointer) => {
-        track(pointer);
+      move: follow("idle"),
+      leave: () => {
+        at = null;
+        context.repaint();
         return "idle";
       },
     },
     dragging: {
-      move: (pointer) => {
-        track(pointer);
-        return "dragging";
-      },
+      move: follow("dragging"),
       up: (pointer) => {
         track(pointer);
         const clicked = pointer && start && screenDistance(pointer.screen, start.screen) < CLICK_SLACK;
         return clicked ? "corner" : finish();
       },
       cancel: reset,
+      back: reset,
     },
-    corner: {
-      move: (pointer) => {
-        track(pointer);
-        return "corner";
-      },
-      down: (pointer) => {
-        track(pointer);
-        return "closing";
-      },
-      cancel: reset,
-    },
+    corner: { move: follow("corner"), down: follow("closing"), cancel: reset, back: reset },
     closing: {
-      move: (pointer) => {
-        track(pointer);
-        return "closing";
-      },
+      move: follow("closing"),
       up: (pointer) => {
         track(pointer);
         return finish();
       },
       cancel: reset,
+      back: reset,
     },
   });
-  return {
-    id: "box",
-    cursor: "crosshair",
-    state: () => machine.state,
-    down: (pointer) => machine.send("down", pointer),
-    move: (pointer) => machine.send("move", pointer),
-    up: (pointer) => machine.send("up", pointer),
-    leave: () => machine.send("leave", null),
-    cancel: () => {
-      const busy = machine.state !== "idle";
-      machine.send("cancel", null);
-      return busy;
-    },
-    overlay: (): OverlayShape[] => {
-      const drawn = machine.state === "idle" ? null : box();
-      if (drawn) return [{ kind: "box", box: drawn }];
-      return at ? [{ kind: "crosshair", at }] : [];
-    },
+  const overlay = (): OverlayShape[] => {
+    const drawn = machine.state === "idle" ? null : box();
+    if (drawn) return [{ kind: "box", box: drawn }];
+    return at ? [{ kind: "crosshair", at }] : [];
   };
+  return toolOf("box", machine, { cursor: "crosshair", overlay });
 }

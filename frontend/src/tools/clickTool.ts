@@ -1,5 +1,5 @@
 import { screenDistance } from "../core/geometry";
-import { Machine, type OverlayShape, type Tool, type ToolContext, type ToolPointer } from "./tool";
+import { Machine, removes, type Tool, type ToolContext, type ToolPointer, toolOf } from "./tool";
 
 /** A finger that travels further than this, in CSS pixels, was panning. */
 const TAP_SLACK = 10;
@@ -9,10 +9,7 @@ type State = "idle" | "touching";
 /** Left click adds, right click or Alt + click removes. A mouse acts when pressed, a finger when lifted. */
 export function createClickTool(context: ToolContext): Tool {
   let start: ToolPointer | null = null;
-  const label = (pointer: ToolPointer): 0 | 1 => {
-    const other = pointer.button === "right" || pointer.alt;
-    return other !== (pointer.touch && context.removing()) ? 0 : 1;
-  };
+  const label = (pointer: ToolPointer): 0 | 1 => (removes(pointer, context.removing()) ? 0 : 1);
   const machine = new Machine<State>("idle", {
     idle: {
       down: (pointer) => {
@@ -46,19 +43,5 @@ export function createClickTool(context: ToolContext): Tool {
       cancel: () => "idle",
     },
   });
-  return {
-    id: "click",
-    cursor: "crosshair",
-    state: () => machine.state,
-    down: (pointer) => machine.send("down", pointer),
-    move: (pointer) => machine.send("move", pointer),
-    up: (pointer) => machine.send("up", pointer),
-    leave: () => machine.send("leave", null),
-    cancel: () => {
-      const busy = machine.state !== "idle";
-      machine.send("cancel", null);
-      return busy;
-    },
-    overlay: (): OverlayShape[] => [],
-  };
+  return toolOf("click", machine, { cursor: "crosshair" });
 }

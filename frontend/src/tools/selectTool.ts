@@ -1,24 +1,14 @@
-import { Machine, type OverlayShape, type Tool, type ToolContext } from "./tool";
+import { Machine, type Tool, type ToolContext, toolOf } from "./tool";
 
-/** Picks the mask under the pointer, the smallest where several lie on one another. */
+/** Picks the mask under the pointer, the smallest where several lie on one another; Shift + click picks several. */
 export function createSelectTool(context: ToolContext): Tool {
   const machine = new Machine<"idle">("idle", {
     idle: {
       down: (pointer) => {
-        if (pointer) context.selectAt(pointer.image);
+        if (pointer) context.selectAt(pointer.image, pointer.shift);
         return "idle";
       },
     },
   });
-  return {
-    id: "select",
-    cursor: "default",
-    state: () => machine.state,
-    down: (pointer) => machine.send("down", pointer),
-    move: (pointer) => machine.send("move", pointer),
-    up: (pointer) => machine.send("up", pointer),
-    leave: () => machine.send("leave", null),
-    cancel: () => false,
-    overlay: (): OverlayShape[] => [],
-  };
+  return toolOf("select", machine, { cursor: "default" });
 }

@@ -31,7 +31,9 @@ export function attachPointer(host: HTMLElement, surface: HTMLCanvasElement, ses
       inside: isInside(image, session.size),
       button: event.button === 2 || (event.buttons & 2) !== 0 ? "right" : "left",
       alt: event.altKey,
+      shift: event.shiftKey,
       touch: event.pointerType === "touch",
+      pressure: event.pointerType === "pen" && session.preferences.current.pressure ? event.pressure : 1,
     };
   };
   const setPanning = (next: typeof panning) => {

@@ -1,0 +1,234 @@
+import { type ImagePoint, imagePoint, type Size } from "../core/geometry";
+import type { History } from "../core/history";
+import type { MaskItem, MaskStore } from "../core/maskStore";
+import { Overtaken } from "../core/newestWins";
+import { type Patch, patchArea, patchHas } from "../core/patch";
+import { overlap, sharedArea } from "../core/pixels";
+import { encodePatch } from "../core/rle";
+import type { Candidate, Segmenter } from "../segmenter/segmenter";
+import { candidateRecords } from "./records";
+
+/** Points per side of the grid: between the 32 of the reference, which is for machines, and what a person waits for. */
+const SIDE = 16;
+/** What is worth keeping at all; people then choose what they want to see. */
+const LOWEST_IOU = 0.5;
+const LOWEST_STABILITY = 0.85;
+/** More shared area than this, as IoU, makes two proposals the same object. */
+const SAME_OBJECT = 0.7;
+const LARGEST_SHARE = 0.95;
+const SMALLEST_AREA = 16;
+
+export interface Proposal {
+  readonly id: number;
+  readonly candidate: Candidate;
+  /** The point of the grid that gave it. */
+  readonly point: ImagePoint;
+}
+
+export interface ProposalOptions {
+  readonly store: MaskStore;
+  readonly history: History;
+  readonly segmenter: Segmenter;
+  readonly imageId: number;
+  readonly size: Size;
+  readonly stage: string;
+  readonly author: string;
+  readonly newId: () => string;
+  readonly model: () => string;
+  readonly seconds: () => number;
+  readonly changed: () => void;
+  readonly notice: (message: string) => void;
+}
+
+/**
+ * "Segment everything" on one image, in this browser: a grid of clicks between the person's own ones, filtered by the
+ * model's own estimate and by stability, the better of two alike kept. Nothing is a mask before somebody takes it.
+ */
+export class Proposals {
+  state: "idle" | "running" | "done" = "idle";
+  /** Share of the grid that was asked, 0..1. */
+  progress = 0;
+  /** Only proposals with at least this predicted IoU are shown. */
+  threshold = 0.8;
+  hovered: Proposal | null = null;
+  private found: readonly Proposal[] = [];
+  private readonly dismissed = new Set<number>();
+  private stop: AbortController | null = null;
+  private nextId = 1;
+  private shownFor: readonly unknown[] = [];
+  private shown: readonly Proposal[] = [];
+
+  constructor(private readonly options: ProposalOptions) {}
+
+  /** What can be taken now: good enough, not waved away, and not yet covered by a mask. Best last. */
+  visible(): readonly Proposal[] {
+    const masks = this.options.store.current.masks;
+    const key = [this.found, masks, this.threshold, this.dismissed.size];
+    if (key.every((part, at) => part === this.shownFor[at])) return this.shown;
+    const covered = this.options.store.visible();
+    this.shownFor = key;
+    this.shown = this.found.filter(
+      ({ id, candidate }) =>
+        candidate.predictedIou >= this.threshold &&
+        !this.dismissed.has(id) &&
+        !covered.some((item) => sameObject(item.patch, item.area, candidate)),
+    );
+    return this.shown;
+  }
+
+  setThreshold(threshold: number): void {
+    this.threshold = threshold;
+    this.options.changed();
+  }
+
+  /** Asks the grid, unless that was done or is being done. */
+  async run(): Promise<void> {
+    if (this.state !== "idle") return;
+    const stop = new AbortController();
+    this.stop = stop;
+    this.set("running", 0);
+    const points = grid(this.options.size, SIDE);
+    for (const [index, point] of points.entries()) {
+      try {
+        await this.ask(point, stop.signal);
+      } catch (error) {
+        if (stop.signal.aborted) return;
+        this.set("idle", 0);
+        this.options.notice(error instanceof Error ? error.message : "The model did not answer.");
+        return;
+      }
+      if (stop.signal.aborted) return;
+      this.set("running", (index + 1) / points.length);
+    }
+    this.set("done", 1);
+    const count = this.visible().length;
+    this.options.notice(count === 1 ? "1 object was found." : `${count} objects were found.`);
+  }
+
+  /** Stops asking; what was found so far stays. */
+  cancel(): boolean {
+    if (this.state !== "running") return false;
+    this.stop?.abort();
+    this.set(this.found.length > 0 ? "done" : "idle", this.progress);
+    return true;
+  }
+
+  /** Forgets everything, so that the grid can be asked again. */
+  reset(): void {
+    this.stop?.abort();
+    this.found = [];
+    this.dismissed.clear();
+    this.hovered = null;
+    this.set("idle", 0);
+  }
+
+  pointAt(point: ImagePoint | null): void {
+    const hovered = point && this.at(point);
+    if (hovered === this.hovered) return;
+    this.hovered = hovered;
+    this.options.changed();
+  }
+
+  /** Accepts the proposal under the point as a mask; its id. */
+  take(point: ImagePoint): string | null {
+    const proposal = this.at(point);
+    if (!proposal) {
+      this.options.notice("There is no proposal here. Choose the click tool to ask for this object.");
+      return null;
+    }
+    const item = this.item(proposal);
+    this.options.history.gesture("Take proposal", () => this.options.store.setMask(item.id, item));
+    this.hovered = null;
+    return item.id;
+  }
+
+  dismiss(point: ImagePoint): void {
+    const proposal = this.at(point);
+    if (!proposal) return;
+    this.dismissed.add(proposal.id);
+    this.hovered = null;
+    this.options.changed();
+  }
+
+  /** The smallest proposal under the point, so that parts can be taken before wholes. */
+  private at(point: ImagePoint): Proposal | null {
+    const under = this.visible().filter(({ candidate }) => patchHas(candidate.patch, point));
+    return under.reduce<Proposal | null>(
+      (best, one) => (best && best.candidate.area <= one.candidate.area ? best : one),
+      null,
+    );
+  }
+
+  private async ask(point: ImagePoint, signal: AbortSignal): Promise<void> {
+    const { segmenter, imageId } = this.options;
+    for (;;) {
+      try {
+        const prompt = { points: [point], labels: [1 as const], box: null, feed: null, rough: null };
+        const answer = await segmenter.decode({ imageId, ...prompt, purpose: "grid", atLeastIou: LOWEST_IOU });
+        if (!signal.aborted) for (const candidate of answer.candidates) this.keep(candidate, point);
+        return;
+      } catch (error) {
+        // The person's own click came first; this point is asked again after it.
+        if (!(error instanceof Overtaken) || signal.aborted) throw error;
+      }
+    }
+  }
+
+  private keep(candidate: Candidate, point: ImagePoint): void {
+    const { width, height } = this.options.size;
+    const { area, stability, predictedIou } = candidate;
+    if (predictedIou < LOWEST_IOU || stability < LOWEST_STABILITY) return;
+    if (area < SMALLEST_AREA || area > LARGEST_SHARE * width * height) return;
+    const alike = this.found.filter((other) => sameObject(other.candidate.patch, other.candidate.area, candidate));
+    if (alike.some((other) => other.candidate.predictedIou >= predictedIou)) return;
+    this.found = [...this.found.filter((other) => !alike.includes(other)), { id: this.nextId++, candidate, point }];
+  }
+
+  private item({ candidate, point }: Proposal): MaskItem {
+    const { options } = this;
+    return {
+      id: options.newId(),
+      segmentation: encodePatch(candidate.patch, [options.size.height, options.size.width]),
+      patch: candidate.patch,
+      area: patchArea(candidate.patch),
+      status: "accepted",
+      category: "",
+      source: "model",
+      stage: options.stage,
+      parent: null,
+      predictedIou: candidate.predictedIou,
+      stability: candidate.stability,
+      prompts: [{ type: "point", x: point.x, y: point.y, label: 1, fed: null }],
+      candidates: candidateRecords([candidate]),
+      chosen: 0,
+      model: options.model(),
+      seconds: options.seconds(),
+      edits: 0,
+      createdBy: options.author,
+    };
+  }
+
+  private set(state: Proposals["state"], progress: number): void {
+    this.state = state;
+    this.progress = progress;
+    this.options.changed();
+  }
+}
+
+function sameObject(patch: Patch, area: number, candidate: Candidate): boolean {
+  // IoU of masks cannot exceed the ratio of their areas: this spares most of the counting.
+  if (Math.min(area, candidate.area) < SAME_OBJECT * Math.max(area, candidate.area)) return false;
+  if (!overlap(patch, candidate.patch)) return false;
+  const shared = sharedArea(patch, candidate.patch);
+  return shared > SAME_OBJECT * (area + candidate.area - shared);
+}
+
+/** Middles of a side x side division of the image, spread so that early ones already cover all of it. */
+function grid(size: Size, side: number): ImagePoint[] {
+  const points = Array.from({ length: side * side }, (_, at) =>
+    imagePoint((((at % side) + 0.5) / side) * size.width, ((Math.floor(at / side) + 0.5) / side) * size.height),
+  );
+  // A stride coprime to the count visits every point once.
+  const stride = 37;
+  return points.map((_, at) => points[(at * stride) % points.length] as ImagePoint);
+}
