@@ -1,29 +1,43 @@
-import type { ImageRecord, MaskRecord, Task, User } from "../api/types";
+import { api } from "../api/endpoints";
+import type { ChangesAnswer, ImageRecord, Task, User } from "../api/types";
 import { ActiveClock } from "../core/clock";
 import { EMPTY_DRAFT, isEmptyDraft } from "../core/draft";
 import { Emitter } from "../core/emitter";
 import { clamp, type ImagePoint, type ScreenPoint, type Size } from "../core/geometry";
 import { History } from "../core/history";
 import type { Journal } from "../core/journal";
-import { Latency } from "../core/latency";
+import type { Timings } from "../core/latency";
+import { type KeptLayout, MaskLayout } from "../core/layout";
 import { type MaskItem, MaskStore } from "../core/maskStore";
-import { patchBox } from "../core/patch";
+import { patchBox, type StrokePoint } from "../core/patch";
+import type { PreferenceStore } from "../core/preferences";
 import { uuidFrom } from "../core/uuid";
 import { fitImage, panBy, resized, type Viewport, zoomAt, zoomToBox } from "../core/viewport";
 import type { Readiness, Segmenter } from "../segmenter/segmenter";
-import type { DraftStore } from "../storage/database";
-import type { Tool } from "../tools/tool";
+import type { DraftStore, Visit, VisitStore } from "../storage/database";
+import { preferencesOf } from "../storage/preferences";
+import type { OutlineUse, Tool } from "../tools/tool";
+import type { CorrectionOptions } from "./corrections";
 import { Drafting } from "./drafting";
+import { KeyCursor } from "./keyCursor";
+import { LiveChanges } from "./liveChanges";
+import { MaskActions } from "./maskActions";
 import { MaskSync } from "./maskSync";
-import { draftFromItem, itemFromBody, itemFromRecord } from "./records";
+import { PixelWork } from "./pixelWork";
+import { Proposals } from "./proposals";
+import { draftFromItem, firstMasks } from "./records";
 import { TaskFlow } from "./taskFlow";
 import { createTools, type ToolId } from "./toolbox";
+import type { ViewState } from "./viewState";
 
 export type { ToolId } from "./toolbox";
 
 export interface SessionOptions {
   readonly image: ImageRecord;
-  readonly masks: readonly MaskRecord[];
+  /** The masks as the server had them, and the moment from which to ask for changes. */
+  readonly loaded: ChangesAnswer;
+  /** What an earlier visit in this browser left behind. */
+  readonly visit: Visit | null;
   readonly stage: string;
   readonly user: User;
   readonly task: Task | null;
@@ -31,6 +45,9 @@ export interface SessionOptions {
   readonly segmenter: Segmenter;
   readonly journal: Journal;
   readonly drafts: DraftStore;
+  readonly visits: VisitStore;
+  readonly timings: Timings;
+  readonly view: ViewState;
 }
 
 const newId = () => uuidFrom(crypto.getRandomValues(new Uint8Array(16)));
@@ -49,51 +66,93 @@ export class EditorSession {
   readonly store = new MaskStore();
   readonly history = new History(this.store);
   readonly clock = new ActiveClock(() => performance.now());
-  readonly decodes = new Latency();
   readonly flow: TaskFlow;
+  readonly layout: MaskLayout;
+  readonly masks: MaskActions;
+  readonly live: LiveChanges;
   readonly drafting: Drafting;
+  readonly pixels: PixelWork;
+  readonly proposals: Proposals;
+  readonly cursor: KeyCursor;
+  readonly preferences: PreferenceStore;
   readonly size: Size;
   version = 0;
   readiness: Readiness = { state: "pending", message: "Preparing this image", progress: null };
   tool: Tool;
   toolId: ToolId = "click";
-  /** Touch has no second button: taps remove while this is set. */
+  /** For those without a second button: the plain gesture of a tool removes while this is set. */
   removing = false;
+  outlineUse: OutlineUse = "model";
   brushRadius = 12;
   selectedId: string | null = null;
-  hidden: ReadonlySet<string> = new Set();
+  /** Selected beside `selectedId`, for what works on several masks. */
+  alsoSelected: ReadonlySet<string> = new Set();
   allHidden = false;
   view: Viewport;
   canvas: Size = { width: 1, height: 1 };
-  strokePreview: { points: readonly ImagePoint[]; value: 0 | 1 } | null = null;
-  /** Milliseconds from opening the image to being clickable. */
-  readyAfter: number | null = null;
+  strokePreview: { points: readonly StrokePoint[]; value: 0 | 1 } | null = null;
+  /** The distance that was measured last, in image pixels. */
+  ruler: { readonly from: ImagePoint; readonly to: ImagePoint } | null = null;
+  /** When the last prompt was given, until its mask is painted. */
+  promptedAt: number | null = null;
   private touched = false;
   private secondsAtLastMask = 0;
   private readonly sync: MaskSync;
   private readonly tools: Record<ToolId, Tool>;
   private readonly stop = new AbortController();
-  private readonly offStore: () => void;
+  private secondsTold = 0;
+  private readonly offs: (() => void)[];
 
   constructor(readonly options: SessionOptions) {
     const { image } = options;
     this.size = { width: image.width, height: image.height };
     this.view = fitImage(this.size, this.canvas);
-    this.flow = new TaskFlow(image.id, () => this.touch());
-    this.loadMasks();
-    this.drafting = new Drafting({
+    this.flow = new TaskFlow({
+      imageId: image.id,
+      me: options.user.username,
+      changed: () => this.touch(),
+      seconds: () => this.clock.seconds() - this.secondsTold,
+      told: (seconds) => {
+        this.secondsTold += seconds;
+        this.keepVisit();
+      },
+    });
+    this.clock.goOnFrom(options.visit?.seconds ?? 0);
+    this.secondsAtLastMask = this.clock.seconds();
+    for (const item of firstMasks(options.loaded.masks, options.journal, image.id, options.user.username)) {
+      this.store.setMask(item.id, item, "remote");
+    }
+    this.layout = new MaskLayout(this.store, options.visit?.layout ?? null);
+    this.masks = new MaskActions(this, newId);
+    this.preferences = preferencesOf(options.user.id);
+    const corrections: CorrectionOptions = {
       store: this.store,
+      stage: options.stage,
+      author: options.user.username,
+      newId,
+      locked: (id) => this.layout.locked.has(id),
+    };
+    const work = {
+      ...corrections,
       history: this.history,
       segmenter: options.segmenter,
       imageId: image.id,
       size: this.size,
-      stage: options.stage,
-      author: options.user.username,
-      decodes: this.decodes,
       changed: () => this.touch(),
-      notice: (message) => this.notices.emit(message),
-      newId,
+      notice: (message: string) => this.notices.emit(message),
+    };
+    this.drafting = new Drafting({
+      ...work,
+      decodes: options.timings.decode,
+      exclusive: () => this.preferences.current.exclusive,
     });
+    this.pixels = new PixelWork(this, corrections);
+    this.proposals = new Proposals({
+      ...work,
+      model: () => this.drafting.model,
+      seconds: () => this.secondsOfMask(),
+    });
+    this.cursor = new KeyCursor(this);
     this.sync = new MaskSync({
       store: this.store,
       journal: options.journal,
@@ -103,15 +162,39 @@ export class EditorSession {
       onError: () => this.notices.emit("This browser could not store the mask. Free some disk space and try again."),
     });
     for (const item of this.store.current.masks.values()) this.store.setMask(item.id, item, "remote");
+    this.live = new LiveChanges({
+      imageId: image.id,
+      me: options.user.username,
+      store: this.store,
+      journal: options.journal,
+      sync: this.sync,
+      ask: api.changes,
+      onHolder: (task) => this.flow.observe(task),
+      onConnection: () => this.touch(),
+      notice: (message) => this.notices.emit(message),
+      later: (work, milliseconds) => {
+        const timer = setTimeout(work, milliseconds);
+        return () => clearTimeout(timer);
+      },
+    });
     this.tools = createTools(this);
     this.tool = this.tools.click;
-    this.offStore = this.store.changed.on((set) => {
-      if (set.origin === "local") {
-        this.touched = true;
-        if (set.changes.some((change) => change.kind === "draft")) this.keepDraft();
-      }
-      this.touch();
-    });
+    this.offs = [
+      this.store.changed.on((set) => {
+        if (set.origin === "local") {
+          this.touched = true;
+          if (set.changes.some((change) => change.kind === "draft")) this.keepDraft();
+        }
+        if (this.selectedId && !this.selected) this.selectedId = null;
+        this.touch();
+      }),
+      this.layout.changed.on(() => {
+        this.keepVisit();
+        this.touch();
+      }),
+      options.view.changed.on(() => this.touch()),
+      this.preferences.changed.on(() => this.touch()),
+    ];
   }
 
   /** Claims the task, brings back a half-made mask, and waits until the model can answer. */
@@ -123,12 +206,15 @@ export class EditorSession {
       this.touched = true;
     }
     if (options.mayEdit) void this.flow.open(options.task);
-    else this.flow.hold = { kind: "reading", message: "You may look at this dataset, not change it." };
+    else this.flow.readOnly("You may look at this dataset, not change it.");
+    this.live.start(options.loaded.at);
     const opened = performance.now();
     const report = (readiness: Readiness) => {
       this.readiness = readiness;
-      if (readiness.state === "ready") this.readyAfter ??= performance.now() - opened;
-      if (readiness.state === "ready") this.drafting.setReady(readiness.model);
+      if (readiness.state === "ready") {
+        options.timings.embeddingWait.add(performance.now() - opened);
+        this.drafting.setReady(readiness.model);
+      }
       this.touch();
     };
     try {
@@ -140,10 +226,30 @@ export class EditorSession {
 
   close(): void {
     this.stop.abort();
-    this.offStore();
+    for (const off of this.offs) off();
+    this.proposals.reset();
+    this.live.close();
     this.sync.close();
     this.drafting.close();
     this.flow.close(!this.touched);
+    this.keepVisit();
+    this.layout.close();
+  }
+
+  /** The page is hidden or shown again: the clock stops, and what others did meanwhile is asked for. */
+  setHidden(hidden: boolean): void {
+    this.clock.setHidden(hidden);
+    this.live.setHidden(hidden);
+    if (hidden) this.keepVisit();
+  }
+
+  /** Active seconds since the last mask was accepted here. */
+  get secondsOnMask(): number {
+    return Math.max(0, this.clock.seconds() - this.secondsAtLastMask);
+  }
+
+  get hidden(): ReadonlySet<string> {
+    return this.layout.hidden;
   }
 
   /** Whether this person may change masks now. */
@@ -155,6 +261,13 @@ export class EditorSession {
     return this.selectedId ? this.store.mask(this.selectedId) : null;
   }
 
+  /** Every selected mask that still counts, the one shown in detail first. */
+  get selection(): MaskItem[] {
+    const ids = this.selectedId ? [this.selectedId, ...this.alsoSelected] : [];
+    const current = new Set(this.store.visible());
+    return ids.map((id) => this.store.mask(id)).filter((item): item is MaskItem => item !== null && current.has(item));
+  }
+
   touch(): void {
     this.version += 1;
     this.changed.emit();
@@ -163,8 +276,11 @@ export class EditorSession {
   setTool(id: ToolId): void {
     this.tool.cancel();
     this.drafting.hover(null);
+    this.cursor.release();
+    this.proposals.pointAt(null);
     this.toolId = id;
     this.tool = this.tools[id];
+    this.outlineUse = id === "polygon" ? "add" : "model";
     this.touch();
   }
 
@@ -178,14 +294,42 @@ export class EditorSession {
     this.touch();
   }
 
+  setOutlineUse(use: OutlineUse): void {
+    this.outlineUse = use;
+    this.touch();
+  }
+
+  setBrush(radius: number): void {
+    this.growBrush(radius / this.brushRadius);
+  }
+
   select(id: string | null): void {
     this.selectedId = id;
+    this.alsoSelected = new Set();
+    this.touch();
+  }
+
+  /** Adds a mask to the selection, or takes it out again. */
+  alsoSelect(id: string | null): void {
+    if (id === null) return;
+    const ids = new Set(this.selection.map((item) => item.id)).symmetricDifference(new Set([id]));
+    const [first = null, ...others] = ids;
+    this.selectedId = first;
+    this.alsoSelected = new Set(others);
+    this.touch();
+  }
+
+  /** Keeps the selection on masks that got a new version: from the old id to the new one, or to null. */
+  reselect(versions: ReadonlyMap<string, string | null>): void {
+    const ids = this.selectedId ? [this.selectedId, ...this.alsoSelected] : [];
+    const next = ids.map((id) => (versions.has(id) ? versions.get(id) : id)).filter((id) => id != null);
+    this.selectedId = next[0] ?? null;
+    this.alsoSelected = new Set(next.slice(1));
     this.touch();
   }
 
   toggleHidden(id: string): void {
-    this.hidden = this.hidden.symmetricDifference(new Set([id]));
-    this.touch();
+    this.layout.setHidden(id, !this.hidden.has(id));
   }
 
   toggleAllHidden(): void {
@@ -197,53 +341,33 @@ export class EditorSession {
   accept(): void {
     if (!this.mayChange()) return;
     this.drafting.whenAnswered(() => {
-      const seconds = this.clock.seconds();
-      const id = this.drafting.accept(Math.max(0, seconds - this.secondsAtLastMask));
+      const id = this.drafting.accept(this.secondsOnMask);
       if (!id) return;
-      this.secondsAtLastMask = seconds;
-      this.selectedId = null;
+      this.secondsOfMask();
+      this.select(null);
       this.notices.emit(`Mask ${this.store.visible().length} accepted.`);
     });
   }
 
   /** Esc: first what a tool is doing, then the mask in the making, then the selection. */
   cancel(): void {
-    if (this.tool.cancel()) return;
+    if (this.tool.cancel()) {
+      this.cursor.release();
+      return;
+    }
+    if (this.proposals.cancel()) return;
     if (this.drafting.cancel()) return;
     if (this.selectedId) this.select(null);
   }
 
   deleteMask(id: string): void {
-    const item = this.store.mask(id);
-    if (!item || !this.mayChange()) return;
-    this.history.gesture("Delete mask", () => this.store.setMask(id, { ...item, status: "deleted" }));
-    if (this.selectedId === id) this.selectedId = null;
-    this.notices.emit("Mask deleted. Ctrl+Z brings it back.");
-    this.touch();
-  }
-
-  restoreMask(id: string): void {
-    const item = this.store.mask(id);
-    if (!item || !this.mayChange()) return;
-    this.history.gesture("Restore mask", () => this.store.setMask(id, { ...item, status: "accepted" }));
-  }
-
-  /** A new name is a new version of the mask, as any correction. */
-  setCategory(id: string, category: string): void {
-    const item = this.store.mask(id);
-    if (!item || item.category === category || !this.mayChange()) return;
-    const renamed: MaskItem = { ...item, id: newId(), parent: item.id, category, seconds: 0 };
-    this.history.gesture("Change category", () => {
-      this.store.setMask(item.id, { ...item, status: "superseded" });
-      this.store.setMask(renamed.id, renamed);
-    });
-    this.select(renamed.id);
+    this.masks.delete(id);
   }
 
   /** Takes up a saved mask again: with further clicks when it came from clicks, else with the brush. */
   correct(id: string): void {
-    const item = this.store.mask(id);
-    if (!item || !this.mayChange()) return;
+    const item = this.masks.changeable(id);
+    if (!item) return;
     const draft = draftFromItem(item);
     this.drafting.reopen(draft);
     this.selectedId = null;
@@ -294,32 +418,27 @@ export class EditorSession {
     await this.options.drafts.set(this.options.user.id, this.options.image.id, null);
   }
 
+  /** Keeps layout and active time for the next visit, whenever that is. */
+  keepVisit(): void {
+    const { visits, user, image } = this.options;
+    const layout: KeptLayout = this.layout.keep();
+    const seconds = Math.max(0, this.clock.seconds() - this.secondsTold);
+    visits.set(user.id, image.id, { layout, seconds, at: Date.now() }).catch(() => undefined);
+  }
+
+  /** Active time since the last mask, which now begins anew. */
+  private secondsOfMask(): number {
+    const spent = this.secondsOnMask;
+    this.secondsAtLastMask = this.clock.seconds();
+    return spent;
+  }
+
   /** Whether masks may be changed now; if not, the person is told why. */
   mayChange(): boolean {
     if (this.editable) return true;
     const { hold } = this.flow;
     this.notices.emit("message" in hold ? hold.message : "One moment: this image is being taken up for you.");
     return false;
-  }
-
-  private loadMasks(): void {
-    const { options } = this;
-    for (const record of options.masks) {
-      if (record.status === "superseded") continue;
-      const item = itemFromRecord(record);
-      this.store.setMask(item.id, item, "remote");
-    }
-    // What the server does not know yet is still true here.
-    for (const op of options.journal.pendingOf(options.image.id)) {
-      const known = this.store.mask(op.maskId);
-      if (op.kind === "put" && op.body) {
-        const item = itemFromBody(op.maskId, op.body, options.user.username);
-        if (item.parent) this.store.setMask(item.parent, null, "remote");
-        this.store.setMask(item.id, item, "remote");
-      } else if (known) {
-        this.store.setMask(known.id, { ...known, status: op.kind === "delete" ? "deleted" : "accepted" }, "remote");
-      }
-    }
   }
 
   private keepDraft(): void {

@@ -1,4 +1,5 @@
 import type { Journal } from "../core/journal";
+import { isCurrent } from "../core/layout";
 import type { Change, MaskItem, MaskStore } from "../core/maskStore";
 import { bodyFromItem } from "./records";
 
@@ -41,6 +42,14 @@ export class MaskSync {
     return this.serverIds.get(id) ?? id;
   }
 
+  /** The mask here that lives on the server under this id; null for a name it no longer has there. */
+  localId(serverId: string): string | null {
+    for (const [local, name] of this.serverIds) {
+      if (name === serverId) return local;
+    }
+    return this.serverIds.has(serverId) ? null : serverId;
+  }
+
   private learn(change: Change & { kind: "mask" }): void {
     if (change.after) this.known.add(change.id);
   }
@@ -51,7 +60,7 @@ export class MaskSync {
     } else if (before && after === null) {
       // Undone. A correction is taken back when its parent becomes current again, just below.
       if (before.parent === null || !this.correctedBy.has(before.parent)) this.add("delete", id);
-    } else if (before?.status === "superseded" && after?.status === "accepted") {
+    } else if (before?.status === "superseded" && after && isCurrent(after)) {
       this.takeBack(after);
     } else if (after?.status === "deleted") {
       this.add("delete", id);

@@ -1,6 +1,7 @@
 import type { MaskRecord } from "../api/types";
 import type { Draft, PromptStep } from "../core/draft";
 import type { Box } from "../core/geometry";
+import type { Journal } from "../core/journal";
 import type { MaskItem } from "../core/maskStore";
 import { patchArea } from "../core/patch";
 import { decodePatch } from "../core/rle";
@@ -38,7 +39,8 @@ export function bodyFromItem(item: MaskItem, imageId: number, taskId: number | n
     segmentation: item.segmentation,
     category: item.category,
     stage: item.stage || undefined,
-    source: item.source,
+    // Only an import may say "imported"; whoever changes such a mask vouches for it.
+    source: item.source === "imported" ? "hand" : item.source,
     parent,
     prompts: item.prompts,
     candidates: item.candidates,
@@ -77,6 +79,29 @@ export function itemFromBody(id: string, body: Record<string, unknown>, author: 
     edits: sent.edits,
     createdBy: author,
   };
+}
+
+/** What an editor begins with: the server's masks, and over them what this browser has not told the server yet. */
+export function firstMasks(
+  records: readonly MaskRecord[],
+  journal: Pick<Journal, "pendingOf" | "problemsOf">,
+  imageId: number,
+  author: string,
+): MaskItem[] {
+  const current = records.filter((record) => record.status !== "superseded").map(itemFromRecord);
+  const items = new Map(current.map((item) => [item.id, item]));
+  const waiting = [...journal.pendingOf(imageId), ...journal.problemsOf(imageId)].sort((a, b) => a.seq - b.seq);
+  for (const op of waiting) {
+    const known = items.get(op.maskId);
+    if (op.kind === "put" && op.body) {
+      const item = itemFromBody(op.maskId, op.body, author);
+      if (item.parent) items.delete(item.parent);
+      items.set(item.id, item);
+    } else if (known) {
+      items.set(known.id, { ...known, status: op.kind === "delete" ? "deleted" : "accepted" });
+    }
+  }
+  return [...items.values()];
 }
 
 /** The candidates that were on the screen, without their pixels: enough to study how people choose. */

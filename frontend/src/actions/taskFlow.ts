@@ -1,6 +1,6 @@
 import { ApiError, messageOf } from "../api/client";
 import { api } from "../api/endpoints";
-import type { Task } from "../api/types";
+import type { Holder, Task } from "../api/types";
 
 /** Renewed this often; a lease lasts several times as long. */
 const RENEW_EVERY = 60_000;
@@ -10,7 +10,19 @@ export type Hold =
   | { readonly kind: "held"; readonly task: Task }
   /** Somebody else works on it, or this person may only look. */
   | { readonly kind: "reading"; readonly message: string }
+  /** Nobody works on it any more: it may be taken up. */
+  | { readonly kind: "free"; readonly message: string }
   | { readonly kind: "offline"; readonly message: string };
+
+export interface TaskFlowOptions {
+  readonly imageId: number;
+  readonly me: string;
+  readonly changed: () => void;
+  /** Active seconds that the server has not been told; asked when the image is left. */
+  readonly seconds: () => number;
+  /** The server was told so many seconds. */
+  readonly told: (seconds: number) => void;
+}
 
 /** Who works on this image: claims it, keeps the lease alive, submits, skips, gives it back. */
 export class TaskFlow {
@@ -18,11 +30,9 @@ export class TaskFlow {
   private timer: ReturnType<typeof setInterval> | null = null;
   private closed = false;
   private finished = false;
+  private finishing = false;
 
-  constructor(
-    private readonly imageId: number,
-    private readonly changed: () => void,
-  ) {}
+  constructor(private readonly options: TaskFlowOptions) {}
 
   get task(): Task | null {
     return this.hold.kind === "held" ? this.hold.task : null;
@@ -32,12 +42,18 @@ export class TaskFlow {
   async open(given: Task | null): Promise<void> {
     if (given?.lease) this.set({ kind: "held", task: given });
     else await this.claim();
-    this.timer ??= setInterval(() => void this.renew(), RENEW_EVERY);
+    if (!this.closed) this.timer ??= setInterval(() => void this.renew(), RENEW_EVERY);
+  }
+
+  /** This person may not change anything here. */
+  readOnly(message: string): void {
+    this.finished = true;
+    this.set({ kind: "reading", message });
   }
 
   async claim(): Promise<void> {
     try {
-      const task = await api.claimTask(this.imageId);
+      const task = await api.claimTask(this.options.imageId);
       this.set({ kind: "held", task });
     } catch (error) {
       const offline = error instanceof ApiError && (error.offline || error.status >= 500);
@@ -45,13 +61,31 @@ export class TaskFlow {
     }
   }
 
+  /** What the server says of the image's task, heard while the editor is open. */
+  observe(task: Holder | null): void {
+    if (this.finished || this.finishing || this.closed) return;
+    const { kind } = this.hold;
+    const holder = task?.assignee ?? null;
+    if (kind === "reading" && holder === null) {
+      this.set({ kind: "free", message: "This image is free now." });
+    } else if (kind === "free" && holder !== null && holder !== this.options.me) {
+      this.set({ kind: "reading", message: `${holder} is working on this image.` });
+    } else if (kind === "offline") {
+      void this.claim();
+    } else if (kind === "held" && task !== null && holder !== this.options.me) {
+      if (holder !== null) this.set({ kind: "reading", message: `${holder} is working on this image now.` });
+      else if (task.state === "claimed" || task.state === "open") void this.claim();
+      else this.set({ kind: "free", message: `This image was ${task.state} in another window.` });
+    }
+  }
+
   /** Counts the image as done. A lease that ended meanwhile is taken up again first. */
-  async submit(seconds: number, answer: "done" | "nothing_left"): Promise<void> {
-    await this.withLease((task, lease) => api.submitTask(task.id, lease, Math.round(seconds * 10) / 10, answer));
+  async submit(answer: "done" | "nothing_left"): Promise<void> {
+    await this.withLease((task, lease, seconds) => api.submitTask(task.id, lease, seconds, answer));
   }
 
   async skip(reason: string): Promise<void> {
-    await this.withLease((task, lease) => api.skipTask(task.id, lease, reason));
+    await this.withLease((task, lease, seconds) => api.skipTask(task.id, lease, seconds, reason));
   }
 
   /** Leaving: stops renewing, and with `release` lets others have the image at once. */
@@ -59,18 +93,36 @@ export class TaskFlow {
     this.closed = true;
     if (this.timer) clearInterval(this.timer);
     const { task } = this;
+    if (!release || this.finished || !task?.lease) return;
+    const seconds = this.seconds();
     // Nothing depends on the answer: an image that was not given back is freed when its lease ends.
-    if (release && !this.finished && task?.lease) api.releaseTask(task.id, task.lease).catch(() => undefined);
+    api.releaseTask(task.id, task.lease, seconds).catch(() => undefined);
+    this.options.told(seconds);
   }
 
-  private async withLease(work: (task: Task, lease: string) => Promise<Task>): Promise<void> {
+  private seconds(): number {
+    return Math.round(this.options.seconds() * 10) / 10;
+  }
+
+  private async withLease(work: (task: Task, lease: string, seconds: number) => Promise<Task>): Promise<void> {
+    this.finishing = true;
+    try {
+      await this.tryTwice(work);
+    } finally {
+      this.finishing = false;
+    }
+  }
+
+  private async tryTwice(work: (task: Task, lease: string, seconds: number) => Promise<Task>): Promise<void> {
+    const seconds = this.seconds();
     for (const last of [false, true]) {
       if (!this.task) await this.claim();
       const { task } = this;
-      if (!task?.lease) throw new ApiError(409, "lease_lost", this.hold.kind === "held" ? "" : this.why());
+      if (!task?.lease) throw this.refusal();
       try {
-        await work(task, task.lease);
+        await work(task, task.lease, seconds);
         this.finished = true;
+        this.options.told(seconds);
         return;
       } catch (error) {
         if (last || !(error instanceof ApiError) || error.code !== "lease_lost") throw error;
@@ -79,8 +131,10 @@ export class TaskFlow {
     }
   }
 
-  private why(): string {
-    return "message" in this.hold ? this.hold.message : "This image is not yours at the moment.";
+  private refusal(): ApiError {
+    const { hold } = this;
+    const message = "message" in hold ? hold.message : "This image is not yours at the moment.";
+    return hold.kind === "offline" ? new ApiError(0, "offline", message) : new ApiError(409, "lease_lost", message);
   }
 
   private async renew(): Promise<void> {
@@ -99,6 +153,6 @@ export class TaskFlow {
 
   private set(hold: Hold): void {
     this.hold = hold;
-    if (!this.closed) this.changed();
+    if (!this.closed) this.options.changed();
   }
 }

@@ -1,5 +1,7 @@
 import { request } from "./client";
 import type {
+  Category,
+  ChangesAnswer,
   Dataset,
   DatasetChange,
   EmbeddingAnswer,
@@ -45,9 +47,13 @@ export const api = {
     ),
   image: (id: number) => request<ImageRecord>(`/api/images/${id}/`),
   removeImage: (id: number) => request<void>(`/api/images/${id}/`, { method: "DELETE" }),
-  /** With the deleted ones, which can be restored, and the superseded ones. */
-  masks: (image: number) =>
-    request<Page<MaskRecord> | MaskRecord[]>(`/api/images/${image}/masks/?history=1`).then(listOf),
+  /** Masks that changed since the `at` of an earlier answer; without it all but the superseded ones. */
+  changes: (image: number, since: string | null) =>
+    request<ChangesAnswer>(`/api/images/${image}/changes/${since ? `?since=${encodeURIComponent(since)}` : ""}`),
+  maskHistory: (id: string) =>
+    request<Page<MaskRecord> | MaskRecord[]>(`/api/masks/${id}/history/`).then(listOf),
+  categories: (dataset: number) =>
+    request<Page<Category> | Category[]>(`/api/datasets/${dataset}/categories/`).then(listOf),
   embedding: (image: number, signal?: AbortSignal) =>
     request<EmbeddingAnswer>(`/api/images/${image}/embedding/`, { signal }),
   predict: (image: number, body: Record<string, unknown>, signal?: AbortSignal) =>
@@ -65,10 +71,10 @@ export const api = {
     request<Task>(`/api/tasks/${id}/renew/`, { method: "POST", body: { lease } }),
   submitTask: (id: number, lease: string, seconds: number, answer: "done" | "nothing_left") =>
     request<Task>(`/api/tasks/${id}/submit/`, { method: "POST", body: { lease, seconds, answer } }),
-  skipTask: (id: number, lease: string, reason: string) =>
-    request<Task>(`/api/tasks/${id}/skip/`, { method: "POST", body: { lease, reason } }),
-  releaseTask: (id: number, lease: string) =>
-    request<Task>(`/api/tasks/${id}/release/`, { method: "POST", body: { lease }, keepalive: true }),
+  skipTask: (id: number, lease: string, seconds: number, reason: string) =>
+    request<Task>(`/api/tasks/${id}/skip/`, { method: "POST", body: { lease, seconds, reason } }),
+  releaseTask: (id: number, lease: string, seconds: number) =>
+    request<Task>(`/api/tasks/${id}/release/`, { method: "POST", body: { lease, seconds }, keepalive: true }),
 
   loop: (dataset: number) => request<Loop>(`/api/datasets/${dataset}/loop/`),
   runs: (dataset: number) =>

@@ -19,6 +19,9 @@ export type ImageRecord = Schemas["ImageOut"];
 export type UploadReport = Schemas["UploadOut"];
 export type MaskRecord = Omit<Schemas["MaskOut"], "segmentation"> & { segmentation: Runs };
 export type Task = Schemas["TaskOut"];
+export type Holder = Schemas["HolderOut"];
+export type ChangesAnswer = Omit<Schemas["ChangesOut"], "masks"> & { masks: MaskRecord[] };
+export type Category = Schemas["CategoryOut"];
 export type PredictAnswer = Omit<Schemas["PredictOut"], "candidates"> & {
   candidates: (Omit<Schemas["PredictedOut"], "segmentation"> & { segmentation: Runs })[];
 };

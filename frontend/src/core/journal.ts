@@ -67,6 +67,8 @@ const LONGEST_DELAY = 30_000;
 export class Journal {
   readonly changed = new Emitter<JournalStatus>();
   readonly confirmed = new Emitter<JournalOp>();
+  /** A refused operation was decided upon; masks that will never be saved are named. */
+  readonly decided = new Emitter<{ readonly imageId: number; readonly dropped: readonly string[] }>();
   /** Milliseconds from `add` to the server's confirmation, for what was added here. */
   readonly saved = new Emitter<number>();
   private ops: JournalOp[] = [];
@@ -158,13 +160,14 @@ export class Journal {
     await this.options.store.replace(again);
     this.ops = this.ops.map((one) => (one.seq === seq ? again : one));
     this.notify();
+    this.decided.emit({ imageId: op.imageId, dropped: [] });
     this.wake();
   }
 
-  /** The person gives up this operation, and with it what was built on its mask; the ids of the masks concerned. */
-  async discard(seq: number): Promise<string[]> {
+  /** The person gives up this operation, and with it what was built on its mask. */
+  async discard(seq: number): Promise<void> {
     const first = this.ops.find((op) => op.seq === seq);
-    if (!first) return [];
+    if (!first) return;
     const gone = new Set([first.maskId]);
     const doomed = this.ops.filter((op) => {
       if (op.seq !== seq && !(op.seq > seq && dependsOn(op, gone))) return false;
@@ -174,7 +177,7 @@ export class Journal {
     for (const op of doomed) await this.options.store.remove(op.seq);
     this.ops = this.ops.filter((op) => !doomed.includes(op));
     this.notify();
-    return [...gone];
+    this.decided.emit({ imageId: first.imageId, dropped: [...gone] });
   }
 
   /** Resolves when nothing of this image is on its way any more: all saved, or waiting for a decision. */

@@ -1,31 +1,35 @@
 import type { Box, ImagePoint, Size } from "../core/geometry";
-import type { Rgb } from "../core/palette";
-import type { Patch } from "../core/patch";
+import type { OverlayShape } from "../core/overlay";
+import type { Patch, StrokePoint } from "../core/patch";
+import type { MaskPaint } from "../core/tile";
 import type { Viewport } from "../core/viewport";
 
-/** One saved mask to paint. `patch` identifies its pixels: painted bitmaps are kept as long as it is alive. */
-export interface SceneMask {
+/** One saved mask to paint. */
+export interface SceneMask extends MaskPaint {
   readonly id: string;
-  readonly patch: Patch;
-  readonly colour: Rgb;
-  readonly selected: boolean;
 }
 
-export type SceneShape =
-  | { readonly kind: "box"; readonly box: Box }
-  | { readonly kind: "circle"; readonly at: ImagePoint; readonly radius: number }
-  | { readonly kind: "crosshair"; readonly at: ImagePoint };
+/** A measured distance, in image pixels, with what is written beside it. */
+export interface SceneRuler {
+  readonly from: ImagePoint;
+  readonly to: ImagePoint;
+  readonly text: string;
+}
 
 /** Everything the three canvases show, as plain values. Shapes and points are in image pixels. */
 export interface Scene {
   readonly view: Viewport;
-  readonly image: CanvasImageSource | null;
+  readonly image: HTMLImageElement | null;
   readonly imageSize: Size;
+  /** Lowest first. The same array while nothing changed. */
   readonly masks: readonly SceneMask[];
   /** Mask in the making, and whether it is only a preview under the pointer. */
   readonly draft: { readonly patch: Patch; readonly preview: boolean } | null;
   readonly points: readonly { readonly x: number; readonly y: number; readonly label: 0 | 1 }[];
   readonly box: Box | null;
-  readonly stroke: { readonly points: readonly ImagePoint[]; readonly radius: number; readonly value: 0 | 1 } | null;
-  readonly shapes: readonly SceneShape[];
+  readonly stroke: { readonly points: readonly StrokePoint[]; readonly radius: number; readonly value: 0 | 1 } | null;
+  readonly shapes: readonly OverlayShape[];
+  /** Image pixels between grid lines; 0: no grid. */
+  readonly grid: number;
+  readonly ruler: SceneRuler | null;
 }

@@ -1,12 +1,14 @@
 import { type Box, boxHeight, boxWidth, type Size } from "../core/geometry";
 import type { Rgb } from "../core/palette";
 import { type Patch, patchBox } from "../core/patch";
+import { levelFor, patchAtLevel } from "../core/pyramid";
+import { drawImage } from "./imagePyramid";
 import { patchBitmap } from "./patchBitmap";
 
 /** Draws the image with a patch on it: the part in `around` (usually the patch's box) fits the canvas with a margin. */
 export function paintThumbnail(
   canvas: HTMLCanvasElement,
-  image: CanvasImageSource | null,
+  image: HTMLImageElement | null,
   patch: Patch,
   colour: Rgb,
   imageSize: Size,
@@ -22,12 +24,15 @@ export function paintThumbnail(
   const scale = Math.min(width / (boxWide * 1.3), height / (boxHigh * 1.3), 6);
   const x = width / 2 - (around.x0 + boxWide / 2) * scale;
   const y = height / 2 - (around.y0 + boxHigh / 2) * scale;
-  context.setTransform(scale, 0, 0, scale, x, y);
   if (image) {
     context.globalAlpha = 0.75;
-    context.drawImage(image, 0, 0, imageSize.width, imageSize.height);
+    drawImage(context, image, imageSize, { scale, x, y }, 1);
     context.globalAlpha = 1;
   }
-  const bitmap = patchBitmap(patch, { colour, fill: 0.6, rim: 1 });
-  if (bitmap) context.drawImage(bitmap, patch.x, patch.y);
+  const level = levelFor(scale);
+  const coarse = patchAtLevel(patch, level);
+  const bitmap = patchBitmap(coarse, { colour, fill: 0.6, rim: 1 });
+  if (!bitmap) return;
+  const unit = scale * 2 ** level;
+  context.drawImage(bitmap, x + coarse.x * unit, y + coarse.y * unit, coarse.width * unit, coarse.height * unit);
 }

@@ -1,7 +1,9 @@
 import { createContext, type ReactNode, useContext, useEffect, useState, useSyncExternalStore } from "react";
 import { sendOperation } from "../actions/sender";
+import { ViewState } from "../actions/viewState";
 import type { User } from "../api/types";
 import { Journal, type JournalStatus } from "../core/journal";
+import { Timings } from "../core/latency";
 import { FallbackSegmenter } from "../segmenter/fallbackSegmenter";
 import type { Segmenter } from "../segmenter/segmenter";
 import { type LocalDatabase, openDatabase } from "../storage/database";
@@ -20,11 +22,13 @@ export function setDecodePlace(place: DecodePlace): void {
   window.location.reload();
 }
 
-/** What outlives a single image: the journal, the stored drafts and the decoder. */
+/** What outlives a single image: the journal, what this browser keeps, the decoder, the view, the measured times. */
 export interface Workbench {
   readonly journal: Journal;
   readonly database: LocalDatabase;
   readonly segmenter: () => Segmenter;
+  readonly timings: Timings;
+  readonly view: ViewState;
 }
 
 const WorkbenchContext = createContext<Workbench | null>(null);
@@ -44,6 +48,8 @@ export function Workbench({ user, children }: { user: User; children: ReactNode 
     let close: () => void = () => undefined;
     void openDatabase().then(async (database) => {
       const journal = openJournal(user, database);
+      const timings = new Timings();
+      journal.saved.on((milliseconds) => timings.save.add(milliseconds));
       await journal.open();
       let segmenter: Segmenter | null = null;
       const wake = () => journal.wake();
@@ -57,6 +63,8 @@ export function Workbench({ user, children }: { user: User; children: ReactNode 
       setWorkbench({
         journal,
         database,
+        timings,
+        view: new ViewState(localStorage),
         // Made with the first image that is opened: the other pages need no decoder.
         segmenter: () => {
           segmenter ??= new FallbackSegmenter(
@@ -83,6 +91,7 @@ function openJournal(user: User, database: LocalDatabase): Journal {
     store: database.journal,
     userId: user.id,
     send: sendOperation,
+    now: () => performance.now(),
     later: (work, milliseconds) => {
       const timer = setTimeout(work, milliseconds);
       return () => clearTimeout(timer);

@@ -3,7 +3,7 @@ import { useEffect, useState } from "react";
 import { useLocation, useParams } from "react-router";
 import { EditorSession } from "../../actions/editorSession";
 import { api } from "../../api/endpoints";
-import type { Dataset, ImageRecord, MaskRecord, Task } from "../../api/types";
+import type { ChangesAnswer, Dataset, ImageRecord, Task } from "../../api/types";
 import { ErrorState, Loading } from "../kit/kit";
 import { rememberWork } from "../lastWork";
 import { useUser } from "../session";
@@ -48,7 +48,7 @@ export function EditorPage() {
 
 interface WithSessionProps {
   image: ImageRecord;
-  masks: MaskRecord[];
+  masks: ChangesAnswer;
   dataset: Dataset;
   task: Task | null;
 }
@@ -62,28 +62,40 @@ function WithSession({ image, masks, dataset, task }: WithSessionProps) {
   const [session, setSession] = useState<EditorSession | null>(null);
 
   useEffect(() => {
-    const opened = new EditorSession({
-      image: loaded.image,
-      masks: loaded.masks,
-      stage: loaded.dataset.stage,
-      user,
-      task: loaded.task,
-      mayEdit: loaded.dataset.role !== "viewer",
-      segmenter: workbench.segmenter(),
-      journal: workbench.journal,
-      drafts: workbench.database.drafts,
+    let opened: EditorSession | null = null;
+    let left = false;
+    const { visits } = workbench.database;
+    const visited = visits.get(user.id, loaded.image.id).catch(() => null);
+    void visited.then((visit) => {
+      if (left) return;
+      opened = new EditorSession({
+        image: loaded.image,
+        loaded: loaded.masks,
+        visit,
+        stage: loaded.dataset.stage,
+        user,
+        task: loaded.task,
+        mayEdit: loaded.dataset.role !== "viewer",
+        segmenter: workbench.segmenter(),
+        journal: workbench.journal,
+        drafts: workbench.database.drafts,
+        visits,
+        timings: workbench.timings,
+        view: workbench.view,
+      });
+      setSession(opened);
+      rememberWork(loaded.image);
+      void opened.open();
     });
-    setSession(opened);
-    rememberWork(loaded.image);
-    void opened.open();
     return () => {
-      opened.close();
+      left = true;
+      opened?.close();
       // The next visit must start from the server's masks, and the lists show other counts now.
       queries.removeQueries({ queryKey: ["masks", loaded.image.id] });
+      for (const list of ["images", "dataset", "loop"]) {
+        void queries.invalidateQueries({ queryKey: [list, loaded.image.dataset] });
+      }
       void queries.invalidateQueries({ queryKey: ["image", loaded.image.id] });
-      void queries.invalidateQueries({ queryKey: ["images", loaded.image.dataset] });
-      void queries.invalidateQueries({ queryKey: ["dataset", loaded.image.dataset] });
-      void queries.invalidateQueries({ queryKey: ["loop", loaded.image.dataset] });
     };
   }, [loaded, user, workbench, queries]);
 

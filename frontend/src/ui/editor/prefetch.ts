@@ -12,7 +12,7 @@ export const imageQuery = (id: number) => ({
 /** Kept half a minute, for the prefetched next image; the editor throws its own away when it closes. */
 export const masksQuery = (id: number) => ({
   queryKey: ["masks", id],
-  queryFn: () => api.masks(id),
+  queryFn: () => api.changes(id, null),
   staleTime: 30_000,
 });
 

@@ -1,36 +1,70 @@
 import type { EditorSession } from "../../actions/editorSession";
 import { promptsOf } from "../../core/draft";
-import { colourOf } from "../../core/palette";
-import type { Scene } from "../../render/scene";
+import type { MaskItem } from "../../core/maskStore";
+import { MASK_COLOURS } from "../../core/palette";
+import { distanceText } from "../../core/viewSettings";
+import type { Scene, SceneMask } from "../../render/scene";
 
 /** What the canvases show of the editor's state. */
-export function sceneOf(session: EditorSession, image: CanvasImageSource | null): Scene {
-  const { drafting, store, hidden, selectedId } = session;
+export function sceneOf(session: EditorSession, image: HTMLImageElement | null): Scene {
+  const { drafting, store } = session;
   const { draft } = store;
-  const masks = session.allHidden
-    ? []
-    : store
-        .visible()
-        // What is being corrected is shown by its draft.
-        .filter((item) => !hidden.has(item.id) && item.id !== draft.parent)
-        .map((item) => ({
-          id: item.id,
-          patch: item.patch,
-          colour: colourOf(item.id),
-          selected: item.id === selectedId,
-        }));
   const { points, labels, box } = promptsOf(draft.steps);
   const made = drafting.patch;
   const shown = made ?? drafting.hovered;
+  const settings = session.options.view.current;
+  const { ruler } = session;
   return {
     view: session.view,
     image,
     imageSize: session.size,
-    masks,
+    masks: sceneMasks(session),
     draft: shown && { patch: shown, preview: made === null },
     points: points.map((point, at) => ({ x: point.x, y: point.y, label: labels[at] ?? 1 })),
     box,
     stroke: session.strokePreview && { ...session.strokePreview, radius: session.brushRadius },
     shapes: session.tool.overlay(),
+    grid: settings.grid,
+    ruler: ruler && {
+      ...ruler,
+      text: distanceText(Math.hypot(ruler.to.x - ruler.from.x, ruler.to.y - ruler.from.y), settings),
+    },
+  };
+}
+
+const NO_MASKS: readonly SceneMask[] = [];
+const known = new WeakMap<EditorSession, { readonly of: readonly unknown[]; readonly masks: readonly SceneMask[] }>();
+
+/** The masks to be painted; the same array while nothing that decides about them has changed. */
+function sceneMasks(session: EditorSession): readonly SceneMask[] {
+  if (session.allHidden) return NO_MASKS;
+  const { layout, store, selectedId, alsoSelected } = session;
+  const { maskStyle } = session.preferences.current;
+  // What is being corrected is shown by its draft.
+  const { parent } = store.draft;
+  const of = [layout.listed(), layout.hidden, selectedId, alsoSelected, maskStyle, parent];
+  const before = known.get(session);
+  if (before?.of.every((value, at) => value === of[at])) return before.masks;
+  const masks = layout
+    .listed()
+    .filter((item) => !layout.hidden.has(item.id) && item.id !== parent)
+    .map((item) => sceneMask(session, item));
+  known.set(session, { of, masks });
+  return masks;
+}
+
+function sceneMask(session: EditorSession, item: MaskItem): SceneMask {
+  const { layout, selectedId, alsoSelected } = session;
+  const { maskStyle } = session.preferences.current;
+  const style = layout.styleOf(item.id);
+  // Beyond the palette's end two masks share a colour: a hatching tells them apart.
+  const round = Math.floor(style / MASK_COLOURS.length);
+  return {
+    id: item.id,
+    patch: item.patch,
+    colour: layout.colourOf(item.id),
+    pattern: maskStyle === "patterned" ? style + round : round,
+    outlined: maskStyle === "outlined",
+    selected: item.id === selectedId || alsoSelected.has(item.id),
   };
 }

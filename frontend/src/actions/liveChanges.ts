@@ -1,0 +1,167 @@
+import { ApiError } from "../api/client";
+import type { ChangesAnswer, Holder, MaskRecord } from "../api/types";
+import type { Journal } from "../core/journal";
+import { isCurrent } from "../core/layout";
+import { type MaskItem, type MaskStore, sameState } from "../core/maskStore";
+import type { MaskSync } from "./maskSync";
+import { itemFromRecord } from "./records";
+
+export interface LiveOptions {
+  readonly imageId: number;
+  readonly me: string;
+  readonly store: MaskStore;
+  readonly journal: Pick<Journal, "pendingOf" | "problemsOf" | "status" | "wake" | "confirmed" | "decided">;
+  readonly sync: Pick<MaskSync, "localId" | "serverId">;
+  readonly ask: (imageId: number, since: string | null) => Promise<ChangesAnswer>;
+  /** Who has the image now, as the server says. */
+  readonly onHolder: (task: Holder | null) => void;
+  readonly onConnection: () => void;
+  readonly notice: (message: string) => void;
+  readonly later: (work: () => void, milliseconds: number) => () => void;
+}
+
+const EVERY = 3000;
+const LONGEST = 15_000;
+
+/**
+ * Brings in what others do to the image while it is open. It asks every few seconds, and at once when the page is
+ * looked at again; a question that fails is the sign that the server cannot be reached, one that succeeds wakes the
+ * journal. What this browser has changed and the server does not know yet is never overwritten.
+ */
+export class LiveChanges {
+  connected = true;
+  private cursor: string | null = null;
+  private failures = 0;
+  private asking = false;
+  private hidden = false;
+  private closed = false;
+  private confirmed = 0;
+  private cancelTimer: () => void = () => undefined;
+  private readonly offs: (() => void)[];
+
+  constructor(private readonly options: LiveOptions) {
+    const { journal, store, imageId } = options;
+    this.offs = [
+      journal.confirmed.on(() => {
+        this.confirmed += 1;
+      }),
+      journal.decided.on((decision) => {
+        if (decision.imageId !== imageId) return;
+        for (const id of decision.dropped) {
+          if (store.mask(id)) store.setMask(id, null, "remote");
+        }
+        // What the decision brought back here, the server knows.
+        this.cursor = null;
+        void this.look();
+      }),
+    ];
+  }
+
+  /** `since`: the cursor that came with the masks the editor began with; without it everything is compared. */
+  start(since: string | null): void {
+    this.cursor = since;
+    void this.look();
+  }
+
+  close(): void {
+    this.closed = true;
+    this.cancelTimer();
+    for (const off of this.offs) off();
+  }
+
+  setHidden(hidden: boolean): void {
+    this.hidden = hidden;
+    if (!hidden) void this.look();
+  }
+
+  /** Asks once, now. */
+  async look(): Promise<void> {
+    if (this.asking || this.closed || this.hidden) return;
+    this.asking = true;
+    this.cancelTimer();
+    const { imageId } = this.options;
+    const [since, confirmed] = [this.cursor, this.confirmed];
+    try {
+      const answer = await this.options.ask(imageId, since);
+      if (this.closed) return;
+      this.failures = 0;
+      this.setConnected(true);
+      // An answer from before our own change arrived there would undo it here; the next one knows.
+      if (this.confirmed === confirmed && this.cursor === since) {
+        this.apply(answer, since === null);
+        this.cursor = answer.at;
+      }
+      this.options.onHolder(answer.task);
+    } catch (error) {
+      this.failures += 1;
+      if (error instanceof ApiError && (error.offline || error.status >= 500)) this.setConnected(false);
+    } finally {
+      this.asking = false;
+      if (!this.closed && !this.hidden) {
+        const pause = Math.min(LONGEST, EVERY * 1.5 ** Math.max(0, this.failures - 2));
+        this.cancelTimer = this.options.later(() => void this.look(), pause);
+      }
+    }
+  }
+
+  private setConnected(connected: boolean): void {
+    const { journal, onConnection } = this.options;
+    if (connected && journal.status().offline) journal.wake();
+    if (connected === this.connected) return;
+    this.connected = connected;
+    onConnection();
+  }
+
+  private apply(answer: ChangesAnswer, complete: boolean): void {
+    const ours = this.unconfirmed();
+    const authors = new Map<string, number>();
+    for (const record of answer.masks) {
+      const id = this.options.sync.localId(record.id);
+      if (id === null || ours.has(record.id)) continue;
+      if (this.take(id, record) && record.created_by && record.created_by !== this.options.me) {
+        authors.set(record.created_by, (authors.get(record.created_by) ?? 0) + 1);
+      }
+    }
+    if (complete) this.dropUnknown(answer.masks, ours);
+    for (const [author, count] of authors) {
+      this.options.notice(count === 1 ? `${author} changed a mask here.` : `${author} changed ${count} masks here.`);
+    }
+  }
+
+  /** Brings one mask in line with the server. True when that changed something to be seen. */
+  private take(id: string, record: MaskRecord): boolean {
+    const { store, sync } = this.options;
+    const local = store.mask(id);
+    if (record.status === "superseded") {
+      // Superseded here too: by our own correction, which undo may take back.
+      if (!local || local.status === "superseded") return false;
+      store.setMask(id, null, "remote");
+      return isCurrent(local);
+    }
+    const parent = record.parent === null ? null : (sync.localId(record.parent) ?? record.parent);
+    const item: MaskItem = { ...itemFromRecord(record), id, parent };
+    if (sameState(local, item)) return false;
+    store.setMask(id, item, "remote");
+    return isCurrent(item) || (local !== null && isCurrent(local));
+  }
+
+  private dropUnknown(records: readonly MaskRecord[], ours: ReadonlySet<string>): void {
+    const { store, sync } = this.options;
+    const known = new Set(records.map((record) => record.id));
+    for (const item of [...store.current.masks.values()]) {
+      const name = sync.serverId(item.id);
+      if (isCurrent(item) && !known.has(name) && !ours.has(name)) store.setMask(item.id, null, "remote");
+    }
+  }
+
+  /** Server ids of masks that operations on their way, or waiting for a decision, are about. */
+  private unconfirmed(): Set<string> {
+    const { journal, imageId } = this.options;
+    const ids = new Set<string>();
+    for (const op of [...journal.pendingOf(imageId), ...journal.problemsOf(imageId)]) {
+      ids.add(op.maskId);
+      if (typeof op.body?.parent === "string" && !op.problem) ids.add(op.body.parent);
+    }
+    return ids;
+  }
+}

@@ -1,0 +1,117 @@
+import type { MaskItem } from "../core/maskStore";
+import type { EditorSession } from "./editorSession";
+
+/** What a person does to saved masks, besides drawing them. Each is one gesture for undo. */
+export class MaskActions {
+  constructor(
+    private readonly session: EditorSession,
+    private readonly newId: () => string,
+  ) {}
+
+  delete(id: string): void {
+    const item = this.changeable(id);
+    if (!item) return;
+    const { session } = this;
+    session.history.gesture("Delete mask", () => session.store.setMask(id, { ...item, status: "deleted" }));
+    if (session.selectedId === id) session.select(null);
+    session.notices.emit("Mask deleted. Ctrl+Z brings it back.");
+  }
+
+  restore(id: string): void {
+    const { session } = this;
+    const item = session.store.mask(id);
+    if (!item || !session.mayChange()) return;
+    session.history.gesture("Restore mask", () => session.store.setMask(id, { ...item, status: "accepted" }));
+  }
+
+  /** A new name is a new version of the mask, as any correction. */
+  setCategory(id: string, category: string): void {
+    const item = this.session.store.mask(id);
+    if (!item || item.category === category) return;
+    const known = this.changeable(id);
+    if (known) this.supersede("Change category", [known], (one) => ({ ...one, category }));
+  }
+
+  /** Takes proposals over as they are: from then on they are this person's masks. */
+  keep(ids: readonly string[]): void {
+    const { session } = this;
+    if (!session.mayChange()) return;
+    const items = ids.flatMap((id) => {
+      const item = session.store.mask(id);
+      return item?.status === "proposed" ? [item] : [];
+    });
+    if (items.length === 0) return;
+    this.supersede(items.length === 1 ? "Keep proposal" : `Keep ${items.length} proposals`, items, (one) => one);
+    session.notices.emit(items.length === 1 ? "Proposal kept." : `${items.length} proposals kept.`);
+  }
+
+  /** Brings the pixels and the name of an earlier version back, as a new version. */
+  restoreVersion(id: string, version: MaskItem): void {
+    const item = this.changeable(id);
+    if (!item) return;
+    const { segmentation, patch, area, category, source, predictedIou, stability, prompts, model } = version;
+    const old = { segmentation, patch, area, category, source, predictedIou, stability, prompts, model };
+    this.supersede("Restore older version", [item], (one) => ({ ...one, ...old, candidates: [], chosen: null }));
+    this.session.notices.emit("The older version is current again.");
+  }
+
+  /** A second mask with the same pixels. */
+  duplicate(id: string): void {
+    const { session } = this;
+    const item = session.store.mask(id);
+    if (!item || !session.mayChange()) return;
+    const copy = this.mine({ ...item, parent: null });
+    session.history.gesture("Duplicate mask", () => session.store.setMask(copy.id, copy));
+    session.select(copy.id);
+    session.notices.emit("Mask duplicated.");
+  }
+
+  setLocked(ids: readonly string[], locked: boolean): void {
+    const { session } = this;
+    if (ids.length === 0) return;
+    session.layout.setLocked(ids, locked);
+    const what = ids.length === 1 ? "Mask" : `${ids.length} masks`;
+    session.notices.emit(`${what} ${locked ? "locked" : "unlocked"}.`);
+  }
+
+  /** Moves a mask in the list and among the others on the picture: +1 up, -1 down. */
+  move(id: string, step: 1 | -1): void {
+    const { session } = this;
+    if (!session.layout.move(id, step)) {
+      session.notices.emit(step > 0 ? "This mask is the uppermost." : "This mask is the lowest.");
+      return;
+    }
+    const list = session.layout.listed();
+    const place = list.length - list.findIndex((item) => item.id === id);
+    session.notices.emit(`Now ${place} of ${list.length}.`);
+  }
+
+  /** The mask, if this person may change it now; else null, and the person was told why. */
+  changeable(id: string): MaskItem | null {
+    const { session } = this;
+    const item = session.store.mask(id);
+    if (!item || !session.mayChange()) return null;
+    if (!session.layout.locked.has(id)) return item;
+    session.notices.emit("This mask is locked. Unlock it (L) to change it.");
+    return null;
+  }
+
+  private supersede(label: string, items: readonly MaskItem[], change: (item: MaskItem) => MaskItem): void {
+    const { session } = this;
+    const successors = items.map((item) => this.mine({ ...change(item), parent: item.id }));
+    session.history.gesture(label, () => {
+      items.forEach((item, at) => {
+        const next = successors[at];
+        session.store.setMask(item.id, { ...item, status: "superseded" });
+        if (next) session.store.setMask(next.id, next);
+      });
+    });
+    if (items.some((item) => item.id === session.selectedId)) session.select(successors[0]?.id ?? null);
+  }
+
+  /** A new version by this person, which took no time to draw. */
+  private mine(item: MaskItem): MaskItem {
+    const createdBy = this.session.options.user.username;
+    return { ...item, id: this.newId(), status: "accepted", createdBy, seconds: 0 };
+  }
+}

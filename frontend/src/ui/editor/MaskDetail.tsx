@@ -1,0 +1,128 @@
+import { useQuery } from "@tanstack/react-query";
+import {
+  ArrowDown,
+  ArrowUp,
+  Check,
+  Copy,
+  Focus,
+  History,
+  Lock,
+  LockOpen,
+  type LucideIcon,
+  PencilLine,
+  Trash2,
+} from "lucide-react";
+import { useId, useState } from "react";
+import type { EditorSession } from "../../actions/editorSession";
+import { api } from "../../api/endpoints";
+import type { MaskItem } from "../../core/maskStore";
+import { Button, IconButton } from "../kit/kit";
+import { useEditor } from "./useEditor";
+
+export const SOURCES: Record<MaskItem["source"], string> = {
+  model: "by the model",
+  model_edited: "by the model, edited",
+  hand: "by hand",
+  imported: "imported",
+};
+
+interface DetailProps {
+  session: EditorSession;
+  item: MaskItem;
+  onHistory: () => void;
+}
+
+/** The selected mask: its name, where it came from, and what can be done with it. */
+export function MaskDetail({ session, item, onHistory }: DetailProps) {
+  const editable = useEditor(session, (state) => state.editable);
+  const locked = useEditor(session, (state) => state.layout.locked.has(item.id));
+  const { masks } = session;
+  const free = editable && !locked;
+  return (
+    <section className="side__detail" aria-label="Selected mask">
+      <Category session={session} item={item} disabled={!free} />
+      <p className="muted small">
+        {item.status === "proposed" ? "Proposed" : "Made"} {SOURCES[item.source]}
+        {item.createdBy && `, ${item.createdBy}`}
+        {item.seconds > 0 && `, in ${item.seconds.toFixed(1)} s`}
+      </p>
+      <div className="row side__tools">
+        <Tool icon={Focus} label="Show in the middle" run={() => session.showMask(item.id)} />
+        <Tool
+          icon={locked ? Lock : LockOpen}
+          label={locked ? "Unlock" : "Lock"}
+          stroke="L"
+          run={() => masks.setLocked([item.id], !locked)}
+        />
+        <Tool icon={ArrowUp} label="Move up" stroke="Ctrl+↑" run={() => masks.move(item.id, 1)} />
+        <Tool icon={ArrowDown} label="Move down" stroke="Ctrl+↓" run={() => masks.move(item.id, -1)} />
+        <Tool icon={Copy} label="Duplicate" stroke="Ctrl+D" off={!editable} run={() => masks.duplicate(item.id)} />
+        <Tool icon={History} label="History and comparison" stroke="Shift+H" run={onHistory} />
+      </div>
+      <div className="row">
+        {item.status === "proposed" && (
+          <Button size="small" look="primary" icon={Check} disabled={!editable} onClick={() => masks.keep([item.id])}>
+            Keep
+          </Button>
+        )}
+        <Button size="small" icon={PencilLine} disabled={!free} onClick={() => session.correct(item.id)}>
+          Correct
+        </Button>
+        <Button size="small" look="danger" icon={Trash2} disabled={!free} onClick={() => masks.delete(item.id)}>
+          Delete
+        </Button>
+      </div>
+    </section>
+  );
+}
+
+interface ToolProps {
+  icon: LucideIcon;
+  label: string;
+  stroke?: string;
+  off?: boolean;
+  run: () => void;
+}
+
+function Tool({ icon, label, stroke, off, run }: ToolProps) {
+  return <IconButton icon={icon} size="small" label={label} stroke={stroke} disabled={off} onClick={run} />;
+}
+
+/** Free text, with the names in use to choose from: typing searches among them. */
+function Category({ session, item, disabled }: Pick<DetailProps, "session" | "item"> & { disabled: boolean }) {
+  const [category, setCategory] = useState(item.category);
+  const list = useId();
+  const dataset = session.options.image.dataset;
+  const names = useQuery({
+    queryKey: ["categories", dataset],
+    queryFn: () => api.categories(dataset),
+    staleTime: 30_000,
+  });
+  const here = useEditor(session, (state) => state.layout.listed());
+  const known = new Set([...(names.data ?? []).map((one) => one.name), ...here.map((one) => one.category)]);
+  known.delete("");
+  const save = () => session.masks.setCategory(item.id, category.trim());
+  return (
+    <label className="field">
+      <span className="field__label">Category</span>
+      <input
+        className="input"
+        placeholder={known.size > 0 ? "optional: type to search" : "optional"}
+        maxLength={200}
+        list={list}
+        value={category}
+        disabled={disabled}
+        onChange={(event) => setCategory(event.target.value)}
+        onBlur={save}
+        onKeyDown={(event) => {
+          if (event.key === "Enter") save();
+        }}
+      />
+      <datalist id={list}>
+        {[...known].map((name) => (
+          <option key={name} value={name} />
+        ))}
+      </datalist>
+    </label>
+  );
+}
