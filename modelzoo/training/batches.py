@@ -51,7 +51,7 @@ def load_corpus(config: TrainConfig) -> Corpus:
         training += records
         chances += [source.weight / len(records)] * len(records)
         if source.regions > 0:
-            found = region_records(records)
+            found = region_records(records, config.out)
             training += found
             chances += [source.regions / len(found)] * len(found)
     weights = np.asarray(chances, np.float64)
@@ -78,21 +78,31 @@ class Batch:
     labels: Tensor
     rounds: int
 
+    def to(self, device: torch.device) -> Batch:
+        pixels, targets, points, labels = (
+            tensor.to(device, non_blocking=True) for tensor in (self.pixels, self.targets, self.points, self.labels)
+        )
+        return Batch(pixels, targets, points, labels, self.rounds)
+
 
 class Batches(Dataset[Batch]):
-    """`batches[step]` is the batch of that step."""
+    """`batches[number]` is one batch; of `world` processes each takes the one of its rank in every step.
 
-    def __init__(self, config: TrainConfig, corpus: Corpus) -> None:
+    Size and rounds belong to the step, so that the processes of a step are equally long at it.
+    """
+
+    def __init__(self, config: TrainConfig, corpus: Corpus, world: int = 1) -> None:
         self.config = config
         self.corpus = corpus
+        self.world = world
 
     def __len__(self) -> int:
-        return self.config.steps
+        return self.config.steps * self.world
 
-    def __getitem__(self, step: int) -> Batch:
-        config = self.config
-        random = np.random.default_rng([config.seed, step])
-        height, width = view_size(config, step, random)
+    def __getitem__(self, number: int) -> Batch:
+        config, step = self.config, number // self.world
+        of_step, random = np.random.default_rng([config.seed, step, 2]), np.random.default_rng([config.seed, number])
+        height, width = view_size(config, of_step)
         views = [self.view(height, width, random) for _ in range(config.batch)]
         targets, points, labels = [], [], []
         for _, cover in views:
@@ -107,7 +117,7 @@ class Batches(Dataset[Batch]):
             torch.from_numpy(np.stack(targets))[:, None],
             torch.from_numpy(np.stack(points)),
             torch.from_numpy(np.stack(labels)),
-            int(random.choice(ROUNDS, p=ROUND_CHANCES)),
+            int(of_step.choice(ROUNDS, p=ROUND_CHANCES)),
         )
 
     def view(self, height: int, width: int, random: np.random.Generator) -> tuple[View, np.ndarray]:
@@ -119,10 +129,9 @@ class Batches(Dataset[Batch]):
                 return view, np.stack(covers)
 
 
-def view_size(config: TrainConfig, step: int, random: np.random.Generator) -> tuple[int, int]:
-    """(height, width) of a step's views: one aspect ratio, either way up, larger towards the end of the run."""
-    late = step >= config.enlarge_at * config.steps
-    long_side = config.long_sides[-1] if late else config.long_sides[0]
+def view_size(config: TrainConfig, random: np.random.Generator) -> tuple[int, int]:
+    """(height, width) of a step's views: one length of the longer side, one aspect ratio, either way up."""
+    long_side = int(random.choice(config.long_sides))
     short_side = round(long_side * random.choice(ASPECTS) / 16) * 16
     return (long_side, short_side) if random.random() < 0.4 else (short_side, long_side)
 
@@ -159,12 +168,12 @@ def cell_place(x: int, y: int, random: np.random.Generator) -> np.ndarray:
     return (np.array([x, y]) + random.uniform(0.1, 0.9, 2)) * GRID
 
 
-def batch_loader(config: TrainConfig, corpus: Corpus, start: int) -> DataLoader[Batch]:
-    """Batches from step `start` on, made ahead in `config.loaders` processes."""
-    steps: Sequence[int] = range(start, config.steps)
+def batch_loader(config: TrainConfig, corpus: Corpus, start: int, rank: int = 0, world: int = 1) -> DataLoader[Batch]:
+    """This process's batches from step `start` on, made ahead in `config.loaders` processes."""
+    numbers: Sequence[int] = range(start * world + rank, config.steps * world, world)
     return DataLoader(
-        Batches(config, corpus),
-        sampler=steps,
+        Batches(config, corpus, world),
+        sampler=numbers,
         batch_size=None,
         num_workers=config.loaders,
         prefetch_factor=4 if config.loaders else None,

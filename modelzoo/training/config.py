@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+WEIGHTS_FILE = "model.safetensors"  # what a run leaves in its folder
+
 
 class ConfigError(ValueError):
     """A configuration that cannot be used, said in one sentence."""
@@ -35,22 +37,21 @@ class TrainConfig:
 
     out: Path
     model: str = "anymask_compact"
-    init: Path | None = None  # checkpoint to start from; None starts from nothing
+    init: Path | None = None  # checkpoint, or the TOML file of a run to do before; None starts from nothing
     data: tuple[DataSource, ...] = ()
     validation: tuple[DataSource, ...] = ()  # empty: `validation_share` of every data source is held back
     validation_share: float = 0.15
     synthetic: float = 0.3  # share of synthetic views
     seed: int = 0
     steps: int = 1000
-    minutes: float = 0.0  # stop after this long; 0: no limit
+    minutes: float = 0.0  # stop after this long, the rate fallen by then; 0: no limit
     batch: int = 6  # pictures per step
     prompts: int = 8  # objects per picture
-    long_sides: tuple[int, ...] = (320, 384)  # the last one from `enlarge_at` of the steps on
-    enlarge_at: float = 0.7
+    long_sides: tuple[int, ...] = (288, 384)  # each step takes one of them; the model is used at the largest
     learning_rate: float = 1.2e-3
     weight_decay: float = 0.02
     warm_up: int = 100  # steps
-    decay_from: float = 0.3  # share of the steps after which the rate follows a cosine to 2 %
+    decay_from: float = 0.3  # share of the run after which the rate follows a cosine to 2 %
     clip: float = 1.0
     ema: float = 0.999
     freeze_norm: bool = False  # keep batch-norm statistics: for fine-tuning on few pictures
@@ -72,13 +73,29 @@ class TrainConfig:
             raise ConfigError("long_sides must be multiples of 16.")
 
 
-def read_config(path: Path, **overrides: Any) -> TrainConfig:
-    """Read a TOML file. Unknown keys are errors; relative paths start at the file; `overrides` win."""
+def read_stages(path: Path, schedule: str = "") -> list[TrainConfig]:
+    """The run that a TOML file describes and, before it, those it builds on: `init` may name another TOML file."""
+    config = read_config(path, schedule)
+    if config.init is None or config.init.suffix != ".toml":
+        return [config]
+    earlier = read_stages(config.init, schedule)
+    return [*earlier, dataclasses.replace(config, init=earlier[-1].out / WEIGHTS_FILE)]
+
+
+def read_config(path: Path, schedule: str = "", **overrides: Any) -> TrainConfig:
+    """Read a TOML file. Unknown keys are errors; relative paths start at the file.
+
+    `schedule` names one of the tables under `schedules`, whose settings replace those above: the same run for another
+    machine. `overrides` win over both.
+    """
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"Cannot read {path}: {error}") from error
-    values |= overrides
+    schedules = values.pop("schedules", {})
+    if schedule and schedule not in schedules:
+        raise ConfigError(f"{path} has no schedule {schedule!r}. It has: {', '.join(schedules) or 'none'}.")
+    values |= schedules.get(schedule, {}) | overrides
     base = path.resolve().parent
     for name in ("data", "validation"):
         values[name] = tuple(_source(entry, base) for entry in values.get(name, ()))

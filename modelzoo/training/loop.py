@@ -24,12 +24,13 @@ from modelzoo.model.compact_encoder import freeze_batch_norm, image_tensor
 from modelzoo.predictor import Predictor
 from modelzoo.training import clicks
 from modelzoo.training.batches import Batch, Corpus, batch_loader, cell_place, load_corpus
-from modelzoo.training.config import TrainConfig, as_json
+from modelzoo.training.config import WEIGHTS_FILE, TrainConfig, as_json
 from modelzoo.training.data import Record, Sample, load_sample
+from modelzoo.training.devices import Devices, join
 from modelzoo.training.evaluate import evaluate
 from modelzoo.training.losses import interactive_loss, true_iou
 
-STATE_FILE, WEIGHTS_FILE, RESULT_FILE, PROGRESS_FILE = "state.pt", "model.safetensors", "result.json", "progress.jsonl"
+STATE_FILE, RESULT_FILE, PROGRESS_FILE = "state.pt", "result.json", "progress.jsonl"
 Progress = Callable[[Mapping[str, Any]], None]
 
 
@@ -50,60 +51,74 @@ def train(config: TrainConfig, progress: Progress | None = None) -> dict[str, An
     """Train as the configuration says; go on where an earlier run in the same `out` stopped.
 
     Writes progress.jsonl, state.pt, model.safetensors (EMA weights) and result.json into `config.out`, calls
-    `progress` with every line of progress.jsonl, and returns what result.json holds.
+    `progress` with every line of progress.jsonl, and returns what result.json holds. Under `torchrun` the processes
+    share the work and the first one writes.
     """
     keep_freed_memory()
     torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
+    devices = join()
     config.out.mkdir(parents=True, exist_ok=True)
     corpus = load_corpus(config)
-    run = start_or_resume(config)
-    report = Reporter(config, progress)
+    run = start_or_resume(config, devices)
+    report = Reporter(config, progress if devices.first else None, writes=devices.first)
     images = {"training_images": len(corpus.training), "validation_images": len(corpus.validation)}
     report(run, "start", images)
     stopped, started = "steps", time.monotonic() - run.seconds
-    for batch in batch_loader(config, corpus, run.step):
-        figures = train_step(run, batch, config)
+    for batch in batch_loader(config, corpus, run.step, devices.rank, devices.world):
+        figures = train_step(run, batch, config, devices)
         run.step += 1
         run.seconds = time.monotonic() - started
         report.collect(figures)
         if run.step % config.report_every == 0:
             report(run, "step", report.averages())
-        if run.step % config.validation_every == 0:
+        if devices.first and run.step % config.validation_every == 0:
             validate(run, corpus, config, report)
-        if run.step % config.checkpoint_every == 0:
+        if devices.first and run.step % config.checkpoint_every == 0:
             save_run(run, config)
-        if config.minutes and run.seconds > config.minutes * 60:
-            stopped = "time"
+        reason = stop_reason(run, config)
+        if devices.agree(bool(reason)):
+            stopped = reason or "time"
             break
-        if config.patience and run.since_best >= config.patience:
-            stopped = "patience"
-            break
-    return finish(run, config, corpus, report, stopped)
+    result = finish(run, config, corpus, report, stopped) if devices.first else {}
+    devices.leave()
+    return result
 
 
-def train_step(run: Run, batch: Batch, config: TrainConfig) -> dict[str, float]:
+def stop_reason(run: Run, config: TrainConfig) -> str:
+    """Why the run should end before its last step, or nothing."""
+    if config.minutes and run.seconds > config.minutes * 60:
+        return "time"
+    if config.patience and run.since_best >= config.patience:
+        return "patience"
+    return ""
+
+
+def train_step(run: Run, batch: Batch, config: TrainConfig, devices: Devices) -> dict[str, float]:
     """One optimiser step: encode once, several rounds of prompts, one backward pass through the encoder.
 
     Each round back-propagates into detached copies of the maps, so only one decoder graph is alive at a time.
     """
-    model = run.model
+    model, batch = run.model, batch.to(devices.device)
     model.train()
     if config.freeze_norm:
         freeze_batch_norm(model)
     for group in run.optimiser.param_groups:
-        group["lr"] = config.learning_rate * rate_at(run.step, config)
-    maps = model.encoder(image_tensor(batch.pixels))
+        group["lr"] = config.learning_rate * rate_at(run, config)
+    with devices.autocast():
+        maps = model.encoder(image_tensor(batch.pixels).contiguous(memory_format=torch.channels_last))
     leaves = {name: tensor.detach().requires_grad_() for name, tensor in maps.items()}
     per_picture = len(batch.targets) // len(batch.pixels)
     points, labels = batch.points, batch.labels
     previous = torch.zeros_like(batch.targets)
-    random = np.random.default_rng([config.seed, run.step, 1])
+    random = np.random.default_rng([config.seed, run.step, 1, devices.rank])
     figures: dict[str, float] = {}
     run.optimiser.zero_grad(set_to_none=True)
     for round_number in range(batch.rounds):
         shared = {name: leaf.repeat_interleave(per_picture, 0) for name, leaf in leaves.items()}
-        logits, ious = model.decoder(shared, points, labels, previous)
+        with devices.autocast():
+            logits, ious = model.decoder(shared, points, labels, previous)
+        logits, ious = logits.float(), ious.float()
         several = (labels >= 0).sum(1) > 1
         loss = interactive_loss(logits, ious, batch.targets, several)
         (loss / batch.rounds).backward()
@@ -113,6 +128,7 @@ def train_step(run: Run, batch: Batch, config: TrainConfig) -> dict[str, float]:
             points, labels = add_corrections(points, labels, batch.targets, chosen, random)
             previous = chosen
     torch.autograd.backward(list(maps.values()), [leaf.grad for leaf in leaves.values()])
+    devices.average_gradients(model)
     torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
     run.optimiser.step()
     update_average(run.ema, model, min(config.ema, (run.step + 1) / (run.step + 10)))
@@ -130,7 +146,7 @@ def add_corrections(
     points: Tensor, labels: Tensor, targets: Tensor, chosen: Tensor, random: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
     """One more click for every object, where its mask is wrong; a place with label -1 where nothing is."""
-    wanted, found = (targets[:, 0] > 0.5).numpy(), (chosen[:, 0] > 0).numpy()
+    wanted, found = (targets[:, 0] > 0.5).cpu().numpy(), (chosen[:, 0] > 0).cpu().numpy()
     new_points, new_labels = torch.zeros(len(points), 1, 2), torch.full((len(points), 1), -1.0)
     for index in range(len(points)):
         rule: clicks.Rule = "centre" if random.random() < 0.6 else "uniform"
@@ -138,7 +154,7 @@ def add_corrections(
         if click is not None:
             new_points[index, 0] = torch.from_numpy(cell_place(click[0], click[1], random))
             new_labels[index, 0] = click[2]
-    return torch.cat([points, new_points], 1), torch.cat([labels, new_labels], 1)
+    return torch.cat([points, new_points.to(points)], 1), torch.cat([labels, new_labels.to(labels)], 1)
 
 
 def round_figures(number: int, rounds: int, loss: Tensor, chosen: Tensor, targets: Tensor) -> dict[str, float]:
@@ -150,12 +166,12 @@ def round_figures(number: int, rounds: int, loss: Tensor, chosen: Tensor, target
     return figures
 
 
-def rate_at(step: int, config: TrainConfig) -> float:
-    """Share of the learning rate: linear warm-up, level, then a cosine down to 2 %."""
-    warm = min(1.0, (step + 1) / max(1, config.warm_up))
-    begin = config.decay_from * config.steps
-    done = min(1.0, max(0.0, step - begin) / max(1.0, config.steps - begin))
-    return warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
+def rate_at(run: Run, config: TrainConfig) -> float:
+    """Share of the learning rate: linear warm-up, level, then a cosine down to 2 % at the last step or minute."""
+    warm = min(1.0, (run.step + 1) / max(1, config.warm_up))
+    done = max(run.step / config.steps, run.seconds / (config.minutes * 60) if config.minutes else 0.0)
+    falling = min(1.0, max(0.0, done - config.decay_from) / max(1e-9, 1 - config.decay_from))
+    return warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * falling)))
 
 
 def update_average(ema: Any, model: Any, keep: float) -> None:
@@ -169,19 +185,14 @@ def update_average(ema: Any, model: Any, keep: float) -> None:
                 tensor.copy_(current[name])
 
 
-def start_or_resume(config: TrainConfig) -> Run:
+def start_or_resume(config: TrainConfig, devices: Devices) -> Run:
     """A fresh run, or the one whose state lies in `config.out`."""
     if config.init is not None:
         model = load_checkpoint(config.init)
     else:
-        model = build(config.model, long_side=config.long_sides[-1])
-    decayed = [parameter for parameter in model.parameters() if parameter.ndim > 1]
-    plain = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
-    optimiser = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}],
-        lr=config.learning_rate,
-        betas=(0.9, 0.98),
-    )
+        model = build(config.model, long_side=max(config.long_sides))
+    model.to(devices.device, memory_format=torch.channels_last)
+    optimiser = optimiser_of(model, config)
     run = Run(model, copy.deepcopy(model).eval(), optimiser)
     if (config.out / STATE_FILE).exists():
         state = load_training_state(config.out / STATE_FILE)
@@ -191,6 +202,17 @@ def start_or_resume(config: TrainConfig) -> Run:
         run.step, run.seconds = state["step"], state["seconds"]
         run.best, run.since_best = state["best"], state["since_best"]
     return run
+
+
+def optimiser_of(model: Any, config: TrainConfig) -> torch.optim.Optimizer:
+    """AdamW; norms and biases do not decay."""
+    decayed = [parameter for parameter in model.parameters() if parameter.ndim > 1]
+    plain = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
+    return torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}],
+        lr=config.learning_rate,
+        betas=(0.9, 0.98),
+    )
 
 
 def save_run(run: Run, config: TrainConfig) -> None:
@@ -255,8 +277,9 @@ def finish(run: Run, config: TrainConfig, corpus: Corpus, report: Reporter, stop
 class Reporter:
     """Writes progress.jsonl and tells the caller; averages what lies between two reports."""
 
-    def __init__(self, config: TrainConfig, progress: Progress | None) -> None:
+    def __init__(self, config: TrainConfig, progress: Progress | None, writes: bool = True) -> None:
         self.path = config.out / PROGRESS_FILE
+        self.writes = writes
         self.steps = config.steps
         self.progress = progress
         self.collected: dict[str, list[float]] = {}
@@ -272,8 +295,9 @@ class Reporter:
 
     def __call__(self, run: Run, event: str, figures: Mapping[str, Any]) -> None:
         line = {"event": event, "step": run.step, "steps": self.steps, "seconds": round(run.seconds, 1)} | dict(figures)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        if self.writes:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
         if self.progress:
             self.progress(line)
 

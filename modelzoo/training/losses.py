@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 FOCAL_WEIGHT, DICE_WEIGHT = 20.0, 1.0
+IOU_WEIGHT = 3.0  # SAM uses 1; the masks' losses are larger here, and the gates of the stages stand on this head
 FOCAL_ALPHA, FOCAL_GAMMA = 0.25, 2.0
 
 
@@ -56,4 +57,4 @@ def interactive_loss(
     loss = loss + answered * losses[:, 0]
     error = (ious - true_iou(logits.detach(), target)).square()
     iou_loss = error[:, 1:].mean(1) + answered * error[:, 0]
-    return torch.mean(loss + iou_loss)
+    return torch.mean(loss + IOU_WEIGHT * iou_loss)

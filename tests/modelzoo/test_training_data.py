@@ -7,7 +7,7 @@ import pytest
 
 from modelzoo import rle
 from modelzoo.training.batches import Batches, covered_share, load_corpus
-from modelzoo.training.config import ConfigError, DataSource, TrainConfig, read_config
+from modelzoo.training.config import ConfigError, DataSource, TrainConfig, read_config, read_stages
 from modelzoo.training.data import DataError, load_sample, read_coco, read_sa1b, split_off
 from modelzoo.training.synthetic import scene as synthetic_scene
 from tests.modelzoo.scenes import scene, write_coco
@@ -81,6 +81,33 @@ def test_a_step_is_the_same_batch_whoever_makes_it(tmp_path):
     assert first.pixels.equal(second.pixels)
     assert first.points.equal(second.points)
     assert not Batches(config, load_corpus(config))[5].pixels.equal(first.pixels)
+
+
+def test_processes_share_the_size_and_the_rounds_of_a_step_but_not_its_pictures(tmp_path):
+    source = DataSource(write_coco(tmp_path / "set", count=6))
+    config = TrainConfig(out=tmp_path, data=(source,), batch=2, prompts=3, long_sides=(64,), steps=10)
+    batches = Batches(config, load_corpus(config), world=2)
+    first, second = batches[6], batches[7]
+    assert len(batches) == 20
+    assert (first.pixels.shape, first.rounds) == (second.pixels.shape, second.rounds)
+    assert not first.pixels.equal(second.pixels)
+
+
+def test_a_schedule_replaces_settings_and_an_unknown_one_is_refused(tmp_path):
+    file = tmp_path / "train.toml"
+    file.write_text('out = "run"\nsteps = 9\n[schedules.gpu]\nsteps = 70\n')
+    assert read_config(file).steps == 9
+    assert read_config(file, "gpu").steps == 70
+    with pytest.raises(ConfigError, match="It has: gpu"):
+        read_config(file, "tpu")
+
+
+def test_a_run_may_build_on_the_run_of_another_file(tmp_path):
+    (tmp_path / "first.toml").write_text('out = "one"\n')
+    (tmp_path / "second.toml").write_text('out = "two"\ninit = "first.toml"\n')
+    first, second = read_stages(tmp_path / "second.toml")
+    assert first.init is None
+    assert second.init == tmp_path / "one" / "model.safetensors"
 
 
 def test_cover_is_the_share_of_each_cell():
