@@ -46,8 +46,16 @@ class MaskView(APIView):
 
     @extend_schema(operation_id="masks_delete", responses={204: None})
     def delete(self, request: Request, mask_id: uuid.UUID) -> Response:
-        """Put the mask into the bin; it can be restored. Annotators, reviewers and leads."""
-        masks.mask_delete(mask=mask_for(request.user, mask_id, Role.ANNOTATOR), user=request.user)
+        """Put the mask into the bin; it can be restored. Annotators, reviewers and leads.
+
+        409 `mask_superseded` if it was corrected meanwhile, with the current mask as details.
+        """
+        mask = mask_for(request.user, mask_id, Role.ANNOTATOR)
+        try:
+            masks.mask_delete(mask=mask, user=request.user)
+        except Conflict as conflict:
+            _attach_current(conflict)
+            raise
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

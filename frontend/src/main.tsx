@@ -6,6 +6,8 @@ import "./ui/styles/base.css";
 import "./ui/styles/kit.css";
 import "./ui/styles/pages.css";
 import "./ui/styles/editor.css";
+import "./ui/styles/flow.css";
+import "./ui/styles/tools.css";
 
 const root = document.getElementById("root");
 if (!root) throw new Error("index.html has no #root.");

@@ -1,21 +1,14 @@
 import { screenPoint } from "../core/geometry";
 import { actualSize, fitImage } from "../core/viewport";
-import type { EditorSession, ToolId } from "./editorSession";
+import type { EditorSession } from "./editorSession";
+import { FLOW_COMMANDS } from "./flowCommands";
 import type { Command, Page } from "./registry";
+import { CURSOR_COMMANDS, PIXEL_COMMANDS, TOOL_COMMANDS } from "./toolCommands";
 
 const ZOOM_STEP = 1.25;
 const PAN_STEP = 60;
-const BRUSH_STEP = 1.2;
 
 const centre = (session: EditorSession) => screenPoint(session.canvas.width / 2, session.canvas.height / 2);
-
-const tool = (id: ToolId, label: string, keys: string[]): Command => ({
-  id: `tool.${id}`,
-  label,
-  group: "Tools",
-  keys,
-  run: (session) => session.setTool(id),
-});
 
 const candidate = (place: number): Command => ({
   id: `candidate.${place}`,
@@ -31,21 +24,26 @@ const pan = (id: string, label: string, key: string, dx: number, dy: number): Co
   label,
   group: "View",
   keys: [key],
+  repeats: true,
   run: (session) => session.pan(dx * PAN_STEP, dy * PAN_STEP),
 });
 
 const hasDraft = (session: EditorSession) => !session.drafting.empty;
 const hasSelection = (session: EditorSession) => session.selected !== null;
+/** Whether a tool is half-way through a gesture of several steps, such as an outline. */
+const midway = (session: EditorSession) => session.tool.state() !== "idle";
 
 /** Every command of the editor. The help page, the key handler and the buttons read this table. */
 export const COMMANDS: readonly Command[] = [
   {
     id: "mask.accept",
-    label: "Accept the mask",
+    label: "Accept the mask; close an outline",
     group: "Mask",
     keys: ["Enter", "N"],
-    enabled: hasDraft,
-    run: (session) => session.accept(),
+    enabled: (session) => hasDraft(session) || midway(session),
+    run: (session) => {
+      if (!session.tool.finish()) session.accept();
+    },
   },
   { id: "mask.cancel", label: "Cancel", group: "Mask", keys: ["Escape"], run: (session) => session.cancel() },
   {
@@ -53,14 +51,18 @@ export const COMMANDS: readonly Command[] = [
     label: "Undo",
     group: "Mask",
     keys: ["Ctrl+Z"],
-    enabled: (session) => session.history.undoLabel !== null,
-    run: (session) => session.undo(),
+    repeats: true,
+    enabled: (session) => session.history.undoLabel !== null || midway(session),
+    run: (session) => {
+      if (!session.tool.back()) session.undo();
+    },
   },
   {
     id: "mask.redo",
     label: "Redo",
     group: "Mask",
     keys: ["Ctrl+Shift+Z", "Ctrl+Y"],
+    repeats: true,
     enabled: (session) => session.history.redoLabel !== null,
     run: (session) => session.redo(),
   },
@@ -69,6 +71,7 @@ export const COMMANDS: readonly Command[] = [
     label: "Next candidate",
     group: "Mask",
     keys: ["Tab"],
+    repeats: true,
     enabled: (session) => session.drafting.candidates.length > 1,
     run: (session) => session.drafting.cycle(1),
   },
@@ -77,6 +80,7 @@ export const COMMANDS: readonly Command[] = [
     label: "Previous candidate",
     group: "Mask",
     keys: ["Shift+Tab"],
+    repeats: true,
     enabled: (session) => session.drafting.candidates.length > 1,
     run: (session) => session.drafting.cycle(-1),
   },
@@ -86,11 +90,16 @@ export const COMMANDS: readonly Command[] = [
   candidate(4),
   {
     id: "mask.delete",
-    label: "Delete the selected mask",
+    label: "Delete the selected masks; take back a corner",
     group: "Mask",
     keys: ["Delete", "Backspace"],
-    enabled: hasSelection,
-    run: (session) => session.selectedId && session.deleteMask(session.selectedId),
+    enabled: (session) => hasSelection(session) || midway(session),
+    run: (session) => {
+      if (session.tool.back()) return;
+      session.history.gesture("Delete masks", () => {
+        for (const item of session.selection) session.deleteMask(item.id);
+      });
+    },
   },
   {
     id: "mask.correct",
@@ -101,25 +110,9 @@ export const COMMANDS: readonly Command[] = [
     run: (session) => session.selectedId && session.correct(session.selectedId),
   },
 
-  tool("click", "Click: left adds, right removes", ["C"]),
-  tool("box", "Box", ["R"]),
-  tool("brush", "Brush", ["B"]),
-  tool("eraser", "Eraser", ["E"]),
-  tool("select", "Select a mask", ["V"]),
-  {
-    id: "brush.smaller",
-    label: "Smaller brush",
-    group: "Tools",
-    keys: ["["],
-    run: (session) => session.growBrush(1 / BRUSH_STEP),
-  },
-  {
-    id: "brush.larger",
-    label: "Larger brush",
-    group: "Tools",
-    keys: ["]"],
-    run: (session) => session.growBrush(BRUSH_STEP),
-  },
+  ...TOOL_COMMANDS,
+  ...PIXEL_COMMANDS,
+  ...CURSOR_COMMANDS,
 
   { id: "view.hide", label: "Hide or show all masks", group: "View", keys: ["H"], run: (s) => s.toggleAllHidden() },
   {
@@ -141,6 +134,7 @@ export const COMMANDS: readonly Command[] = [
     label: "Zoom in",
     group: "View",
     keys: ["+", "="],
+    repeats: true,
     run: (session) => session.zoom(centre(session), ZOOM_STEP),
   },
   {
@@ -148,12 +142,15 @@ export const COMMANDS: readonly Command[] = [
     label: "Zoom out",
     group: "View",
     keys: ["-"],
+    repeats: true,
     run: (session) => session.zoom(centre(session), 1 / ZOOM_STEP),
   },
-  pan("left", "Move left", "ArrowLeft", 1, 0),
-  pan("right", "Move right", "ArrowRight", -1, 0),
-  pan("up", "Move up", "ArrowUp", 0, 1),
-  pan("down", "Move down", "ArrowDown", 0, -1),
+  pan("left", "Look further left", "Ctrl+Shift+ArrowLeft", 1, 0),
+  pan("right", "Look further right", "Ctrl+Shift+ArrowRight", -1, 0),
+  pan("up", "Look further up", "Ctrl+Shift+ArrowUp", 0, 1),
+  pan("down", "Look further down", "Ctrl+Shift+ArrowDown", 0, -1),
+
+  ...FLOW_COMMANDS,
 
   {
     id: "image.submit",
@@ -200,6 +197,13 @@ export const COMMANDS: readonly Command[] = [
     group: "Help",
     keys: ["?", "F1"],
     run: (_session, page) => page.toggleHelp(),
+  },
+  {
+    id: "help.settings",
+    label: "Keys and ways of working",
+    group: "Help",
+    keys: ["Ctrl+,"],
+    run: (_session, page) => page.openSettings(),
   },
   {
     id: "help.panel",

@@ -48,6 +48,8 @@ export interface SessionOptions {
   readonly visits: VisitStore;
   readonly timings: Timings;
   readonly view: ViewState;
+  /** Knows when "submit and next" was pressed for the image before; null when it was not. */
+  readonly next: { finish(now: number): number | null };
 }
 
 const newId = () => uuidFrom(crypto.getRandomValues(new Uint8Array(16)));
@@ -95,6 +97,7 @@ export class EditorSession {
   ruler: { readonly from: ImagePoint; readonly to: ImagePoint } | null = null;
   /** When the last prompt was given, until its mask is painted. */
   promptedAt: number | null = null;
+  private opened = false;
   private touched = false;
   private secondsAtLastMask = 0;
   private readonly sync: MaskSync;
@@ -248,6 +251,11 @@ export class EditorSession {
     return Math.max(0, this.clock.seconds() - this.secondsAtLastMask);
   }
 
+  /** The id under which the server knows a mask. */
+  serverId(id: string): string {
+    return this.sync.serverId(id);
+  }
+
   get hidden(): ReadonlySet<string> {
     return this.layout.hidden;
   }
@@ -266,6 +274,21 @@ export class EditorSession {
     const ids = this.selectedId ? [this.selectedId, ...this.alsoSelected] : [];
     const current = new Set(this.store.visible());
     return ids.map((id) => this.store.mask(id)).filter((item): item is MaskItem => item !== null && current.has(item));
+  }
+
+  /** A frame was painted, in so many milliseconds: the times that people feel end here. */
+  painted(milliseconds: number, withPicture: boolean): void {
+    const { timings, next } = this.options;
+    const now = performance.now();
+    timings.paint.add(milliseconds);
+    if (this.promptedAt !== null && !this.drafting.busy) {
+      timings.promptToPainted.add(now - this.promptedAt);
+      this.promptedAt = null;
+    }
+    if (this.opened || !withPicture || this.readiness.state !== "ready" || !this.editable) return;
+    this.opened = true;
+    const since = next.finish(now);
+    if (since !== null) timings.nextImage.add(since);
   }
 
   touch(): void {

@@ -25,7 +25,7 @@ export const FLOW_COMMANDS: readonly Command[] = [
     id: "mask.lock",
     label: "Lock or unlock the selected mask",
     group: "Mask",
-    keys: ["L"],
+    keys: ["Shift+L"],
     enabled: selected,
     run: onSelected((session, id) => session.masks.setLocked([id], !session.layout.locked.has(id))),
   },
@@ -110,7 +110,7 @@ export const FLOW_COMMANDS: readonly Command[] = [
     id: "view.minimap",
     label: "Show or hide the overview",
     group: "View",
-    keys: ["Shift+M"],
+    keys: ["O"],
     run: ({ options: { view } }) => view.set({ minimap: !view.current.minimap }),
   },
   {

@@ -92,7 +92,7 @@ export class MaskActions {
     const item = session.store.mask(id);
     if (!item || !session.mayChange()) return null;
     if (!session.layout.locked.has(id)) return item;
-    session.notices.emit("This mask is locked. Unlock it (L) to change it.");
+    session.notices.emit("This mask is locked. Unlock it (Shift+L) to change it.");
     return null;
   }
 

@@ -1,18 +1,20 @@
 import { type Box, boxHeight, boxWidth, type Size } from "../core/geometry";
 import type { Rgb } from "../core/palette";
-import { type Patch, patchBox } from "../core/patch";
+import { EMPTY_PATCH, type Patch, patchBox } from "../core/patch";
 import { levelFor, patchAtLevel } from "../core/pyramid";
 import { drawImage } from "./imagePyramid";
 import { patchBitmap } from "./patchBitmap";
 
-/** Draws the image with a patch on it: the part in `around` (usually the patch's box) fits the canvas with a margin. */
+/**
+ * Draws the image with patches on it, each in its colour, the later over the earlier: the part in `around` (usually the
+ * patch's box) fits the canvas with a margin.
+ */
 export function paintThumbnail(
   canvas: HTMLCanvasElement,
   image: HTMLImageElement | null,
-  patch: Patch,
-  colour: Rgb,
+  patches: readonly (readonly [Patch, Rgb])[],
   imageSize: Size,
-  around: Box = patchBox(patch),
+  around: Box = patchBox(patches[0]?.[0] ?? EMPTY_PATCH),
 ): void {
   const context = canvas.getContext("2d");
   if (!context) return;
@@ -30,9 +32,11 @@ export function paintThumbnail(
     context.globalAlpha = 1;
   }
   const level = levelFor(scale);
-  const coarse = patchAtLevel(patch, level);
-  const bitmap = patchBitmap(coarse, { colour, fill: 0.6, rim: 1 });
-  if (!bitmap) return;
   const unit = scale * 2 ** level;
-  context.drawImage(bitmap, x + coarse.x * unit, y + coarse.y * unit, coarse.width * unit, coarse.height * unit);
+  for (const [patch, colour] of patches) {
+    const coarse = patchAtLevel(patch, level);
+    const bitmap = patchBitmap(coarse, { colour, fill: 0.6, rim: 1 });
+    if (!bitmap) continue;
+    context.drawImage(bitmap, x + coarse.x * unit, y + coarse.y * unit, coarse.width * unit, coarse.height * unit);
+  }
 }

@@ -1,57 +1,43 @@
-import { useEffect, useRef, useState } from "react";
-import { Link, useLocation } from "react-router";
+import { useQuery } from "@tanstack/react-query";
+import { useEffect, useState } from "react";
+import { Link } from "react-router";
 import { itemFromBody, itemFromRecord } from "../actions/records";
 import type { MaskRecord } from "../api/types";
 import type { JournalOp } from "../core/journal";
-import type { MaskItem } from "../core/maskStore";
-import { colourOf } from "../core/palette";
-import { uuidFrom } from "../core/uuid";
-import { paintThumbnail } from "../render/thumbnail";
+import { picture } from "./editor/pictures";
+import { imageQuery } from "./editor/prefetch";
+import { percent } from "./kit/format";
 import { Button, Dialog, Note } from "./kit/kit";
+import { MaskPicture, overlapOf } from "./MaskPicture";
 import { useJournalStatus, useWorkbench } from "./workbench";
 
 /** Operations that the server refused for good: the person decides, nothing disappears by itself. */
 export function ProblemsDialog({ onClose }: { onClose: () => void }) {
   const { problems } = useJournalStatus();
-  const { pathname } = useLocation();
-  const [decided, setDecided] = useState<number[]>([]);
-  const close = () => {
-    onClose();
-    // An open editor still shows what was decided against; everything of value is on disk, so it may start afresh.
-    if (decided.some((imageId) => pathname === `/images/${imageId}`)) window.location.reload();
-  };
   return (
-    <Dialog title="These need your decision" onClose={close}>
+    <Dialog title="These need your decision" wide onClose={onClose}>
       {problems.length === 0 && <Note tone="good">All settled.</Note>}
       <ul className="stack">
         {problems.map((op) => (
-          <Problem key={op.seq} op={op} onDecided={() => setDecided((ids) => [...ids, op.imageId])} />
+          <Problem key={op.seq} op={op} />
         ))}
       </ul>
       <div className="dialog__actions">
-        <Button onClick={close}>Done</Button>
+        <Button onClick={onClose}>Done</Button>
       </div>
     </Dialog>
   );
 }
 
-function Problem({ op, onDecided }: { op: JournalOp; onDecided: () => void }) {
+function Problem({ op }: { op: JournalOp }) {
   const { journal } = useWorkbench();
+  const image = useImage(op.imageId);
   const [mine] = useState(() => (op.body ? itemFromBody(op.maskId, op.body, "you") : null));
   const [theirs] = useState(() => (isMask(op.problem?.current) ? itemFromRecord(op.problem.current) : null));
   const conflict = op.problem?.kind === "conflict";
-  const keepMine = async () => {
-    const id = uuidFrom(crypto.getRandomValues(new Uint8Array(16)));
-    // Mine corrects what is current now; where that was deleted, mine becomes a mask of its own.
-    const body = { ...op.body, parent: theirs?.id ?? null };
-    await journal.add({ imageId: op.imageId, maskId: id, kind: "put", body });
-    await journal.discard(op.seq);
-    onDecided();
-  };
-  const giveUp = async () => {
-    await journal.discard(op.seq);
-    onDecided();
-  };
+  const versions = conflict && op.kind === "put";
+  // The server took nothing of it under this id: the same mask goes again, on top of theirs or beside it.
+  const send = (parent: string | null) => void journal.resend(op.seq, { body: { ...op.body, parent } });
   return (
     <li className="card card--pad stack stack--small">
       <div>
@@ -60,41 +46,74 @@ function Problem({ op, onDecided }: { op: JournalOp; onDecided: () => void }) {
           <Link to={`/images/${op.imageId}`}>Open the image</Link>
         </p>
       </div>
-      <div className="row">
-        {mine && <Version label="Yours" item={mine} />}
-        {theirs && <Version label={theirs.createdBy || "On the server"} item={theirs} />}
+      <div className="compare">
+        {mine && (
+          <figure>
+            <MaskPicture image={image} item={mine} against={theirs} label="Your version" />
+            <figcaption>
+              <b>Yours</b>
+              {mine.category && ` · ${mine.category}`}
+            </figcaption>
+          </figure>
+        )}
+        {theirs && (
+          <figure>
+            <MaskPicture image={image} item={theirs} against={mine} label={`The version of ${theirs.createdBy}`} />
+            <figcaption>
+              <b>{theirs.createdBy || "On the server"}</b>
+              {theirs.category && ` · ${theirs.category}`}
+            </figcaption>
+          </figure>
+        )}
       </div>
+      {mine && theirs && (
+        <p className="muted small">
+          {percent(overlapOf(mine, theirs))} in common (IoU). Orange is what only that version has.
+        </p>
+      )}
       <div className="row">
-        {conflict && op.kind === "put" && (
-          <Button size="small" look="primary" onClick={() => void keepMine()}>
-            Keep my version
+        {versions && (
+          <Button size="small" look="primary" onClick={() => send(theirs?.id ?? null)}>
+            Keep mine
           </Button>
         )}
-        <Button size="small" onClick={() => void giveUp()}>
-          {conflict ? "Keep the server's version" : "Give this change up"}
+        {conflict && op.kind === "delete" && theirs && (
+          <Button size="small" look="danger" onClick={() => void journal.resend(op.seq, { maskId: theirs.id })}>
+            Delete it all the same
+          </Button>
+        )}
+        <Button size="small" onClick={() => void journal.discard(op.seq)}>
+          {!conflict ? "Give this change up" : theirs ? "Keep theirs" : "Leave it as it is there"}
         </Button>
+        {versions && theirs && (
+          <Button size="small" onClick={() => send(null)}>
+            Keep both
+          </Button>
+        )}
       </div>
     </li>
   );
 }
 
-function isMask(value: unknown): value is MaskRecord {
-  return typeof value === "object" && value !== null && "segmentation" in value && "id" in value;
+/** The picture behind the masks; without it the shapes are compared alone. */
+function useImage(id: number): HTMLImageElement | null {
+  const record = useQuery(imageQuery(id));
+  const url = record.data?.file_url;
+  const [image, setImage] = useState<HTMLImageElement | null>(null);
+  useEffect(() => {
+    let wanted = true;
+    if (url)
+      void picture(url).then(
+        (loaded) => wanted && setImage(loaded),
+        () => undefined,
+      );
+    return () => {
+      wanted = false;
+    };
+  }, [url]);
+  return image;
 }
 
-function Version({ label, item }: { label: string; item: MaskItem }) {
-  const canvas = useRef<HTMLCanvasElement>(null);
-  useEffect(() => {
-    const [height, width] = item.segmentation.size;
-    if (canvas.current) paintThumbnail(canvas.current, null, item.patch, colourOf(item.id), { width, height });
-  }, [item]);
-  return (
-    <figure className="version">
-      <canvas ref={canvas} width={200} height={150} role="img" aria-label={`Mask: ${label}`} />
-      <figcaption className="small">
-        {label}
-        {item.category && `: ${item.category}`}
-      </figcaption>
-    </figure>
-  );
+function isMask(value: unknown): value is MaskRecord {
+  return typeof value === "object" && value !== null && "segmentation" in value && "id" in value;
 }

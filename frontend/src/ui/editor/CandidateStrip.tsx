@@ -72,7 +72,7 @@ interface ThumbnailProps {
 function Thumbnail({ image, patch, around, size }: ThumbnailProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
   useEffect(() => {
-    if (canvas.current) paintThumbnail(canvas.current, image, patch, DRAFT_COLOUR, size, around);
+    if (canvas.current) paintThumbnail(canvas.current, image, [[patch, DRAFT_COLOUR]], size, around);
   }, [image, patch, around, size]);
   return <canvas ref={canvas} width={168} height={124} aria-hidden />;
 }

@@ -1,6 +1,9 @@
 import { useEffect, useRef } from "react";
 import type { EditorSession } from "../../actions/editorSession";
+import { isPlain } from "../../core/viewSettings";
 import { type Layers, Painter } from "../../render/painter";
+import { Announcer } from "./Announcer";
+import { FILTER_ID } from "./PictureFilter";
 import { attachPointer } from "./pointer";
 import { sceneOf } from "./scene";
 import { useEditor } from "./useEditor";
@@ -8,13 +11,13 @@ import { useEditor } from "./useEditor";
 interface CanvasHostProps {
   session: EditorSession;
   image: HTMLImageElement | null;
-  onPainted: (milliseconds: number) => void;
 }
 
 /** Three stacked canvases: the picture, the saved masks, and what follows the pointer. React only mounts them. */
-export function CanvasHost({ session, image, onPainted }: CanvasHostProps) {
+export function CanvasHost({ session, image }: CanvasHostProps) {
   const host = useRef<HTMLDivElement>(null);
   const cursor = useEditor(session, (state) => (state.editable ? state.tool.cursor : "default"));
+  const plain = useEditor(session, (state) => isPlain(state.options.view.current.look));
   const picture = useRef(image);
   const painter = useRef<Painter | null>(null);
   picture.current = image;
@@ -26,7 +29,7 @@ export function CanvasHost({ session, image, onPainted }: CanvasHostProps) {
     const paint = new Painter(
       layers,
       () => sceneOf(session, picture.current),
-      () => onPainted(paint.lastPaint),
+      () => session.painted(paint.lastPaint, picture.current !== null),
     );
     painter.current = paint;
     const off = session.changed.on(() => paint.request());
@@ -43,23 +46,24 @@ export function CanvasHost({ session, image, onPainted }: CanvasHostProps) {
       off();
       paint.close();
     };
-  }, [session, onPainted]);
+  }, [session]);
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: a picture that has arrived is a reason to paint
   useEffect(() => painter.current?.request(), [image]);
 
   return (
     <div ref={host} className="stage__canvases">
-      <canvas data-layer="image" />
+      <canvas data-layer="image" style={plain ? undefined : { filter: `url(#${FILTER_ID})` }} />
       <canvas data-layer="masks" />
       {/* biome-ignore lint/a11y/noInteractiveElementToNoninteractiveRole: it takes keys and pointer as an application does */}
       <canvas
         data-layer="overlay"
         tabIndex={0}
         role="application"
-        aria-label="Image. Click to add to a mask, right click to remove. Press question mark for all keys."
+        aria-label="Picture. Arrow keys move a crosshair, Space clicks there, Enter accepts. Question mark shows all keys."
         data-cursor={cursor}
       />
+      <Announcer session={session} />
     </div>
   );
 }

@@ -1,15 +1,21 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { useEffect, useMemo, useState } from "react";
 import { useNavigate } from "react-router";
 import type { EditorSession } from "../../actions/editorSession";
 import type { Page } from "../../actions/registry";
 import type { Dataset } from "../../api/types";
+import { earlier, later } from "../../core/trail";
 import { useToast } from "../kit/toast";
+import { trailOf } from "../lastWork";
 import { useWorkbench } from "../workbench";
 import { CandidateStrip } from "./CandidateStrip";
 import { CanvasHost } from "./CanvasHost";
 import { HelpDialog, SkipDialog } from "./dialogs";
+import { HistoryDialog } from "./HistoryDialog";
 import { MaskList } from "./MaskList";
+import { Minimap, ScaleBar } from "./Minimap";
+import { Nudge } from "./Nudge";
+import { PictureFilter } from "./PictureFilter";
 import { picture } from "./pictures";
 import { prefetch } from "./prefetch";
 import { StageBanner, StageHint } from "./StageBanner";
@@ -19,16 +25,22 @@ import { TopBar } from "./TopBar";
 import { useEditor } from "./useEditor";
 import { useFinish } from "./useFinish";
 import { useKeys } from "./useKeys";
+import { ViewPanel } from "./ViewPanel";
 
-type Overlay = "none" | "help" | "skip";
+type Overlay = "none" | "help" | "skip" | "history";
+
+/** A crash costs at most this much of the active time that was counted. */
+const KEEP_EVERY = 5000;
 
 export function Editor({ session, dataset }: { session: EditorSession; dataset: Dataset }) {
   const navigate = useNavigate();
   const [overlay, setOverlay] = useState<Overlay>("none");
   const [panel, setPanel] = useState(false);
   const [list, setList] = useState(false);
+  const [viewing, setViewing] = useState(false);
   const { image, failed } = usePicture(session.options.image.file_url);
-  const lastPaint = useRef(0);
+  const look = useEditor(session, (state) => state.options.view.current.look);
+  const selected = useEditor(session, (state) => state.selected);
   const finish = useFinish(session, dataset);
   usePresence(session);
   useNotices(session);
@@ -41,13 +53,18 @@ export function Editor({ session, dataset }: { session: EditorSession; dataset: 
       leave: () => navigate(`/datasets/${dataset.id}`),
       toggleHelp: () => setOverlay((shown) => (shown === "help" ? "none" : "help")),
       togglePanel: () => setPanel((shown) => !shown),
+      toggleView: () => setViewing((shown) => !shown),
+      history: () => setOverlay("history"),
+      along: (step) => {
+        const trail = trailOf(dataset.id);
+        const image = step < 0 ? earlier(trail) : later(trail);
+        if (image !== null) navigate(`/images/${image}`);
+        else session.notices.emit(step < 0 ? "This is the first image you opened." : "There is no later image.");
+      },
     }),
-    [finish.submit, navigate, dataset.id],
+    [finish.submit, navigate, dataset.id, session],
   );
   useKeys(session, page);
-  const painted = useCallback((milliseconds: number) => {
-    lastPaint.current = milliseconds;
-  }, []);
 
   return (
     <main
@@ -61,13 +78,27 @@ export function Editor({ session, dataset }: { session: EditorSession; dataset: 
       <TopBar session={session} dataset={dataset} page={page} busy={finish.busy} openList={() => setList(true)} />
       <ToolRail session={session} page={page} />
       <div className="stage">
-        <CanvasHost session={session} image={image} onPainted={painted} />
+        <PictureFilter look={look} />
+        <CanvasHost session={session} image={image} />
         <StageBanner session={session} dataset={dataset} saving={finish.saving} pictureFailed={failed} />
         <StageHint session={session} />
         <CandidateStrip session={session} image={image} />
-        {panel && <TimesPanel session={session} lastPaint={() => lastPaint.current} />}
+        <Nudge session={session} />
+        <ScaleBar session={session} />
+        <Minimap session={session} image={image} />
+        {viewing && <ViewPanel session={session} onClose={() => setViewing(false)} />}
+        {panel && <TimesPanel session={session} />}
       </div>
-      <MaskList session={session} image={image} open={list} onClose={() => setList(false)} />
+      <MaskList
+        session={session}
+        image={image}
+        open={list}
+        onClose={() => setList(false)}
+        onHistory={() => setOverlay("history")}
+      />
+      {overlay === "history" && selected && (
+        <HistoryDialog session={session} image={image} item={selected} onClose={() => setOverlay("none")} />
+      )}
       {overlay === "help" && <HelpDialog onClose={() => setOverlay("none")} />}
       {overlay === "skip" && (
         <SkipDialog
@@ -103,14 +134,16 @@ function usePicture(url: string): { image: HTMLImageElement | null; failed: bool
 function usePresence(session: EditorSession): void {
   const { database, journal } = useWorkbench();
   useEffect(() => {
-    const visibility = () => session.clock.setHidden(document.hidden);
+    const visibility = () => session.setHidden(document.hidden);
     const leaving = (event: BeforeUnloadEvent) => {
       if (!database.durable && journal.status().waiting > 0) event.preventDefault();
     };
+    const keep = setInterval(() => session.keepVisit(), KEEP_EVERY);
     document.addEventListener("visibilitychange", visibility);
     window.addEventListener("beforeunload", leaving);
     session.clock.activity();
     return () => {
+      clearInterval(keep);
       document.removeEventListener("visibilitychange", visibility);
       window.removeEventListener("beforeunload", leaving);
     };

@@ -10,6 +10,7 @@ import { useUser } from "../session";
 import { usePageTitle } from "../usePageTitle";
 import { useWorkbench } from "../workbench";
 import { Editor } from "./Editor";
+import { nextOpening } from "./nextOpening";
 import { imageQuery, masksQuery } from "./prefetch";
 
 /** Loads what an editor needs and mounts a fresh one for every image. */
@@ -82,6 +83,7 @@ function WithSession({ image, masks, dataset, task }: WithSessionProps) {
         visits,
         timings: workbench.timings,
         view: workbench.view,
+        next: nextOpening,
       });
       setSession(opened);
       rememberWork(loaded.image);

@@ -51,7 +51,7 @@ export function MaskDetail({ session, item, onHistory }: DetailProps) {
         <Tool
           icon={locked ? Lock : LockOpen}
           label={locked ? "Unlock" : "Lock"}
-          stroke="L"
+          stroke="Shift+L"
           run={() => masks.setLocked([item.id], !locked)}
         />
         <Tool icon={ArrowUp} label="Move up" stroke="Ctrl+↑" run={() => masks.move(item.id, 1)} />

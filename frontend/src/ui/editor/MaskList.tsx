@@ -71,7 +71,11 @@ function ProposalBar({ session }: { session: EditorSession }) {
   );
 }
 
-function Rows({ session, image, current }: Pick<MaskListProps, "session" | "image"> & { current: readonly MaskItem[] }) {
+function Rows({
+  session,
+  image,
+  current,
+}: Pick<MaskListProps, "session" | "image"> & { current: readonly MaskItem[] }) {
   const masks = useEditor(session, (state) => state.store.current.masks);
   const hidden = useEditor(session, (state) => state.layout.hidden);
   const locked = useEditor(session, (state) => state.layout.locked);
@@ -209,7 +213,7 @@ function Bin({ session, image, deleted }: BinProps) {
 function MaskThumbnail({ session, image, item, colour }: Pick<MaskRowProps, "session" | "image" | "item" | "colour">) {
   const canvas = useRef<HTMLCanvasElement>(null);
   useEffect(() => {
-    if (canvas.current) paintThumbnail(canvas.current, image, item.patch, colour, session.size);
+    if (canvas.current) paintThumbnail(canvas.current, image, [[item.patch, colour]], session.size);
   }, [image, item.patch, colour, session]);
   return <canvas ref={canvas} width={96} height={80} aria-hidden />;
 }

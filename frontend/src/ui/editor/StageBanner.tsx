@@ -1,8 +1,9 @@
-import { CircleAlert, CloudUpload, LoaderCircle, Lock } from "lucide-react";
+import { CircleAlert, CloudOff, CloudUpload, LoaderCircle, Lock, LockOpen, type LucideIcon } from "lucide-react";
+import type { ReactNode } from "react";
 import { Link } from "react-router";
 import type { EditorSession } from "../../actions/editorSession";
 import type { Dataset } from "../../api/types";
-import { buttonClass } from "../kit/kit";
+import { Button, buttonClass } from "../kit/kit";
 import { useJournalStatus } from "../workbench";
 import { useEditor } from "./useEditor";
 
@@ -17,55 +18,76 @@ interface BannerProps {
 export function StageBanner({ session, dataset, saving, pictureFailed }: BannerProps) {
   const hold = useEditor(session, (state) => state.flow.hold);
   const readiness = useEditor(session, (state) => state.readiness);
+  const connected = useEditor(session, (state) => state.live.connected);
   const journal = useJournalStatus();
+  const offline = !connected || (journal.offline && journal.waiting > 0);
   if (pictureFailed) {
     return (
-      <div className="stage__banner" role="alert">
-        <CircleAlert size={17} aria-hidden />
+      <Banner icon={CircleAlert} alert>
         The picture could not be loaded. Reload the page to try again.
-      </div>
+      </Banner>
     );
   }
   if (saving) {
     return (
-      <div className="stage__banner" role="status">
-        <CloudUpload size={17} aria-hidden />
-        {journal.offline
+      <Banner icon={CloudUpload}>
+        {offline
           ? "The server cannot be reached. Your masks are kept here; the image is submitted when it is back."
           : "Saving the last masks"}
-      </div>
+      </Banner>
     );
   }
-  if (hold.kind === "reading") {
+  if (offline) {
     return (
-      <div className="stage__banner" role="status">
-        <Lock size={17} aria-hidden />
+      <Banner icon={CloudOff} tone="warn">
+        Offline. Go on working: everything is kept here and sent when the server is back.
+      </Banner>
+    );
+  }
+  if (hold.kind === "reading" || hold.kind === "free") {
+    return (
+      <Banner icon={hold.kind === "free" ? LockOpen : Lock}>
         {hold.message}
+        {hold.kind === "free" && (
+          <Button size="small" onClick={() => void session.flow.claim()}>
+            Take it up
+          </Button>
+        )}
         {dataset.role !== "viewer" && (
           <Link className={buttonClass(undefined, "small")} to={`/datasets/${dataset.id}/label`}>
             Another image
           </Link>
         )}
-      </div>
+      </Banner>
     );
   }
   if (readiness.state === "failed") {
     return (
-      <div className="stage__banner" role="alert">
-        <CircleAlert size={17} aria-hidden />
+      <Banner icon={CircleAlert} alert>
         {readiness.message} The brush works without the model.
-      </div>
+      </Banner>
     );
   }
   if (readiness.state === "pending") {
-    return (
-      <div className="stage__banner" role="status">
-        <LoaderCircle size={17} className="spinner" aria-hidden />
-        {readiness.message}
-      </div>
-    );
+    return <Banner icon={LoaderCircle}>{readiness.message}</Banner>;
   }
   return null;
+}
+
+interface BoxProps {
+  icon: LucideIcon;
+  alert?: boolean;
+  tone?: "warn";
+  children: ReactNode;
+}
+
+function Banner({ icon: Icon, alert, tone, children }: BoxProps) {
+  return (
+    <div className={tone ? `stage__banner stage__banner--${tone}` : "stage__banner"} role={alert ? "alert" : "status"}>
+      <Icon size={17} className={Icon === LoaderCircle ? "spinner" : undefined} aria-hidden />
+      {children}
+    </div>
+  );
 }
 
 /** Tells newcomers how to begin, until the first mask. */

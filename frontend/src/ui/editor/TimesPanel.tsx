@@ -1,43 +1,67 @@
 import { useEffect, useState } from "react";
 import type { EditorSession } from "../../actions/editorSession";
+import type { Latency, Timings } from "../../core/latency";
 import { Button } from "../kit/kit";
 import { setDecodePlace } from "../workbench";
 
-const milliseconds = (value: number | null | undefined): string => (value == null ? "–" : `${value.toFixed(1)} ms`);
+const ROWS: [string, keyof Timings][] = [
+  ["decode", "decode"],
+  ["prompt to painted", "promptToPainted"],
+  ["frame", "paint"],
+  ["embedding wait", "embeddingWait"],
+  ["accept to saved", "save"],
+  ["next image", "nextImage"],
+];
 
-/** Measured times, hidden until asked for: what the annotator feels, in numbers. */
-export function TimesPanel({ session, lastPaint }: { session: EditorSession; lastPaint: () => number }) {
+const milliseconds = (value: number | undefined): string => (value === undefined ? "–" : value.toFixed(1));
+
+/** Measured times, hidden until asked for: what the annotator feels, in milliseconds. */
+export function TimesPanel({ session }: { session: EditorSession }) {
   const [, tick] = useState(0);
   useEffect(() => {
     const timer = setInterval(() => tick((count) => count + 1), 500);
     return () => clearInterval(timer);
   }, []);
-  const decodes = session.decodes.summary();
-  const { segmenter } = session.options;
+  const { segmenter, timings } = session.options;
   const elsewhere = segmenter.place === "server" ? "browser" : "server";
   return (
     <section className="panel" aria-label="Measured times">
-      <dl>
-        <dt>decoder</dt>
-        <dd>{segmenter.place}</dd>
-        <dt>decodes</dt>
-        <dd>{decodes?.count ?? 0}</dd>
-        <dt>p50</dt>
-        <dd>{milliseconds(decodes?.p50)}</dd>
-        <dt>p95</dt>
-        <dd>{milliseconds(decodes?.p95)}</dd>
-        <dt>paint</dt>
-        <dd>{milliseconds(lastPaint())}</dd>
-        <dt>clickable after</dt>
-        <dd>{milliseconds(session.readyAfter)}</dd>
-        <dt>threads</dt>
-        <dd>{window.crossOriginIsolated ? "yes" : "no"}</dd>
-        <dt>active</dt>
-        <dd>{session.clock.seconds().toFixed(0)} s</dd>
-      </dl>
+      <table>
+        <caption className="sr-only">Milliseconds</caption>
+        <thead>
+          <tr>
+            <th scope="col">ms</th>
+            <th scope="col">n</th>
+            <th scope="col">p50</th>
+            <th scope="col">p95</th>
+          </tr>
+        </thead>
+        <tbody>
+          {ROWS.map(([label, name]) => (
+            <Row key={name} label={label} name={name} latency={timings[name]} />
+          ))}
+        </tbody>
+      </table>
+      <p>
+        decoder in the {segmenter.place}, threads {window.crossOriginIsolated ? "on" : "off"}
+        <br />
+        active {session.clock.seconds().toFixed(0)} s, on this mask {session.secondsOnMask.toFixed(0)} s
+      </p>
       <Button size="small" onClick={() => setDecodePlace(elsewhere)}>
         Decode {elsewhere === "server" ? "on the server" : "in the browser"}
       </Button>
     </section>
+  );
+}
+
+function Row({ label, name, latency }: { label: string; name: string; latency: Latency }) {
+  const summary = latency.summary();
+  return (
+    <tr data-times={name}>
+      <th scope="row">{label}</th>
+      <td>{summary?.count ?? 0}</td>
+      <td>{milliseconds(summary?.p50)}</td>
+      <td>{milliseconds(summary?.p95)}</td>
+    </tr>
   );
 }

@@ -1,4 +1,14 @@
-import { ArrowLeft, Ban, CircleHelp, EllipsisVertical, ListTree, SendHorizontal, SkipForward } from "lucide-react";
+import {
+  ArrowLeft,
+  Ban,
+  ChevronLeft,
+  CircleHelp,
+  EllipsisVertical,
+  ListTree,
+  SendHorizontal,
+  SkipForward,
+  SlidersHorizontal,
+} from "lucide-react";
 import { DropdownMenu } from "radix-ui";
 import { Link } from "react-router";
 import type { EditorSession } from "../../actions/editorSession";
@@ -18,8 +28,7 @@ interface TopBarProps {
 export function TopBar({ session, dataset, page, busy, openList }: TopBarProps) {
   const { image } = session.options;
   const editable = useEditor(session, (state) => state.editable);
-  const document = useEditor(session, (state) => state.store.current);
-  const masks = [...document.masks.values()].filter((item) => item.status === "accepted" || item.status === "proposed");
+  const masks = useEditor(session, (state) => state.layout.listed());
   const { progress } = dataset;
   return (
     <header className="editor__top">
@@ -38,13 +47,33 @@ export function TopBar({ session, dataset, page, busy, openList }: TopBarProps) 
           {image.width} × {image.height}
           {image.credit && ` · ${image.credit}`}
         </span>
-        <span className="wide-only">
+        <span className="wide-only editor__progress">
           <Badge>
             {progress.submitted} / {dataset.image_count} done
           </Badge>
+          <progress
+            className="bar"
+            aria-label="Progress through the dataset"
+            max={Math.max(1, dataset.image_count)}
+            value={progress.submitted}
+          />
         </span>
       </div>
       <span className="wide-only row">
+        <IconButton
+          icon={SlidersHorizontal}
+          look="quiet"
+          label="Picture and view"
+          stroke="I"
+          onClick={() => page.toggleView()}
+        />
+        <IconButton
+          icon={ChevronLeft}
+          look="quiet"
+          label="Back to the image before"
+          stroke="Ctrl+←"
+          onClick={() => page.along(-1)}
+        />
         <Button look="quiet" icon={SkipForward} disabled={!editable || busy} onClick={() => page.skip()}>
           Skip
         </Button>
@@ -95,6 +124,14 @@ function MoreMenu({ page, editable }: { page: Page; editable: boolean }) {
           <DropdownMenu.Item className="menu__item" disabled={!editable} onSelect={() => page.skip()}>
             <SkipForward size={16} aria-hidden />
             Skip
+          </DropdownMenu.Item>
+          <DropdownMenu.Item className="menu__item" onSelect={() => page.along(-1)}>
+            <ChevronLeft size={16} aria-hidden />
+            Back to the image before
+          </DropdownMenu.Item>
+          <DropdownMenu.Item className="menu__item" onSelect={() => page.toggleView()}>
+            <SlidersHorizontal size={16} aria-hidden />
+            Picture and view
           </DropdownMenu.Item>
           <DropdownMenu.Item className="menu__item" onSelect={() => page.toggleHelp()}>
             <CircleHelp size={16} aria-hidden />

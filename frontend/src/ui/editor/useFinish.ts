@@ -1,21 +1,27 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { useCallback, useRef, useState } from "react";
+import { useCallback, useEffect, useRef, useState } from "react";
 import { useNavigate } from "react-router";
 import type { EditorSession } from "../../actions/editorSession";
-import { messageOf } from "../../api/client";
+import { ApiError, messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
 import type { Dataset } from "../../api/types";
 import { useToast } from "../kit/toast";
 import { forgetWork } from "../lastWork";
 import { useWorkbench } from "../workbench";
+import { nextOpening } from "./nextOpening";
+
+type Answer = "done" | "nothing_left";
 
 interface Finish {
   readonly busy: boolean;
-  /** Waiting for masks to reach the server before the image counts as done. */
+  /** Waiting for the server before the image counts as done. */
   readonly saving: boolean;
-  submit(answer: "done" | "nothing_left"): Promise<void>;
+  submit(answer: Answer): Promise<void>;
   skip(reason: string): Promise<void>;
 }
+
+const FIRST_PAUSE = 1000;
+const LONGEST_PAUSE = 10_000;
 
 /** Ends the work on an image and opens the next: first every mask must be on the server. */
 export function useFinish(session: EditorSession, dataset: Dataset): Finish {
@@ -26,29 +32,56 @@ export function useFinish(session: EditorSession, dataset: Dataset): Finish {
   const [busy, setBusy] = useState(false);
   const [saving, setSaving] = useState(false);
   const running = useRef(false);
+  const left = useRef(false);
   const imageId = session.options.image.id;
+  useEffect(() => {
+    left.current = false;
+    return () => {
+      left.current = true;
+    };
+  }, []);
 
   const next = useCallback(async () => {
     await session.forgetDraft();
     forgetWork(imageId);
     void queries.invalidateQueries({ queryKey: ["dataset", dataset.id] });
     const task = await api.nextTask(dataset.id);
+    if (left.current) return;
     if (task) navigate(`/images/${task.image.id}`, { state: { task } });
     else navigate(`/datasets/${dataset.id}/label`);
   }, [session, imageId, dataset.id, navigate, queries]);
+
+  /** Again and again while the server cannot be reached and the image is still open: both requests may come twice. */
+  const insist = useCallback(async (work: () => Promise<void>) => {
+    for (let pause = FIRST_PAUSE; ; pause = Math.min(LONGEST_PAUSE, pause * 1.5)) {
+      try {
+        return await work();
+      } catch (error) {
+        const away = error instanceof ApiError && (error.offline || error.status >= 500);
+        if (!away || left.current) throw error;
+        setSaving(true);
+        await new Promise((resolve) => setTimeout(resolve, pause));
+      }
+    }
+  }, []);
 
   const run = useCallback(
     async (work: () => Promise<void>) => {
       if (running.current) return;
       running.current = true;
       setBusy(true);
+      nextOpening.start(performance.now());
       try {
         journal.wake();
         setSaving(journal.pendingOf(imageId).length > 0);
         await journal.settled(imageId);
-        setSaving(false);
-        await work();
-        await next();
+        if (left.current) return;
+        if (journal.problemsOf(imageId).length > 0) {
+          toast("A mask of this image needs your decision first: see below the list of masks.");
+          return;
+        }
+        await insist(work);
+        await insist(next);
       } catch (error) {
         toast(messageOf(error));
       } finally {
@@ -57,14 +90,14 @@ export function useFinish(session: EditorSession, dataset: Dataset): Finish {
         setSaving(false);
       }
     },
-    [journal, imageId, next, toast],
+    [journal, imageId, insist, next, toast],
   );
 
   const submit = useCallback(
-    async (answer: "done" | "nothing_left") => {
+    async (answer: Answer) => {
       const refusal = whyNot(session, answer);
       if (refusal) return toast(refusal);
-      await run(() => session.flow.submit(session.clock.seconds(), answer));
+      await run(() => session.flow.submit(answer));
     },
     [session, run, toast],
   );
@@ -73,9 +106,9 @@ export function useFinish(session: EditorSession, dataset: Dataset): Finish {
 }
 
 /** An answer that would say something untrue is questioned. */
-function whyNot(session: EditorSession, answer: "done" | "nothing_left"): string | null {
+function whyNot(session: EditorSession, answer: Answer): string | null {
   if (!session.drafting.empty) return "There is a mask in the making: accept it (Enter) or cancel it (Esc) first.";
-  if (answer === "done" && session.store.visible().length === 0) {
+  if (answer === "done" && session.layout.listed().length === 0) {
     return "There are no masks yet. Choose “Nothing to mask here” if that is right, or skip the image.";
   }
   return null;

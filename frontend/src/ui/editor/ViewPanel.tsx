@@ -1,0 +1,145 @@
+import { RotateCcw, X } from "lucide-react";
+import { useId } from "react";
+import type { EditorSession } from "../../actions/editorSession";
+import { type Channel, isPlain } from "../../core/viewSettings";
+import { Button, IconButton } from "../kit/kit";
+import { useEditor } from "./useEditor";
+
+const CHANNELS: [Channel, string][] = [
+  ["colour", "Colour"],
+  ["red", "R"],
+  ["green", "G"],
+  ["blue", "B"],
+  ["grey", "Grey"],
+];
+
+/** How the picture is shown. Nothing here changes what is saved, or what the model sees. */
+export function ViewPanel({ session, onClose }: { session: EditorSession; onClose: () => void }) {
+  const { view } = session.options;
+  const settings = useEditor(session, (state) => state.options.view.current);
+  const { look } = settings;
+  return (
+    <section className="view-panel" aria-label="Picture and view">
+      <div className="view-panel__head">
+        <h2>Picture</h2>
+        <Button size="small" look="quiet" icon={RotateCcw} disabled={isPlain(look)} onClick={() => view.resetLook()}>
+          Reset
+        </Button>
+        <IconButton icon={X} size="small" look="quiet" label="Close" onClick={onClose} />
+      </div>
+      <Slider
+        label="Brightness"
+        low={-1}
+        high={1}
+        value={look.brightness}
+        set={(brightness) => view.setLook({ brightness })}
+      />
+      <Slider label="Contrast" low={0} high={4} value={look.contrast} set={(contrast) => view.setLook({ contrast })} />
+      <Slider label="Gamma" low={0.2} high={5} value={look.gamma} set={(gamma) => view.setLook({ gamma })} />
+      <fieldset className="view-panel__channels">
+        <legend className="sr-only">Channel</legend>
+        {CHANNELS.map(([channel, label]) => (
+          <Button
+            key={channel}
+            size="small"
+            aria-pressed={look.channel === channel}
+            onClick={() => view.setLook({ channel })}
+          >
+            {label}
+          </Button>
+        ))}
+        <Button size="small" aria-pressed={look.invert} onClick={() => view.setLook({ invert: !look.invert })}>
+          Invert
+        </Button>
+      </fieldset>
+      <h2>View</h2>
+      <Check label="Overview in the corner" on={settings.minimap} set={(minimap) => view.set({ minimap })} />
+      <Check label="A word after 30 s on a mask" on={settings.nudge} set={(nudge) => view.set({ nudge })} />
+      <div className="view-panel__line">
+        <NumberField
+          label="Grid every"
+          unit="px"
+          value={settings.grid || null}
+          set={(grid) => view.set({ grid: grid === null ? 0 : Math.min(10_000, Math.round(grid)) })}
+        />
+      </div>
+      <div className="view-panel__line">
+        <NumberField label="One pixel is" value={settings.pixelSize} set={(pixelSize) => view.set({ pixelSize })} />
+        <input
+          className="input view-panel__unit"
+          aria-label="Unit of length"
+          maxLength={12}
+          value={settings.unit}
+          onChange={(event) => view.set({ unit: event.target.value })}
+        />
+      </div>
+    </section>
+  );
+}
+
+interface SliderProps {
+  label: string;
+  low: number;
+  high: number;
+  value: number;
+  set: (value: number) => void;
+}
+
+function Slider({ label, low, high, value, set }: SliderProps) {
+  const id = useId();
+  return (
+    <div className="view-panel__slider">
+      <label htmlFor={id}>{label}</label>
+      <input
+        id={id}
+        type="range"
+        min={low}
+        max={high}
+        step={0.05}
+        value={value}
+        onChange={(event) => set(Number(event.target.value))}
+      />
+      <output htmlFor={id}>{value.toFixed(2)}</output>
+    </div>
+  );
+}
+
+function Check({ label, on, set }: { label: string; on: boolean; set: (on: boolean) => void }) {
+  return (
+    <label className="view-panel__check">
+      <input type="checkbox" checked={on} onChange={(event) => set(event.target.checked)} />
+      {label}
+    </label>
+  );
+}
+
+interface NumberProps {
+  label: string;
+  unit?: string;
+  /** Null: the field is empty. */
+  value: number | null;
+  set: (value: number | null) => void;
+}
+
+function NumberField({ label, unit, value, set }: NumberProps) {
+  const id = useId();
+  return (
+    <>
+      <label htmlFor={id}>{label}</label>
+      <input
+        id={id}
+        className="input view-panel__number"
+        type="number"
+        min={0}
+        step="any"
+        placeholder="off"
+        value={value ?? ""}
+        onChange={(event) => {
+          const typed = Number(event.target.value);
+          set(Number.isFinite(typed) && typed > 0 ? typed : null);
+        }}
+      />
+      {unit && <span className="muted">{unit}</span>}
+    </>
+  );
+}
