@@ -13,8 +13,9 @@ import torch
 
 from benchmarks.measure import Row
 from modelzoo import rle
+from modelzoo.catalogue import SHIPPED
 from modelzoo.checkpoint import load_checkpoint
-from modelzoo.commands.common import DEFAULT_MODEL, WEIGHTS, weights_path
+from modelzoo.commands.common import DEFAULT_MODEL, weights_path
 from modelzoo.predictor import Predictor
 from modelzoo.training import clicks
 from modelzoo.training.batches import read_source
@@ -30,7 +31,7 @@ FIGURES = ("miou_1", "miou_1_oracle", "miou_3", "miou_5", "miou_box")
 def rows() -> list[Row]:
     """Mean IoU per set and figure; the box row carries the filled box for comparison."""
     torch.set_num_threads(1)  # at full size numpy does most of the work; a second torch thread only gets in its way
-    config = read_config(WEIGHTS / f"{DEFAULT_MODEL}.toml")
+    config = read_config(SHIPPED / f"{DEFAULT_MODEL}.toml")
     folders = sorted({source.path.parent for source in config.data if source.path.parent.is_dir()})
     seen = {
         record.image_path

@@ -1,4 +1,7 @@
-"""Command line: python -m modelzoo list | segment | evaluate | train | export. Each is a file of modelzoo/commands."""
+"""Command line: python -m modelzoo list | fetch | segment | evaluate | train | export.
+
+Each is a file of modelzoo/commands.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,12 @@ import sys
 from collections.abc import Sequence
 
 from modelzoo.checkpoint import CheckpointError
-from modelzoo.commands import evaluate, export, list_models, segment, train
+from modelzoo.commands import evaluate, export, fetch, list_models, segment, train
+from modelzoo.fetching import FetchError
 from modelzoo.training.config import ConfigError
 from modelzoo.training.data import DataError
 
-COMMANDS = (list_models, segment, evaluate, train, export)
+COMMANDS = (list_models, fetch, segment, evaluate, train, export)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FileNotFoundError as error:
         print(f"There is no file {error.filename}.", file=sys.stderr)
         return 2
-    except (CheckpointError, ConfigError, DataError) as error:
+    except (CheckpointError, FetchError, ConfigError, DataError) as error:
         print(error, file=sys.stderr)
         return 2
     return 0

@@ -22,7 +22,8 @@ from typing import Any, BinaryIO, Literal
 import torch
 from safetensors import SafetensorError, safe_open
 
-MOST_BYTES = 4 * 1024**3  # ViT-H in float32 is 2.6 GB
+from modelzoo.catalogue import MOST_BYTES
+
 MOST_INDEX_BYTES = 4 * 1024**2  # names, shapes and places of the tensors; ViT-H needs 0.1 MB
 MOST_MEMBERS = 10_000
 MOST_WIDTH, MOST_DEPTH = 16_384, 256  # of a network that a file describes; ViT-H has 5120 and 32

@@ -1,4 +1,4 @@
-"""What several commands share: where the shipped weights lie, and how a model is named."""
+"""What several commands share: how a model is named."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from modelzoo.catalogue import CATALOGUE, find_weights
 from modelzoo.checkpoint import CheckpointError, load_checkpoint
 
 DEFAULT_MODEL = "anymask_compact"
-WEIGHTS = Path(__file__).parents[1] / "weights"
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -17,14 +17,12 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def weights_path(name: str) -> Path:
-    """A file given by path, or the shipped weights of that name. CheckpointError when there is neither."""
-    path = Path(name)
-    if path.suffix in (".safetensors", ".pth") and path.is_file():
-        return path
-    shipped = WEIGHTS / f"{name}.safetensors"
-    if shipped.is_file():
-        return shipped
-    raise CheckpointError(f"There are no weights called {name!r} here. `python -m modelzoo list` shows what there is.")
+    """A file given by path, or the shipped or fetched weights of that name. CheckpointError when there are none."""
+    path = find_weights(name)
+    if path is None:
+        hint = f"`python -m modelzoo fetch {name}` brings them." if name in CATALOGUE else "`list` shows what there is."
+        raise CheckpointError(f"There are no weights called {name!r} here. {hint}")
+    return path
 
 
 def load(name: str) -> Any:

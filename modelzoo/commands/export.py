@@ -17,12 +17,13 @@ def add(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    from modelzoo.checkpoint import read_metadata, save_checkpoint
+    from modelzoo.checkpoint import save_checkpoint
     from modelzoo.export import check_agreement, export_decoder
+    from modelzoo.weight_files import WeightFile
 
     source = weights_path(options.model)
     model = load(options.model)
-    about = read_metadata(source).get("metadata", {}) if source.suffix == ".safetensors" else {}
+    about = (WeightFile(source).header or {}).get("metadata", {})
     weights, decoder = (options.out / f"{model.variant}.{suffix}" for suffix in ("safetensors", "decoder.onnx"))
     digest = save_checkpoint(model, weights, about, half=True)
     print(f"{weights}  {weights.stat().st_size / 1e6:.2f} MB  sha256 {digest}")

@@ -22,12 +22,6 @@ def weights(tmp_path_factory):
     return str(path)
 
 
-def test_list_names_every_model(capsys):
-    assert main(["list"]) == 0
-    shown = capsys.readouterr().out
-    assert all(name in shown for name in ("anymask_compact", "sam_vit_b", "sam_vit_l", "sam_vit_h"))
-
-
 def test_evaluate_writes_every_promised_figure(tmp_path, weights):
     folder = write_coco(tmp_path / "set", count=2)
     report = tmp_path / "report.json"
