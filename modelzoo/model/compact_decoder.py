@@ -169,8 +169,8 @@ class CompactDecoder(nn.Module):
             (nearness * negative).amax(1),
             box_map(centres[:, 0], points, labels),
             torch.tanh(previous.flatten(1) / LOGIT_SCALE),
-            self.affinity_gain * (alike * positive).amax(1),
-            self.affinity_gain * (alike * negative).amax(1),
+            self.affinity_gain * (alike * positive).amax(1).clamp(min=0),
+            self.affinity_gain * (alike * negative).amax(1).clamp(min=0),
         ]
         return torch.stack(rows, dim=1).reshape(prompts, PROMPT_MAPS, height, width)
 

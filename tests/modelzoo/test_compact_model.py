@@ -71,6 +71,24 @@ def test_prompts_decoded_together_equal_prompts_decoded_alone(predictor):
             torch.testing.assert_close(score[0], scores[index], atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("grad", [True, False])
+def test_padding_means_nothing(predictor, grad):
+    """Training lays prompts of several kinds side by side and pads; a browser sends as many points as there are."""
+    decoder = predictor.model.decoder
+    features = predictor.encode(scene(0)[0]).tensors
+    features = {name: torch.from_numpy(tensor)[None].float() for name, tensor in features.items()}
+    points, labels = torch.tensor([[[40.0, 30.0], [80.0, 60.0]]]), torch.tensor([[1.0, 1.0]])
+    height, width = features["fine"].shape[-2:]
+    previous = torch.zeros(1, 1, height, width)
+    with torch.set_grad_enabled(grad):
+        alone, score = decoder(features, points, labels, previous)
+        padded = torch.cat([torch.tensor([[[7.0, 9.0]]]), points, torch.zeros(1, 3, 2)], 1)
+        kinds = torch.tensor([[-1.0, 1.0, 1.0, -1.0, -1.0, -1.0]])
+        among, among_score = decoder(features, padded, kinds, previous)
+    assert torch.allclose(alone, among, atol=1e-4)
+    assert torch.allclose(score, among_score, atol=1e-5)
+
+
 def test_a_stored_embedding_answers_as_the_fresh_one(predictor):
     image, _ = scene()
     fresh = predictor.encode(image)
