@@ -13,7 +13,7 @@ describe("the look of the picture", () => {
   it("is the identity when plain, and its mirror when inverted", () => {
     const plain = transferTable(PLAIN_LOOK);
     expect([plain[0], plain.at(-1)]).toEqual([0, 1]);
-    plain.forEach((value, at) => expect(value).toBeCloseTo(at / 63, 3));
+    for (const [at, value] of plain.entries()) expect(value).toBeCloseTo(at / 63, 3);
     expect(transferTable({ ...PLAIN_LOOK, invert: true })).toEqual(plain.map((v) => Math.round((1 - v) * 1e4) / 1e4));
   });
 

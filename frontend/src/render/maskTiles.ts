@@ -38,9 +38,7 @@ export class MaskTiles {
     for (const tile of this.tiles.values()) {
       const side = TILE << tile.level;
       const [left, top] = [tile.column * side, tile.row * side];
-      tile.stale ||= dirty.some(
-        (box) => box.x0 < left + side && box.x1 > left && box.y0 < top + side && box.y1 > top,
-      );
+      tile.stale ||= dirty.some((box) => box.x0 < left + side && box.x1 > left && box.y0 < top + side && box.y1 > top);
     }
     return true;
   }

@@ -51,22 +51,18 @@ export class OverlayDrawing {
 }
 
 function drawShape(context: CanvasRenderingContext2D, view: Viewport, shape: OverlayShape): void {
-  const { canvas } = context;
-  switch (shape.kind) {
-    case "box":
-      return drawBox(context, view, shape.box, css(DRAFT_COLOUR), [6, 4]);
-    case "circle":
-      return drawRing(context, toScreen(view, shape.at), shape.radius * view.scale);
-    case "crosshair":
-      return drawCrosshair(context, toScreen(view, shape.at), canvas);
-    case "line":
-    case "outline": {
-      const closed = shape.kind === "outline";
-      const points = shape.points.map((point) => toScreen(view, point));
-      twoTone(context, shape.removes ? REMOVE : css(DRAFT_COLOUR), [], () => trace(context, points, closed));
-      if (closed) {
-        for (const corner of shape.corners) drawCorner(context, toScreen(view, corner));
-      }
+  if (shape.kind === "box") {
+    drawBox(context, view, shape.box, css(DRAFT_COLOUR), [6, 4]);
+  } else if (shape.kind === "circle") {
+    drawRing(context, toScreen(view, shape.at), shape.radius * view.scale);
+  } else if (shape.kind === "crosshair") {
+    drawCrosshair(context, toScreen(view, shape.at), context.canvas);
+  } else {
+    const closed = shape.kind === "outline";
+    const points = shape.points.map((point) => toScreen(view, point));
+    twoTone(context, shape.removes ? REMOVE : css(DRAFT_COLOUR), [], () => trace(context, points, closed));
+    if (closed) {
+      for (const corner of shape.corners) drawCorner(context, toScreen(view, corner));
     }
   }
 }
