@@ -1,4 +1,5 @@
 import { clamp, type ImagePoint, imagePoint, isInside, screenPoint } from "../core/geometry";
+import { worksByClicks } from "../core/preferences";
 import { toImage, toScreen } from "../core/viewport";
 import type { ToolPointer } from "../tools/tool";
 import type { EditorSession } from "./editorSession";
@@ -71,7 +72,7 @@ export class KeyCursor {
     } else {
       session.tool.down(pointer);
       // By clicks alone a brush paints lines from press to press; it is not held down.
-      if (session.tool.holds && !session.preferences.current.clickOnly) this.pressed = button;
+      if (session.tool.holds && !worksByClicks(session.preferences.current)) this.pressed = button;
       else session.tool.up(pointer);
     }
     session.touch();

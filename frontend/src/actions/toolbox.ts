@@ -1,4 +1,5 @@
 import { fillPolygon } from "../core/polygon";
+import { worksByClicks } from "../core/preferences";
 import { createBoxTool } from "../tools/boxTool";
 import { createBrushTool } from "../tools/brushTool";
 import { createClickTool } from "../tools/clickTool";
@@ -71,7 +72,7 @@ function toolContext(session: EditorSession): ToolContext {
     brushRadius: () => session.brushRadius,
     removing: () => session.removing,
     outlineUse: () => (session.removing ? "remove" : session.outlineUse),
-    clickOnly: () => preferences.current.clickOnly,
+    clickOnly: () => worksByClicks(preferences.current),
     drafting: () => !drafting.empty,
     repaint: () => session.touch(),
   };

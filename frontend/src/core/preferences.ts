@@ -95,3 +95,6 @@ export class PreferenceStore {
     this.changed.emit(this.preferences);
   }
 }
+
+/** Whether tools have to do without a button that is held down. */
+export const worksByClicks = (preferences: Preferences): boolean => preferences.clickOnly || preferences.dwell !== null;

@@ -18,8 +18,10 @@ import { Nudge } from "./Nudge";
 import { PictureFilter } from "./PictureFilter";
 import { picture } from "./pictures";
 import { prefetch } from "./prefetch";
+import { SettingsDialog } from "./SettingsDialog";
 import { StageBanner, StageHint } from "./StageBanner";
 import { TimesPanel } from "./TimesPanel";
+import { ToolOptions } from "./ToolOptions";
 import { ToolRail } from "./ToolRail";
 import { TopBar } from "./TopBar";
 import { useEditor } from "./useEditor";
@@ -27,7 +29,7 @@ import { useFinish } from "./useFinish";
 import { useKeys } from "./useKeys";
 import { ViewPanel } from "./ViewPanel";
 
-type Overlay = "none" | "help" | "skip" | "history";
+type Overlay = "none" | "help" | "skip" | "history" | "settings";
 
 /** A crash costs at most this much of the active time that was counted. */
 const KEEP_EVERY = 5000;
@@ -41,6 +43,7 @@ export function Editor({ session, dataset }: { session: EditorSession; dataset: 
   const { image, failed } = usePicture(session.options.image.file_url);
   const look = useEditor(session, (state) => state.options.view.current.look);
   const selected = useEditor(session, (state) => state.selected);
+  const large = useEditor(session, (state) => state.preferences.current.largeTargets);
   const finish = useFinish(session, dataset);
   usePresence(session);
   useNotices(session);
@@ -51,6 +54,7 @@ export function Editor({ session, dataset }: { session: EditorSession; dataset: 
       submit: (answer) => void finish.submit(answer),
       skip: () => setOverlay("skip"),
       leave: () => navigate(`/datasets/${dataset.id}`),
+      openSettings: () => setOverlay("settings"),
       toggleHelp: () => setOverlay((shown) => (shown === "help" ? "none" : "help")),
       togglePanel: () => setPanel((shown) => !shown),
       toggleView: () => setViewing((shown) => !shown),
@@ -68,7 +72,7 @@ export function Editor({ session, dataset }: { session: EditorSession; dataset: 
 
   return (
     <main
-      className="editor"
+      className={large ? "editor editor--large" : "editor"}
       id="content"
       // A clicked button must not take the focus from the picture: Enter and Space are wanted there.
       onMouseDown={(event) => {
@@ -82,6 +86,7 @@ export function Editor({ session, dataset }: { session: EditorSession; dataset: 
         <CanvasHost session={session} image={image} />
         <StageBanner session={session} dataset={dataset} saving={finish.saving} pictureFailed={failed} />
         <StageHint session={session} />
+        <ToolOptions session={session} />
         <CandidateStrip session={session} image={image} />
         <Nudge session={session} />
         <ScaleBar session={session} />
@@ -99,7 +104,8 @@ export function Editor({ session, dataset }: { session: EditorSession; dataset: 
       {overlay === "history" && selected && (
         <HistoryDialog session={session} image={image} item={selected} onClose={() => setOverlay("none")} />
       )}
-      {overlay === "help" && <HelpDialog onClose={() => setOverlay("none")} />}
+      {overlay === "help" && <HelpDialog session={session} page={page} onClose={() => setOverlay("none")} />}
+      {overlay === "settings" && <SettingsDialog session={session} onClose={() => setOverlay("none")} />}
       {overlay === "skip" && (
         <SkipDialog
           onClose={() => setOverlay("none")}

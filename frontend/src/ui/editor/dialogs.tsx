@@ -1,18 +1,32 @@
 import { type FormEvent, useState } from "react";
 import { COMMANDS } from "../../actions/commands";
-import type { CommandGroup } from "../../actions/registry";
+import type { EditorSession } from "../../actions/editorSession";
+import { strokeLabel } from "../../actions/keymap";
+import { type CommandGroup, keysOf, type Page } from "../../actions/registry";
 import { Button, Dialog, Field } from "../kit/kit";
+import { useEditor } from "./useEditor";
 
-const GROUPS: CommandGroup[] = ["Mask", "Tools", "Image", "View", "Help"];
+export const GROUPS: readonly CommandGroup[] = ["Mask", "Tools", "Pixels", "Image", "View", "Crosshair", "Help"];
 const POINTER: [string, string[]][] = [
   ["Add to the mask", ["click"]],
   ["Remove from the mask", ["right click", "Alt + click"]],
+  ["Straight line with the brush", ["Shift + click"]],
+  ["Close an outline", ["double click"]],
+  ["Select one more mask", ["Shift + click"]],
+  ["Size of the brush", ["Ctrl + wheel", "Alt + wheel"]],
   ["Zoom", ["wheel", "pinch"]],
   ["Move the picture", ["middle button", "Space + drag"]],
 ];
 
-/** Every command with its keys, straight from the command table. */
-export function HelpDialog({ onClose }: { onClose: () => void }) {
+interface HelpProps {
+  session: EditorSession;
+  page: Page;
+  onClose: () => void;
+}
+
+/** Every command with its keys, straight from the command table, as this person has them. */
+export function HelpDialog({ session, page, onClose }: HelpProps) {
+  const preferences = useEditor(session, (state) => state.preferences.current);
   return (
     <Dialog title="Keys" wide onClose={onClose}>
       <div className="keys">
@@ -22,6 +36,7 @@ export function HelpDialog({ onClose }: { onClose: () => void }) {
             {POINTER.map(([label, keys]) => (
               <KeyLine key={label} label={label} keys={keys} />
             ))}
+            <KeyLine label="Next part of the page" keys={["F6"]} />
           </ul>
         </section>
         {GROUPS.map((group) => (
@@ -29,11 +44,14 @@ export function HelpDialog({ onClose }: { onClose: () => void }) {
             <h3>{group}</h3>
             <ul>
               {COMMANDS.filter((command) => command.group === group).map((command) => (
-                <KeyLine key={command.id} label={command.label} keys={command.keys} />
+                <KeyLine key={command.id} label={command.label} keys={keysOf(command, preferences).map(strokeLabel)} />
               ))}
             </ul>
           </section>
         ))}
+      </div>
+      <div className="dialog__actions">
+        <Button onClick={() => page.openSettings()}>Change keys</Button>
       </div>
     </Dialog>
   );

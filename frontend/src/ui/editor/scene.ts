@@ -1,7 +1,8 @@
 import type { EditorSession } from "../../actions/editorSession";
+import type { Proposal } from "../../actions/proposals";
 import { promptsOf } from "../../core/draft";
 import type { MaskItem } from "../../core/maskStore";
-import { MASK_COLOURS } from "../../core/palette";
+import { DRAFT_COLOUR, MASK_COLOURS } from "../../core/palette";
 import { distanceText } from "../../core/viewSettings";
 import type { Scene, SceneMask } from "../../render/scene";
 
@@ -11,7 +12,8 @@ export function sceneOf(session: EditorSession, image: HTMLImageElement | null):
   const { draft } = store;
   const { points, labels, box } = promptsOf(draft.steps);
   const made = drafting.patch;
-  const shown = made ?? drafting.hovered;
+  const shown = made ?? drafting.hovered ?? session.proposals.hovered?.candidate.patch ?? null;
+  const crosshair = session.cursor.at;
   const settings = session.options.view.current;
   const { ruler } = session;
   return {
@@ -23,7 +25,7 @@ export function sceneOf(session: EditorSession, image: HTMLImageElement | null):
     points: points.map((point, at) => ({ x: point.x, y: point.y, label: labels[at] ?? 1 })),
     box,
     stroke: session.strokePreview && { ...session.strokePreview, radius: session.brushRadius },
-    shapes: session.tool.overlay(),
+    shapes: crosshair ? [...session.tool.overlay(), { kind: "crosshair", at: crosshair }] : session.tool.overlay(),
     grid: settings.grid,
     ruler: ruler && {
       ...ruler,
@@ -33,6 +35,7 @@ export function sceneOf(session: EditorSession, image: HTMLImageElement | null):
 }
 
 const NO_MASKS: readonly SceneMask[] = [];
+const NO_PROPOSALS: readonly Proposal[] = [];
 const known = new WeakMap<EditorSession, { readonly of: readonly unknown[]; readonly masks: readonly SceneMask[] }>();
 
 /** The masks to be painted; the same array while nothing that decides about them has changed. */
@@ -42,15 +45,23 @@ function sceneMasks(session: EditorSession): readonly SceneMask[] {
   const { maskStyle } = session.preferences.current;
   // What is being corrected is shown by its draft.
   const { parent } = store.draft;
-  const of = [layout.listed(), layout.hidden, selectedId, alsoSelected, maskStyle, parent];
+  const proposals = session.toolId === "proposals" ? session.proposals.visible() : NO_PROPOSALS;
+  const of = [layout.listed(), layout.hidden, selectedId, alsoSelected, maskStyle, parent, proposals];
   const before = known.get(session);
   if (before?.of.every((value, at) => value === of[at])) return before.masks;
   const masks = layout
     .listed()
     .filter((item) => !layout.hidden.has(item.id) && item.id !== parent)
-    .map((item) => sceneMask(session, item));
+    .map((item) => sceneMask(session, item))
+    .concat(proposals.map(sceneProposal));
   known.set(session, { of, masks });
   return masks;
+}
+
+/** Not yet a mask: an outline in the colour of what is in the making. */
+function sceneProposal({ id, candidate }: Proposal): SceneMask {
+  const look = { colour: DRAFT_COLOUR, pattern: 0, outlined: true, selected: false };
+  return { id: `proposal ${id}`, patch: candidate.patch, ...look };
 }
 
 function sceneMask(session: EditorSession, item: MaskItem): SceneMask {

@@ -1,15 +1,15 @@
 import { useEffect } from "react";
 import { COMMANDS } from "../../actions/commands";
 import type { EditorSession } from "../../actions/editorSession";
-import { strokeName } from "../../actions/keymap";
-import { type Page, strokeTable } from "../../actions/registry";
-
-const TABLE = strokeTable(COMMANDS);
+import { strokeNames } from "../../actions/keymap";
+import { type Command, type Page, strokeTable } from "../../actions/registry";
+import type { Preferences } from "../../core/preferences";
 
 /** Strokes that belong to the focused control when one has the focus. */
 const CONTROL_STROKES = new Set([
   "Enter",
   "Space",
+  "Shift+Space",
   "Tab",
   "Shift+Tab",
   "ArrowLeft",
@@ -18,27 +18,60 @@ const CONTROL_STROKES = new Set([
   "ArrowDown",
 ]);
 
+/** Where F6 and Shift+F6 go, in turn: no key that the picture uses can keep anybody from leaving it. */
+const REGIONS = [
+  ".editor__top :is(a, button):enabled, .editor__top a",
+  ".editor__rail button:enabled",
+  "canvas[data-layer=overlay]",
+  ".strip button:enabled",
+  ".editor__side :is(button, input):enabled",
+];
+
+const tables = new WeakMap<Preferences, ReadonlyMap<string, Command>>();
+
+function commandOf(preferences: Preferences, event: KeyboardEvent): [string, Command] | null {
+  const table = tables.get(preferences) ?? strokeTable(COMMANDS, preferences);
+  tables.set(preferences, table);
+  for (const stroke of strokeNames(event)) {
+    const command = table.get(stroke);
+    if (command) return [stroke, command];
+  }
+  return null;
+}
+
 /** Runs commands by key while the editor is open; typing in a field or a dialog is left alone. */
 export function useKeys(session: EditorSession, page: Page): void {
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       session.clock.activity();
       const target = event.target as HTMLElement;
-      if (target.closest("input, textarea, select, [role=menu]") || document.querySelector("dialog[open]")) return;
-      const stroke = strokeName(event);
-      const onControl = target.closest("button, a, summary") !== null;
-      if (onControl && CONTROL_STROKES.has(stroke)) return;
-      const command = TABLE.get(stroke);
-      if (!command) return;
+      if (event.key === "F6") return nextRegion(event);
+      if (target.closest("input:not([type=range]), textarea, select, [role=menu], [role=listbox]")) return;
+      if (document.querySelector("dialog[open]")) return;
+      const found = commandOf(session.preferences.current, event);
+      if (!found) return;
+      const [stroke, command] = found;
+      if (CONTROL_STROKES.has(stroke) && target.closest("button, a, summary, input, [role=dialog]")) return;
       if (command.enabled && !command.enabled(session)) {
         // The browser's own meaning of these would surprise: leaving the page, saving it, undoing in a field.
         if (stroke.startsWith("Ctrl+")) event.preventDefault();
         return;
       }
       event.preventDefault();
-      command.run(session, page);
+      if (!event.repeat || command.repeats) command.run(session, page);
     };
     window.addEventListener("keydown", onKey);
     return () => window.removeEventListener("keydown", onKey);
   }, [session, page]);
+}
+
+function nextRegion(event: KeyboardEvent): void {
+  event.preventDefault();
+  const places = REGIONS.map((selector) => document.querySelector<HTMLElement>(selector)).filter(
+    (place) => place !== null && place.offsetParent !== null,
+  );
+  const current = REGIONS.findIndex((selector) => (event.target as HTMLElement).matches(selector));
+  const here = places.findIndex((place) => place?.matches(REGIONS[current] ?? "none"));
+  const step = event.shiftKey ? -1 : 1;
+  places[(here + step + places.length) % places.length]?.focus();
 }
