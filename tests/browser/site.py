@@ -40,7 +40,8 @@ class Site:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith(("ANYMASK_", "DATABASE_", "DJANGO_"))}
+        foreign = ("ANYMASK_", "DATABASE_", "DJANGO_")
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(foreign) or k == "ANYMASK_FRONTEND"}
         self.environment = {
             **inherited,
             "ANYMASK_DATA": str(folder / "data"),

@@ -3,7 +3,7 @@ import type { ChangesAnswer, ImageRecord, Task, User } from "../api/types";
 import { ActiveClock } from "../core/clock";
 import { EMPTY_DRAFT, isEmptyDraft } from "../core/draft";
 import { Emitter } from "../core/emitter";
-import { clamp, type ImagePoint, type ScreenPoint, type Size } from "../core/geometry";
+import { clamp, type ImagePoint } from "../core/geometry";
 import { History } from "../core/history";
 import type { Journal } from "../core/journal";
 import type { Timings } from "../core/latency";
@@ -12,7 +12,7 @@ import { type MaskItem, MaskStore } from "../core/maskStore";
 import { patchBox, type StrokePoint } from "../core/patch";
 import type { PreferenceStore } from "../core/preferences";
 import { uuidFrom } from "../core/uuid";
-import { fitImage, panBy, resized, type Viewport, zoomAt, zoomToBox } from "../core/viewport";
+import { zoomToBox } from "../core/viewport";
 import type { Readiness, Segmenter } from "../segmenter/segmenter";
 import type { DraftStore, Visit, VisitStore } from "../storage/database";
 import { preferencesOf } from "../storage/preferences";
@@ -26,6 +26,8 @@ import { MaskSync } from "./maskSync";
 import { PixelWork } from "./pixelWork";
 import { Proposals } from "./proposals";
 import { draftFromItem, firstMasks } from "./records";
+import { Selection } from "./selection";
+import { Surface } from "./surface";
 import { TaskFlow } from "./taskFlow";
 import { createTools, type ToolId } from "./toolbox";
 import type { ViewState } from "./viewState";
@@ -61,8 +63,7 @@ const BRUSH_LARGEST = 400;
  * One image being worked on: all editor state outside React. Components subscribe to `changed` and read the fields;
  * commands and tools call the methods.
  */
-export class EditorSession {
-  readonly changed = new Emitter<void>();
+export class EditorSession extends Surface {
   /** Sentences for the person; also read out by screen readers. */
   readonly notices = new Emitter<string>();
   readonly store = new MaskStore();
@@ -77,8 +78,6 @@ export class EditorSession {
   readonly proposals: Proposals;
   readonly cursor: KeyCursor;
   readonly preferences: PreferenceStore;
-  readonly size: Size;
-  version = 0;
   readiness: Readiness = { state: "pending", message: "Preparing this image", progress: null };
   tool: Tool;
   toolId: ToolId = "click";
@@ -86,17 +85,11 @@ export class EditorSession {
   removing = false;
   outlineUse: OutlineUse = "model";
   brushRadius = 12;
-  selectedId: string | null = null;
-  /** Selected beside `selectedId`, for what works on several masks. */
-  alsoSelected: ReadonlySet<string> = new Set();
   allHidden = false;
-  view: Viewport;
-  canvas: Size = { width: 1, height: 1 };
   strokePreview: { points: readonly StrokePoint[]; value: 0 | 1 } | null = null;
   /** The distance that was measured last, in image pixels. */
   ruler: { readonly from: ImagePoint; readonly to: ImagePoint } | null = null;
-  /** When the last prompt was given, until its mask is painted. */
-  promptedAt: number | null = null;
+  private readonly chosen = new Selection(this.store, () => this.touch());
   private opened = false;
   private touched = false;
   private secondsAtLastMask = 0;
@@ -108,8 +101,7 @@ export class EditorSession {
 
   constructor(readonly options: SessionOptions) {
     const { image } = options;
-    this.size = { width: image.width, height: image.height };
-    this.view = fitImage(this.size, this.canvas);
+    super({ width: image.width, height: image.height }, options.timings);
     this.flow = new TaskFlow({
       imageId: image.id,
       me: options.user.username,
@@ -188,7 +180,7 @@ export class EditorSession {
           this.touched = true;
           if (set.changes.some((change) => change.kind === "draft")) this.keepDraft();
         }
-        if (this.selectedId && !this.selected) this.selectedId = null;
+        if (this.selectedId && !this.selected) this.select(null);
         this.touch();
       }),
       this.layout.changed.on(() => {
@@ -265,35 +257,33 @@ export class EditorSession {
     return this.flow.hold.kind === "held" || this.flow.hold.kind === "offline";
   }
 
+  get selectedId(): string | null {
+    return this.chosen.first;
+  }
+
+  /** Selected beside `selectedId`, for what works on several masks. */
+  get alsoSelected(): ReadonlySet<string> {
+    return this.chosen.others;
+  }
+
   get selected(): MaskItem | null {
     return this.selectedId ? this.store.mask(this.selectedId) : null;
   }
 
   /** Every selected mask that still counts, the one shown in detail first. */
   get selection(): MaskItem[] {
-    const ids = this.selectedId ? [this.selectedId, ...this.alsoSelected] : [];
-    const current = new Set(this.store.visible());
-    return ids.map((id) => this.store.mask(id)).filter((item): item is MaskItem => item !== null && current.has(item));
+    return this.chosen.items;
   }
 
   /** A frame was painted, in so many milliseconds: the times that people feel end here. */
   painted(milliseconds: number, withPicture: boolean): void {
     const { timings, next } = this.options;
     const now = performance.now();
-    timings.paint.add(milliseconds);
-    if (this.promptedAt !== null && !this.drafting.busy) {
-      timings.promptToPainted.add(now - this.promptedAt);
-      this.promptedAt = null;
-    }
+    this.measure(milliseconds, now, !this.drafting.busy);
     if (this.opened || !withPicture || this.readiness.state !== "ready" || !this.editable) return;
     this.opened = true;
     const since = next.finish(now);
     if (since !== null) timings.nextImage.add(since);
-  }
-
-  touch(): void {
-    this.version += 1;
-    this.changed.emit();
   }
 
   setTool(id: ToolId): void {
@@ -301,6 +291,7 @@ export class EditorSession {
     this.drafting.hover(null);
     this.cursor.release();
     this.proposals.pointAt(null);
+    this.ruler = null;
     this.toolId = id;
     this.tool = this.tools[id];
     this.outlineUse = id === "polygon" ? "add" : "model";
@@ -327,28 +318,17 @@ export class EditorSession {
   }
 
   select(id: string | null): void {
-    this.selectedId = id;
-    this.alsoSelected = new Set();
-    this.touch();
+    this.chosen.set(id);
   }
 
   /** Adds a mask to the selection, or takes it out again. */
   alsoSelect(id: string | null): void {
-    if (id === null) return;
-    const ids = new Set(this.selection.map((item) => item.id)).symmetricDifference(new Set([id]));
-    const [first = null, ...others] = ids;
-    this.selectedId = first;
-    this.alsoSelected = new Set(others);
-    this.touch();
+    if (id !== null) this.chosen.toggle(id);
   }
 
   /** Keeps the selection on masks that got a new version: from the old id to the new one, or to null. */
   reselect(versions: ReadonlyMap<string, string | null>): void {
-    const ids = this.selectedId ? [this.selectedId, ...this.alsoSelected] : [];
-    const next = ids.map((id) => (versions.has(id) ? versions.get(id) : id)).filter((id) => id != null);
-    this.selectedId = next[0] ?? null;
-    this.alsoSelected = new Set(next.slice(1));
-    this.touch();
+    this.chosen.follow(versions);
   }
 
   toggleHidden(id: string): void {
@@ -393,7 +373,7 @@ export class EditorSession {
     if (!item) return;
     const draft = draftFromItem(item);
     this.drafting.reopen(draft);
-    this.selectedId = null;
+    this.select(null);
     this.setTool(draft.edited ? "brush" : "click");
   }
 
@@ -406,28 +386,6 @@ export class EditorSession {
   redo(): void {
     const label = this.history.redo();
     this.notices.emit(label ? `Done again: ${label}` : "Nothing to redo.");
-    this.touch();
-  }
-
-  setCanvas(canvas: Size): void {
-    const first = this.canvas.width <= 1;
-    this.view = first ? fitImage(this.size, canvas) : resized(this.view, this.canvas, canvas);
-    this.canvas = canvas;
-    this.touch();
-  }
-
-  zoom(at: ScreenPoint, factor: number): void {
-    this.view = zoomAt(this.view, at, factor, this.size, this.canvas);
-    this.touch();
-  }
-
-  pan(dx: number, dy: number): void {
-    this.view = panBy(this.view, dx, dy, this.size, this.canvas);
-    this.touch();
-  }
-
-  setView(view: Viewport): void {
-    this.view = view;
     this.touch();
   }
 

@@ -100,6 +100,13 @@ export const FLOW_COMMANDS: readonly Command[] = [
     run: (_session, page) => page.along(1),
   },
   {
+    id: "tool.ruler",
+    label: "Ruler: measure a distance",
+    group: "Tools",
+    keys: ["Shift+R"],
+    run: (session) => session.setTool("ruler"),
+  },
+  {
     id: "view.picture",
     label: "Brightness, contrast, channels, grid",
     group: "View",

@@ -5,12 +5,13 @@ import { createBrushTool } from "../tools/brushTool";
 import { createClickTool } from "../tools/clickTool";
 import { createOutlineTool } from "../tools/outlineTool";
 import { createProposalTool } from "../tools/proposalTool";
+import { createRulerTool } from "../tools/rulerTool";
 import { createScribbleTool } from "../tools/scribbleTool";
 import { createSelectTool } from "../tools/selectTool";
 import type { Tool, ToolContext } from "../tools/tool";
 import type { EditorSession } from "./editorSession";
 
-export type ToolId = "click" | "box" | "scribble" | "lasso" | "proposals" | "brush" | "eraser" | "polygon" | "select";
+export type ToolId = "click" | "box" | "scribble" | "lasso" | "proposals" | "brush" | "eraser" | "polygon" | "select" | "ruler";
 
 /** Every tool of the editor, made for one session. */
 export function createTools(session: EditorSession): Record<ToolId, Tool> {
@@ -25,6 +26,7 @@ export function createTools(session: EditorSession): Record<ToolId, Tool> {
     eraser: createBrushTool("eraser", context),
     polygon: createOutlineTool("polygon", context),
     select: createSelectTool(context),
+    ruler: createRulerTool(context),
   };
 }
 
@@ -69,6 +71,10 @@ function toolContext(session: EditorSession): ToolContext {
       if (session.mayChange()) proposals.take(point);
     },
     dismissProposal: (point) => proposals.dismiss(point),
+    measure: (from, to) => {
+      session.ruler = from && to && { from, to };
+      session.touch();
+    },
     brushRadius: () => session.brushRadius,
     removing: () => session.removing,
     outlineUse: () => (session.removing ? "remove" : session.outlineUse),

@@ -37,6 +37,8 @@ export interface ToolContext {
   readonly pointAtProposal: (point: ImagePoint | null) => void;
   readonly takeProposal: (point: ImagePoint) => void;
   readonly dismissProposal: (point: ImagePoint) => void;
+  /** Shows a measured distance; null takes it off. */
+  readonly measure: (from: ImagePoint | null, to: ImagePoint | null) => void;
   readonly brushRadius: () => number;
   /** Whether the plain gesture removes instead of adds: for those who have no second button. */
   readonly removing: () => boolean;

@@ -47,6 +47,7 @@ function context(): ToolContext {
     pointAtProposal: () => undefined,
     takeProposal: (point) => calls.push(`take ${point.x},${point.y}`),
     dismissProposal: (point) => calls.push(`dismiss ${point.x},${point.y}`),
+    measure: (from, to) => calls.push(from && to ? `measure ${from.x},${from.y} ${to.x},${to.y}` : "measure nothing"),
     brushRadius: () => 5,
     removing: () => removing,
     outlineUse: () => "model",

@@ -1,4 +1,4 @@
-import { RotateCcw, X } from "lucide-react";
+import { RotateCcw, Ruler, X } from "lucide-react";
 import { useId } from "react";
 import type { EditorSession } from "../../actions/editorSession";
 import { type Channel, isPlain } from "../../core/viewSettings";
@@ -52,7 +52,12 @@ export function ViewPanel({ session, onClose }: { session: EditorSession; onClos
           Invert
         </Button>
       </fieldset>
-      <h2>View</h2>
+      <div className="view-panel__head">
+        <h2>View</h2>
+        <Button size="small" icon={Ruler} onClick={() => session.setTool("ruler")}>
+          Ruler
+        </Button>
+      </div>
       <Check label="Overview in the corner" on={settings.minimap} set={(minimap) => view.set({ minimap })} />
       <Check label="A word after 30 s on a mask" on={settings.nudge} set={(nudge) => view.set({ nudge })} />
       <div className="view-panel__line">
