@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from modelzoo.checkpoint import CheckpointError
 from modelzoo.commands import evaluate, export, fetch, list_models, segment, train
+from modelzoo.comparison.baselines import MissingLibrary
 from modelzoo.fetching import FetchError
 from modelzoo.training.config import ConfigError
 from modelzoo.training.data import DataError
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FileNotFoundError as error:
         print(f"There is no file {error.filename}.", file=sys.stderr)
         return 2
-    except (CheckpointError, FetchError, ConfigError, DataError) as error:
+    except (CheckpointError, FetchError, ConfigError, DataError, MissingLibrary) as error:
         print(error, file=sys.stderr)
         return 2
     return 0

@@ -1,48 +1,109 @@
-"""python -m modelzoo evaluate: click real masks and report IoU."""
+"""python -m modelzoo evaluate: judge models, and simple methods beside them, on masks of labelled sets."""
 
 from __future__ import annotations
 
 import argparse
-import json
+import os
 import sys
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from modelzoo.commands.common import add_model, load
+from modelzoo.commands.common import DEFAULT_MODEL, weights_path
+
+if TYPE_CHECKING:
+    from modelzoo.comparison.sets import SetFolder
 
 
 def add(commands: Any) -> None:
-    parser = commands.add_parser("evaluate", help="click real masks and report IoU")
-    add_model(parser)
-    parser.add_argument("--images", type=Path, required=True, help="folder of the pictures")
-    parser.add_argument("--coco", type=Path, required=True, help="COCO instances of these pictures")
-    parser.add_argument("--out", type=Path, required=True, help="JSON report")
+    parser = commands.add_parser("evaluate", help="click real masks and report how good the answers are")
+    parser.add_argument(
+        "--model", action="append", help="a name from `list` or a checkpoint file; several: side by side"
+    )
+    parser.add_argument("--data", type=Path, action="append", default=[], help="a set: annotations.json and images/")
+    parser.add_argument("--images", type=Path, help="instead of --data: the folder of the pictures, and")
+    parser.add_argument("--coco", type=Path, help="COCO instances of these pictures")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the report, or one file that ends in .json")
+    parser.add_argument("--baselines", action="store_true", help="simple methods and other people, on the same masks")
+    parser.add_argument(
+        "--validation-of",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="CONFIG.toml",
+        help="leave out the pictures that this training run was trained on, by its own split",
+    )
+    parser.add_argument("--most-masks", type=int, default=0, help="masks of each set, drawn with the seed; 0: all")
+    parser.add_argument("--smallest-share", type=float, help="only masks above this share of their picture, 0 to 1")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--max-clicks", type=int, default=20)
-    parser.add_argument("--most-masks", type=int, default=0, help="stop after about this many masks; 0: all")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: as torch decides")
+    parser.add_argument("--processes", type=int, default=0, help="0: one for each core")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
-    import torch
+    from modelzoo.comparison.baselines import require_libraries
+    from modelzoo.comparison.compare import compare
+    from modelzoo.comparison.judging import Plan
+    from modelzoo.comparison.report import markdown, write_json
+    from modelzoo.training.config import read_stages
 
-    from modelzoo.predictor import Predictor
-    from modelzoo.training.data import load_sample, read_coco
-    from modelzoo.training.evaluate import evaluate
-    from modelzoo.training.loop import validation_samples
-
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    records = read_coco(options.images, options.coco)
-    samples = validation_samples(records, options.most_masks) if options.most_masks else map(load_sample, records)
-
-    def shown(done: int) -> None:
-        print(f"\r{done} masks", end="", file=sys.stderr, flush=True)
-
-    report = evaluate(Predictor(load(options.model)), samples, options.seed, options.max_clicks, shown)
-    print(file=sys.stderr)
-    options.out.write_text(
-        json.dumps({"model": options.model} | report.summary | {"rows": report.rows}, indent=1) + "\n", encoding="utf-8"
+    if options.baselines:
+        require_libraries()
+    comparison = compare(
+        Plan(model_files(options.model or [DEFAULT_MODEL]), options.baselines, options.seed, options.max_clicks),
+        set_folders(options),
+        [config for path in options.validation_of for config in read_stages(path)],
+        options.most_masks,
+        options.smallest_share,
+        options.processes or cores(),
+        progress_line(),
     )
-    print(json.dumps(report.summary, indent=1))
+    print(file=sys.stderr)
+    if options.out.suffix == ".json":
+        write_json(comparison, options.out)
+        return
+    options.out.mkdir(parents=True, exist_ok=True)
+    write_json(comparison, options.out / "report.json")
+    text = markdown(comparison)
+    (options.out / "report.md").write_text(text, encoding="utf-8")
+    print(text)
+
+
+def model_files(names: Sequence[str]) -> dict[str, Path]:
+    """Name in the report -> file; files of one name are told apart by a number."""
+    found: dict[str, Path] = {}
+    for given in names:
+        path = weights_path(given)
+        same = sum(name.split(" ")[0] == path.stem for name in found)
+        found[f"{path.stem} ({same + 1})" if same else path.stem] = path
+    return found
+
+
+def set_folders(options: argparse.Namespace) -> list[SetFolder]:
+    from modelzoo.comparison.sets import SetFolder
+    from modelzoo.training.data import DataError
+
+    folders = [SetFolder.of(folder) for folder in options.data]
+    if options.images and options.coco:
+        folders.append(SetFolder(options.images.resolve().parent.name, options.images, options.coco))
+    if not folders or bool(options.images) != bool(options.coco):
+        raise DataError("Say what to judge on: --data FOLDER, or --images FOLDER with --coco FILE.")
+    return folders
+
+
+def cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def progress_line() -> Callable[[int, int, str], None]:
+    """Keeps one line on standard error up to date."""
+    started = time.monotonic()
+
+    def shown(done: int, total: int, name: str) -> None:
+        minutes, seconds = divmod(int(time.monotonic() - started), 60)
+        line = f"{done} of {total} pictures, {minutes}:{seconds:02}, {name}"
+        print(f"\r{line:60}", end="", file=sys.stderr, flush=True)
+
+    return shown

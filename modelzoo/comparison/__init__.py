@@ -1,0 +1,1 @@
+"""Models and simple methods, judged on the same masks with the same prompts: docs/evaluation.md has every figure."""
