@@ -40,6 +40,8 @@ class ModelVersion(models.Model):
     checkpoint_path = models.CharField(max_length=500)
     decoder_path = models.CharField(max_length=500)
     metrics = models.JSONField(default=dict)
+    # Of weights made elsewhere: {"licence", "file", "url", "project"}, texts, each where it is known.
+    origin = models.JSONField(default=dict)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

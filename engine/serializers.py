@@ -55,10 +55,13 @@ class ModelVersionOut(serializers.ModelSerializer[Any]):
     serving = serializers.SerializerMethodField()
     state = serializers.ChoiceField(choices=ModelVersion.State.choices)
     metrics = serializers.SerializerMethodField(help_text="On held-out images of the dataset; empty before a run.")
+    origin = serializers.DictField(
+        child=serializers.CharField(), help_text="Of weights made elsewhere: licence, file, url, project, where known."
+    )
 
     class Meta:
         model = ModelVersion
-        fields = ["digest", "name", "variant", "parent", "serving", "state", "metrics", "created_at"]
+        fields = ["digest", "name", "variant", "parent", "serving", "state", "metrics", "origin", "created_at"]
 
     def get_serving(self, row: ModelVersion) -> bool:
         """Whether annotators of the dataset work with it now."""

@@ -1,7 +1,8 @@
 """Which version serves a dataset, and the loaded models behind the rows.
 
 The web process reads rows and runs the ONNX decoder. Whatever needs torch imports it inside the function, and only
-workers and commands call those: ``predictor_for``, ``version_register``, ``base_model_register``.
+workers and commands call those: ``predictor_for``, ``version_register``, ``base_model_register``,
+``outside_model_register``.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from django.conf import settings
 from django.db import transaction
 
 from annotation import storage
-from annotation.errors import Missing, NotReady
+from annotation.errors import Missing, NotReady, UserError
 from engine.models import ModelVersion, ServingModel
 
 if TYPE_CHECKING:
@@ -107,26 +108,34 @@ def version_register(
     dataset_id: int | None = None,
     parent: ModelVersion | None = None,
     metrics: dict[str, Any] | None = None,
+    origin: dict[str, str] | None = None,
+    expected: str | None = None,
 ) -> ModelVersion:
     """Take a checkpoint file into storage under its digest, with its ONNX decoder, and record it. Workers only.
 
     The decoder is exported and compared with the torch model before anything is recorded. A digest that is known
-    already gives the existing row. Raises what the checkpoint loader raises for a file that is no model.
+    already gives the existing row; one other than ``expected`` is refused before anything opens the file. Raises
+    what the checkpoint loader raises for a file that is no model.
     """
-    from modelzoo.checkpoint import checkpoint_digest, load_checkpoint
+    from modelzoo.checkpoint import CheckpointError, checkpoint_digest, load_checkpoint
     from modelzoo.export import export_decoder
+    from modelzoo.weight_files import check_file
 
-    digest = checkpoint_digest(checkpoint)
+    check_file(checkpoint)
+    digest = expected or checkpoint_digest(checkpoint)
     known = ModelVersion.objects.filter(digest=digest).first()
     if known is not None:
         return known
-    model = load_checkpoint(checkpoint)
     place = storage.path_for("models", digest)
     with storage.work_folder() as work:
         folder = work / "version"
         folder.mkdir()
         weights = f"model{checkpoint.suffix}"
         shutil.copyfile(checkpoint, folder / weights)
+        # What is loaded and kept is this copy: the original may change under our hands.
+        if checkpoint_digest(folder / weights) != digest:
+            raise CheckpointError(f"{checkpoint.name} is not the file with SHA-256 {digest}.")
+        model = load_checkpoint(folder / weights)
         export_decoder(model, folder / "decoder.onnx")
         # The folder appears whole; one that is there already is the same, since its name is the digest.
         storage.adopt(folder, place)
@@ -135,6 +144,7 @@ def version_register(
         defaults={
             "name": name,
             "variant": model.variant,
+            "origin": origin or {},
             "dataset_id": dataset_id,
             "parent": parent,
             "state": state,
@@ -148,16 +158,17 @@ def version_register(
 
 def base_model_register(*, checkpoint: Path | None = None, name: str = "") -> ModelVersion:
     """Register the shipped model (or ``checkpoint``) as the default base version. Safe to repeat. Workers only."""
-    from modelzoo.checkpoint import read_metadata
+    from modelzoo.checkpoint import checkpoint_digest
 
     checkpoint = checkpoint or Path(settings.ANYMASK_MODEL)
-    # Only our own files carry figures; an official SAM checkpoint is a bare state dict.
-    metadata = read_metadata(checkpoint)["metadata"] if checkpoint.suffix == ".safetensors" else {}
+    metrics, digest = _own_metrics(checkpoint), checkpoint_digest(checkpoint)
     version = version_register(
         checkpoint=checkpoint,
         name=name or checkpoint.stem,
         state=ModelVersion.State.BASE,
-        metrics=metadata.get("metrics") or {},
+        metrics=metrics,
+        origin=_origin(checkpoint, digest),
+        expected=digest,
     )
     if not version.is_default:
         with transaction.atomic():
@@ -165,3 +176,60 @@ def base_model_register(*, checkpoint: Path | None = None, name: str = "") -> Mo
             ModelVersion.objects.filter(pk=version.pk, dataset__isnull=True).update(is_default=True)
         version.refresh_from_db()
     return version
+
+
+def outside_model_register(*, source: str, sha256: str = "", name: str = "", licence: str = "") -> ModelVersion:
+    """Register weights made elsewhere as a version that every dataset may serve. Safe to repeat. Workers only.
+
+    ``source`` is a name of the catalogue whose file was fetched, or a path. Nothing opens the file before its SHA-256
+    is ``sha256``, or the published one. UserError no_weights, digest_needed (a PyTorch file that nobody vouches
+    for), wrong_digest, bad_weights.
+    """
+    from modelzoo.catalogue import CATALOGUE, find_weights
+    from modelzoo.checkpoint import CheckpointError, checkpoint_digest
+    from modelzoo.weight_files import check_file
+
+    path = find_weights(source)
+    if path is None:
+        hint = f": `python -m modelzoo fetch {source}` brings them" if source in CATALOGUE else ""
+        raise UserError("no_weights", f"There are no weights {source!r} here{hint}.")
+    try:
+        kind, digest = check_file(path), checkpoint_digest(path)
+        origin = _origin(path, digest)
+        expected = sha256.strip().lower() or (CATALOGUE[source].sha256 if source in CATALOGUE else "")
+        if expected and digest != expected:
+            raise UserError("wrong_digest", f"{path.name} has SHA-256 {digest}, not {expected}.")
+        if not expected and kind == "pickle" and "url" not in origin:
+            raise UserError(
+                "digest_needed",
+                f"Nobody here vouches for {path.name}, a PyTorch file. State the SHA-256 that its publisher names.",
+            )
+        return version_register(
+            checkpoint=path,
+            name=name or origin.get("title", path.stem),
+            state=ModelVersion.State.BASE,
+            metrics=_own_metrics(path),
+            origin=origin | ({"licence": licence} if licence else {}),
+            expected=digest,
+        )
+    except CheckpointError as error:
+        raise UserError("bad_weights", str(error)) from error
+
+
+def _own_metrics(checkpoint: Path) -> dict[str, Any]:
+    """The figures that our own files carry; nobody else's do."""
+    from modelzoo.weight_files import WeightFile, check_file
+
+    header = WeightFile(checkpoint).header if check_file(checkpoint) == "safetensors" else None
+    return dict(((header or {}).get("metadata") or {}).get("metrics") or {})
+
+
+def _origin(checkpoint: Path, digest: str) -> dict[str, str]:
+    """Where a file comes from and under which licence, as far as the catalogue knows its digest."""
+    from modelzoo.catalogue import published_as
+
+    entry = published_as(digest)
+    if entry is None:
+        return {"file": checkpoint.name}
+    told = {"title": entry.title, "licence": entry.licence, "url": entry.url, "project": entry.origin}
+    return {"file": entry.file_name, **told}

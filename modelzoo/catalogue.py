@@ -100,7 +100,8 @@ CATALOGUE = {
 def weights_folder() -> Path:
     """Where fetched weights are kept: ANYMASK_WEIGHTS, else `weights` beside the installation's other state."""
     chosen = os.environ.get("ANYMASK_WEIGHTS")
-    return Path(chosen) if chosen else Path(os.environ.get("ANYMASK_DATA") or "data") / "weights"
+    state = os.environ.get("ANYMASK_DATA") or Path(__file__).parents[1] / "data"  # as config.settings has it
+    return (Path(chosen) if chosen else Path(state) / "weights").expanduser()
 
 
 def find_weights(name: str) -> Path | None:
