@@ -511,7 +511,11 @@ export interface paths {
          */
         put: operations["masks_save"];
         post?: never;
-        /** @description Put the mask into the bin; it can be restored. Annotators, reviewers and leads. */
+        /**
+         * @description Put the mask into the bin; it can be restored. Annotators, reviewers and leads.
+         *
+         *     409 `mask_superseded` if it was corrected meanwhile, with the current mask as details.
+         */
         delete: operations["masks_delete"];
         options?: never;
         head?: never;
@@ -1073,6 +1077,10 @@ export interface components {
             /** @description On held-out images of the dataset; empty before a run. */
             readonly metrics: {
                 [key: string]: number | null;
+            };
+            /** @description Of weights made elsewhere: licence, file, url, project, where known. */
+            origin: {
+                [key: string]: string;
             };
             /** Format: date-time */
             readonly created_at: string;
