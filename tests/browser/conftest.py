@@ -71,6 +71,29 @@ def guest(site, browser, complaints):
 
 
 @pytest.fixture
+def sign_in(site, browser):
+    """`sign_in("rae")` is the editor's page of another person, an annotator, in a browser of their own."""
+    contexts = []
+
+    def as_person(name: str, role: str = "annotator"):
+        site.add_people(**{name: role})
+        context = browser.new_context(base_url=site.url, viewport={"width": 1440, "height": 900})
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(WAIT)
+        page.goto("/sign-in")
+        page.get_by_label("User name").fill(name)
+        page.get_by_label("Password").fill(name * 2)
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("heading", name="Datasets").wait_for()
+        return page
+
+    yield as_person
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
 def page(guest):
     """A page of the demo account, on the list of datasets."""
     guest.goto("/")

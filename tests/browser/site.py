@@ -55,10 +55,27 @@ class Site:
     def prepare(self) -> None:
         """Database, samples, and the first three pictures encoded."""
         for command in (["migrate", "--verbosity", "0"], ["prepare"], ["load_samples"], ["prepare", "--encode", "3"]):
-            done = subprocess.run(
-                [sys.executable, "manage.py", *command], cwd=ROOT, env=self.environment, capture_output=True, text=True
-            )
-            assert done.returncode == 0, f"{command}: {done.stderr[-2000:]}"
+            self.manage(*command)
+
+    def manage(self, *command: str) -> str:
+        """Run a management command; what it printed."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *command], cwd=ROOT, env=self.environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, f"{command}: {done.stderr[-2000:]}"
+        return done.stdout
+
+    def add_people(self, **roles: str) -> None:
+        """Accounts whose password is their name twice, as members of every dataset: `add_people(rae="annotator")`."""
+        lines = ["from django.contrib.auth.models import User", "from annotation.models import Dataset, Member"]
+        for name, role in roles.items():
+            lines += [
+                f"user, _ = User.objects.get_or_create(username={name!r})",
+                f"user.set_password({name * 2!r}); user.save()",
+                f"[Member.objects.get_or_create(dataset=d, user=user, defaults={{'role': {role!r}}})"
+                " for d in Dataset.objects.all()]",
+            ]
+        self.manage("shell", "-c", "\n".join(lines))
 
     def start_web(self, seconds: float = 60) -> None:
         """Returns when it answers."""

@@ -134,7 +134,7 @@ def test_a_correction_supersedes_and_can_be_undone(editor):
     editor.saved()
     before = editor.masks()[0]
     editor.rows.first.locator(".mask-row__main").click()
-    editor.page.locator(".side__detail").get_by_role("textbox").fill("nose")
+    editor.page.locator(".side__detail").get_by_label("Category").fill("nose")
     editor.press("Enter")
     expect(editor.rows.first).to_contain_text("nose")
     editor.saved()

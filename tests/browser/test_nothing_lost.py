@@ -5,6 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import expect
 
 NOSE = (225, 175)
+EYE = (155, 105)
 
 
 def test_a_half_made_mask_survives_a_reload(editor):
@@ -23,7 +24,7 @@ def test_masks_accepted_while_the_server_is_dead_arrive_when_it_is_back(editor, 
     try:
         editor.press("Enter")
         expect(editor.page.locator(".side__foot")).to_contain_text("Offline, 1 waiting")
-        editor.click(155, 105)  # the model is here in the browser: work goes on
+        editor.click(*EYE)  # the model is here in the browser: work goes on
         editor.press("Enter")
         expect(editor.page.locator(".side__foot")).to_contain_text("2 waiting")
     finally:
@@ -46,24 +47,45 @@ def test_a_reload_sends_what_waited(editor, site):
     assert len(editor.masks()) == 1
 
 
-def test_a_mask_that_somebody_corrected_meanwhile_is_shown_as_a_conflict(editor):
+def test_a_painted_mask_survives_a_page_that_dies_in_mid_work(editor):
+    editor.press("b", "]", "]", "]")
+    editor.drag((200, 100), (240, 100), (240, 130))
+    editor.page.locator(".strip").get_by_text("Painted mask").wait_for()
+    context = editor.page.context
+    editor.page.close(run_before_unload=False)  # no farewell: what is on disk is all there is
+    editor.page = context.new_page()
+    editor.open()
+    editor.page.locator(".strip").get_by_text("Painted mask").wait_for()
+    editor.press("Enter")
+    editor.saved()
+    (mask,) = editor.masks()
+    assert mask["source"] == "hand"
+    assert mask["edits"] == 1
+
+
+def test_the_server_dies_in_mid_work_and_comes_back_and_nothing_is_lost(editor, site):
+    """Accept, correct, delete and a half-made mask, across the death of the server and a reload at the worst moment."""
     editor.click(*NOSE)
     editor.press("Enter")
     editor.saved()
-    (mine,) = editor.masks()
-    theirs = "11111111-2222-4333-8444-555555555555"
-    body = {"image": mine["image"], "segmentation": mine["segmentation"], "source": "hand", "parent": mine["id"]}
-    answer = editor.page.request.put(f"/api/masks/{theirs}/", data=body, headers=editor._csrf())
-    assert answer.status == 201
-    editor.rows.first.locator(".mask-row__main").click()
-    editor.page.locator(".side__detail").get_by_role("textbox").fill("nose")
-    editor.press("Enter")
-    editor.page.get_by_role("button", name="1 mask needs you").click()
-    dialog = editor.page.get_by_role("dialog")
-    expect(dialog).to_contain_text("Somebody corrected this mask meanwhile")
-    dialog.get_by_role("button", name="Keep my version").click()
-    dialog.get_by_role("button", name="Done").click()
+    site.stop_web()
+    try:
+        expect(editor.page.locator(".stage__banner")).to_contain_text("Offline")
+        editor.click(*EYE)
+        editor.press("Enter")
+        editor.rows.first.locator(".mask-row__main").click()
+        editor.page.locator(".side__detail").get_by_label("Category").fill("eye")
+        editor.press("Enter")
+        editor.rows.last.locator(".mask-row__main").click()
+        editor.page.locator("canvas[data-layer=overlay]").focus()
+        editor.press("Delete")
+        expect(editor.page.locator(".side__foot")).to_contain_text("Offline, 3 waiting")
+        editor.click(300, 60)
+    finally:
+        site.start_web()
+    editor.page.reload()
+    editor.answered()  # the half-made mask is back
+    expect(editor.rows).to_have_count(1)
     editor.saved()
-    (current,) = editor.masks()
-    assert current["category"] == "nose"
-    assert current["parent"] == theirs
+    (kept,) = editor.masks()
+    assert kept["category"] == "eye"
