@@ -9,11 +9,11 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import masks, models, quality
+from benchmarks import browser, masks, models, quality
 from benchmarks.measure import Row, machine
 
 RESULTS = Path(__file__).parent / "results"
-SUITES = {"masks": masks.rows, "models": models.rows, "quality": quality.rows}
+SUITES = {"masks": masks.rows, "models": models.rows, "quality": quality.rows, "browser": browser.rows}
 
 
 def main() -> int:
