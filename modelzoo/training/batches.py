@@ -17,7 +17,7 @@ from modelzoo.training import clicks
 from modelzoo.training.config import DataSource, TrainConfig
 from modelzoo.training.data import DataError, Record, read_coco, read_sa1b, split_off
 from modelzoo.training.regions import region_records
-from modelzoo.training.views import View, make_view
+from modelzoo.training.views import View, make_view, size_balance
 
 GRID = 4  # masks and clicks live on the decoder's stride-4 grid; a cell holds the share of its area that is covered
 ASPECTS = (1.0, 0.75, 0.67)
@@ -106,7 +106,9 @@ class Batches(Dataset[Batch]):
         views = [self.view(height, width, random) for _ in range(config.batch)]
         targets, points, labels = [], [], []
         for _, cover in views:
-            for index in random.choice(len(cover), config.prompts, replace=len(cover) < config.prompts):
+            chance = size_balance(cover.sum((1, 2)))
+            repeats = len(cover) < config.prompts
+            for index in random.choice(len(cover), config.prompts, replace=repeats, p=chance / chance.sum()):
                 where, kinds = first_prompts(cover[index], random)
                 targets.append(cover[index])
                 points.append(where)

@@ -50,6 +50,7 @@ def photograph_view(record: Record, height: int, width: int, random: Random) -> 
     picture = Image.fromarray(load_picture(record.image_path))
     image = np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR, box=window))
     chance = np.asarray(record.weights or np.ones(len(record.masks)), np.float64)
+    chance = chance * size_balance(np.array([rle.area(mask) for mask in record.masks]))
     count = min(len(record.masks), MOST_MASKS, int((chance > 0).sum()))
     picked = random.choice(len(record.masks), count, replace=False, p=chance / chance.sum())
     masks = []
@@ -63,6 +64,15 @@ def photograph_view(record: Record, height: int, width: int, random: Random) -> 
     if random.random() < 0.15:
         image, masks = image[::-1], [mask[::-1] for mask in masks]
     return View(image, masks)
+
+
+def size_balance(areas: np.ndarray) -> np.ndarray:
+    """Relative chance of objects by their area: the square root.
+
+    Pictures hold many small regions for each large one. Drawn evenly, large ones come so rarely that a box round half a
+    picture was answered with an empty mask (measured; docs/decisions/0005-encoder-designs.md).
+    """
+    return np.sqrt(np.maximum(areas, 1).astype(np.float64))
 
 
 def cut_out(record: Record, most: int, random: Random) -> tuple[np.ndarray, np.ndarray] | None:
