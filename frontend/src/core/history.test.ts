@@ -3,6 +3,8 @@ import { withPoint } from "./draft";
 import { imagePoint } from "./geometry";
 import { History } from "./history";
 import { MaskStore } from "./maskStore";
+import { EMPTY_PATCH, type Patch, paintStroke } from "./patch";
+import { samePixels } from "./pixels";
 import { maskItem as mask } from "./testing";
 
 let store: MaskStore;
@@ -38,6 +40,29 @@ describe("history", () => {
     expect(store.draft.steps).toHaveLength(0);
     for (let i = 0; i < 300; i++) history.redo();
     expect(store.draft.steps).toHaveLength(300);
+  });
+
+  it("brings back every stroke of 300, pixel by pixel, backwards and forwards", () => {
+    const size = { width: 80, height: 60 };
+    const states: (Patch | null)[] = [store.draft.edited];
+    const same = (patch: Patch | null, expected: Patch | null | undefined) =>
+      patch && expected ? samePixels(patch, expected) : patch === expected;
+    for (let i = 0; i < 300; i++) {
+      const at = imagePoint((i * 37) % 80, (i * 53) % 60);
+      const edited = paintStroke(store.draft.edited ?? EMPTY_PATCH, [at], 9, i % 3 === 2 ? 0 : 1, size);
+      history.gesture("Brush stroke", () => store.setDraft({ ...store.draft, edited, edits: i + 1 }));
+      states.push(edited);
+    }
+    for (let i = 299; i >= 0; i--) {
+      history.undo();
+      expect(same(store.draft.edited, states[i]), `step ${i}`).toBe(true);
+    }
+    expect(history.undo()).toBeNull();
+    for (let i = 1; i <= 300; i++) {
+      history.redo();
+      expect(same(store.draft.edited, states[i]), `step ${i}`).toBe(true);
+    }
+    expect(store.draft.edits).toBe(300);
   });
 
   it("forgets the future after something new", () => {

@@ -1,13 +1,34 @@
+import type { Draft } from "./draft";
 import { type Change, type MaskStore, sameState } from "./maskStore";
+import type { Patch } from "./patch";
+import { type PackedPatch, packPatch, unpackPatch } from "./rle";
 
 interface Entry {
   readonly label: string;
-  readonly changes: readonly Change[];
+  readonly changes: readonly (Change | PackedChange)[];
 }
+
+/** A draft whose painted pixels are kept as run lengths. */
+interface PackedDraft {
+  readonly draft: Draft;
+  readonly edited: PackedPatch | null;
+}
+
+interface PackedChange {
+  readonly kind: "packed";
+  readonly before: PackedDraft;
+  readonly after: PackedDraft;
+}
+
+/** Gestures nearest to now keep their pixels as they are, so that going back and forth a little costs nothing. */
+const UNPACKED = 8;
 
 /**
  * Undo and redo per gesture: all local changes made inside one `gesture` come back in one step, whatever time they
  * took. Changes from the server are never recorded, and undoing leaves alone what the server has changed since.
+ *
+ * There is no limit, so what lies further back is packed: hundreds of strokes on a large mask would otherwise each hold
+ * on to all of its pixels.
  */
 export class History {
   private readonly past: Entry[] = [];
@@ -55,16 +76,20 @@ export class History {
   undo(): string | null {
     const entry = this.past.pop();
     if (!entry) return null;
-    this.future.push(entry);
-    this.replay(entry.changes.toReversed().map(inverse));
+    const changes = entry.changes.map(unpacked);
+    this.future.push({ label: entry.label, changes });
+    packFar(this.future);
+    this.replay(changes.toReversed().map(inverse));
     return entry.label;
   }
 
   redo(): string | null {
     const entry = this.future.pop();
     if (!entry) return null;
-    this.past.push(entry);
-    this.replay(entry.changes);
+    const changes = entry.changes.map(unpacked);
+    this.past.push({ label: entry.label, changes });
+    packFar(this.past);
+    this.replay(changes);
     return entry.label;
   }
 
@@ -76,6 +101,7 @@ export class History {
   private push(entry: Entry): void {
     this.past.push(entry);
     this.future = [];
+    packFar(this.past);
   }
 
   private replay(changes: readonly Change[]): void {
@@ -89,6 +115,35 @@ export class History {
       this.replaying = false;
     }
   }
+}
+
+/** Packs the one entry of a stack that has just become far. */
+function packFar(stack: Entry[]): void {
+  const at = stack.length - 1 - UNPACKED;
+  const entry = stack[at];
+  if (entry) stack[at] = { label: entry.label, changes: entry.changes.map(packed) };
+}
+
+/** The same pixels follow one another in a history, after one gesture and before the next: they are packed once. */
+const packs = new WeakMap<Patch, PackedPatch>();
+
+function packedDraft(draft: Draft): PackedDraft {
+  const { edited } = draft;
+  if (!edited) return { draft, edited: null };
+  const pack = packs.get(edited) ?? packPatch(edited);
+  packs.set(edited, pack);
+  return { draft: { ...draft, edited: null }, edited: pack };
+}
+
+function packed(change: Change | PackedChange): Change | PackedChange {
+  if (change.kind !== "draft") return change;
+  return { kind: "packed", before: packedDraft(change.before), after: packedDraft(change.after) };
+}
+
+function unpacked(change: Change | PackedChange): Change {
+  if (change.kind !== "packed") return change;
+  const whole = ({ draft, edited }: PackedDraft) => (edited ? { ...draft, edited: unpackPatch(edited) } : draft);
+  return { kind: "draft", before: whole(change.before), after: whole(change.after) };
 }
 
 function inverse(change: Change): Change {

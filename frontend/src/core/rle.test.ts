@@ -1,7 +1,9 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { type Patch, patchArea, trimPatch } from "./patch";
-import { decodeCounts, decodePatch, encodeCounts, encodePatch, RleError, rleArea } from "./rle";
+import { samePixels } from "./pixels";
+import { decodeCounts, decodePatch, encodeCounts, encodePatch, packPatch, RleError, rleArea, unpackPatch } from "./rle";
+import { randomFrom, randomPatch } from "./testingPatches";
 
 interface GoldenCase {
   name: string;
@@ -53,5 +55,15 @@ describe("run lengths", () => {
   it("are refused when they do not fill the image", () => {
     expect(() => decodePatch({ size: [5, 5], counts: encodeCounts([5, 5]) })).toThrow("does not fit");
     expect(() => decodePatch({ size: [5, 5], counts: encodeCounts([20, 20]) })).toThrow("does not fit");
+  });
+});
+
+describe("packed patches", () => {
+  it("are the same pixels again", () => {
+    const size = { width: 40, height: 30 };
+    for (let seed = 1; seed <= 100; seed++) {
+      const patch = randomPatch(randomFrom(seed), size);
+      expect(samePixels(unpackPatch(packPatch(patch)), patch)).toBe(true);
+    }
   });
 });

@@ -138,3 +138,35 @@ function runsBox(runs: readonly number[], height: number, width: number) {
 export function rleArea(segmentation: Segmentation): number {
   return decodeCounts(segmentation.counts).reduce((sum, run, index) => (index % 2 === 1 ? sum + run : sum), 0);
 }
+
+/** A patch as run lengths over its own box: a hundredth of its memory, for pixels that are not needed now. */
+export interface PackedPatch {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+  /** Lengths of runs of 0s and 1s in turn, row by row, beginning with 0s. */
+  readonly runs: Uint32Array;
+}
+
+export function packPatch({ x, y, width, height, data }: Patch): PackedPatch {
+  const runs: number[] = [];
+  let value = 0;
+  for (let at = 0; at < data.length; value = 1 - value) {
+    const end = data.indexOf(1 - value, at);
+    const stop = end < 0 ? data.length : end;
+    runs.push(stop - at);
+    at = stop;
+  }
+  return { x, y, width, height, runs: Uint32Array.from(runs) };
+}
+
+export function unpackPatch({ x, y, width, height, runs }: PackedPatch): Patch {
+  const data = new Uint8Array(width * height);
+  let at = 0;
+  runs.forEach((run, index) => {
+    if (index % 2 === 1) data.fill(1, at, at + run);
+    at += run;
+  });
+  return { x, y, width, height, data };
+}
