@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SHIPPED = Path(__file__).parent / "weights"
+SHIPPED_LICENCES = {"anymask_compact": "Apache-2.0"}  # of our own weights, by file
 SUFFIXES = (".safetensors", ".pth", ".pt")
 MOST_BYTES = 4 * 1024**3  # of any weight file; ViT-H in float32 has 2.6 GB
 

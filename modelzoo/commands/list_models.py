@@ -5,10 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from modelzoo.catalogue import CATALOGUE, ENCODE_SECONDS, SHIPPED, Published, speed_class, weights_folder
+from modelzoo.catalogue import (
+    CATALOGUE,
+    ENCODE_SECONDS,
+    SHIPPED,
+    SHIPPED_LICENCES,
+    Published,
+    speed_class,
+    weights_folder,
+)
 from modelzoo.checkpoint import checkpoint_digest
 from modelzoo.weight_files import WeightFile
 
@@ -27,14 +36,17 @@ def run(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps(rows, indent=1))
         return
-    table = [HEADINGS, *map(cells, rows)]
-    widths = [max(len(line[column]) for line in table) for column in range(len(HEADINGS))]
-    for line in table:
+    print_table([HEADINGS, *map(cells, rows)])
+    print("\nspeed: to encode one picture on two CPU cores. instant: below 0.5 s, fast: below 3 s, slow: below 15 s.\n")
+    print_table([("name", "sha256", "file"), *((row["name"], row["sha256"], row["path"] or "") for row in rows)])
+    print(f"\n`python -m modelzoo fetch NAME` brings weights that are not here into {weights_folder()}.")
+
+
+def print_table(lines: Sequence[tuple[str, ...]]) -> None:
+    """Columns as wide as they have to be."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
-    print(
-        "\nspeed: to encode one picture on two CPU cores. instant: below 0.5 s, fast: below 3 s, slow: below 15 s.\n"
-        f"Fetched weights are kept in {weights_folder()}; `python -m modelzoo fetch NAME` brings them."
-    )
 
 
 def shipped_row(path: Path) -> dict[str, Any]:
@@ -50,7 +62,7 @@ def shipped_row(path: Path) -> dict[str, Any]:
         "parameters": sum(math.prod(spec.shape) for spec in stored.specs.values()),
         "input_side": config.get("long_side"),
         "file_bytes": path.stat().st_size,
-        "licence": "Apache-2.0",
+        "licence": SHIPPED_LICENCES.get(path.stem, "see its card"),
         "origin": "modelzoo/weights/README.md",
         "url": None,
         "speed": speed_class(variant),
@@ -86,12 +98,7 @@ def published_row(entry: Published) -> dict[str, Any]:
 
 def cells(row: dict[str, Any]) -> tuple[str, ...]:
     """A row as people read it."""
-    if row["path"] is None:
-        weights = f"not here; sha256 {row['sha256']}"
-    elif row["verified"] is False:
-        weights = f"ANOTHER FILE at {row['path']}; sha256 {row['sha256']}"
-    else:
-        weights = f"{row['path']}  sha256 {row['sha256']}"
+    weights = {None: "shipped", True: "fetched", False: "ANOTHER FILE"}[row["verified"]]
     return (
         row["name"],
         f"{row['parameters'] / 1e6:.1f} M",
@@ -99,5 +106,5 @@ def cells(row: dict[str, Any]) -> tuple[str, ...]:
         f"{row['file_bytes'] / 1e6:,.1f} MB",
         row["licence"],
         row["speed"],
-        weights,
+        weights if row["path"] else "not here",
     )

@@ -14,7 +14,7 @@ from annotation.models import Job
 from engine import embeddings
 from engine.models import ModelVersion, Promotion
 from engine.segmenter import OnnxSegmenter
-from engine.serving import outside_model_register, predictor_for, serving_version
+from engine.serving import base_model_register, outside_model_register, predictor_for, serving_version
 
 POINT = {"points": np.array([[30.5, 20.0]], np.float32), "labels": np.ones(1, np.float32), "box": None}
 
@@ -120,6 +120,13 @@ def test_its_lead_sees_where_it_comes_from_and_goes_back_by_one_click(cast, as_,
     assert rows["mobile_sam"]["origin"]["licence"] == "Apache-2.0"
     as_(cast.ana).post(f"/api/datasets/{cast.dataset.pk}/models/{real_base.digest}/restore/")
     assert serving_version(cast.dataset.pk) == real_base
+
+
+def test_it_can_be_what_every_dataset_starts_with(db, mobile_file):
+    version = base_model_register(checkpoint=mobile_file)
+    assert (version.variant, version.is_default) == ("mobile_sam", True)
+    assert version.origin["licence"] == "Apache-2.0"
+    assert base_model_register(checkpoint=mobile_file) == version
 
 
 def test_another_file_under_the_published_name_is_not_opened(db, mobile_file, monkeypatch):
