@@ -1,98 +1,72 @@
-"""How good the default model is on pictures that it was not trained on, beside simply filling the box.
+"""How good the shipped weights are on pictures that they were not trained on, beside the filled box and other people.
 
-Needs the labelled sets that the training configuration names (build/training-data); without them there are no rows.
-Pictures that the shipped weights saw are left out, by the configuration's own split.
+Needs the labelled sets beside those that the training configurations name (build/training-data); without them there
+are no rows. `python -m modelzoo evaluate` gives the whole report; these are its main figures, by the same code.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
-import torch
-
 from benchmarks.measure import Row
-from modelzoo import rle
 from modelzoo.catalogue import SHIPPED
-from modelzoo.checkpoint import load_checkpoint
-from modelzoo.commands.common import DEFAULT_MODEL, weights_path
-from modelzoo.predictor import Predictor
-from modelzoo.training import clicks
-from modelzoo.training.batches import read_source
-from modelzoo.training.config import read_config
-from modelzoo.training.data import Record, Sample, load_sample, read_coco, split_off
-from modelzoo.training.evaluate import BOX_NOISE, evaluate, mask_iou
+from modelzoo.commands.evaluate import cores
+from modelzoo.comparison.baselines import FilledBox
+from modelzoo.comparison.compare import compare
+from modelzoo.comparison.judging import HUMAN, Plan
+from modelzoo.comparison.sets import SetFolder
+from modelzoo.comparison.summary import SetSummary
+from modelzoo.training.config import TrainConfig, read_stages
+from modelzoo.training.metrics import Interval
 
 MASKS_PER_SET = 120
-SMALLEST_SHARE = {"bsds500": 0.01}  # of the picture; the trial that set the targets used the same floor
-FIGURES = ("miou_1", "miou_1_oracle", "miou_3", "miou_5", "miou_box")
+FIGURES = ("miou_1", "miou_1_oracle", "miou_3", "miou_5", "miou_box", "miou_box_click", "boundary_5", "noc85", "noc90")
+OTHERS = {FilledBox.name: ("miou_box",), HUMAN: ("miou_1",)}
 
 
 def rows() -> list[Row]:
-    """Mean IoU per set and figure; the box row carries the filled box for comparison."""
-    torch.set_num_threads(1)  # at full size numpy does most of the work; a second torch thread only gets in its way
-    config = read_config(SHIPPED / f"{DEFAULT_MODEL}.toml")
-    folders = sorted({source.path.parent for source in config.data if source.path.parent.is_dir()})
-    seen = {
-        record.image_path
-        for source in config.data
-        if source.path.is_dir()
-        for record in split_off(read_source(source), config.validation_share)[0]
-    }
-    predictor = Predictor(load_checkpoint(weights_path(DEFAULT_MODEL)))
+    """The figures of every shipped file that says how it was trained, each on its own unseen pictures."""
     found: list[Row] = []
-    for folder in folders:
-        for path in sorted(path for path in folder.iterdir() if (path / "annotations.json").exists()):
-            unseen = [record for record in read_coco(path) if record.image_path not in seen]
-            found += set_rows(path.name, predictor, pick(unseen, SMALLEST_SHARE.get(path.name, 0.0)))
+    for described in sorted(SHIPPED.glob("*.toml")):
+        weights = described.with_suffix(".safetensors")
+        configs = read_stages(described)
+        folders = labelled_sets(configs)
+        if weights.is_file() and folders:
+            plan = Plan({described.stem: weights}, tuple(OTHERS))
+            comparison = compare(plan, folders, configs, MASKS_PER_SET, processes=cores())
+            for one in comparison.sets:
+                found += set_rows(described.stem, one)
     return found
 
 
-def pick(records: list[Record], smallest_share: float) -> list[Sample]:
-    """About MASKS_PER_SET masks, drawn with a fixed seed from all pictures."""
-    large = [
-        (record, index)
-        for record in records
-        for index, mask in enumerate(record.masks)
-        if rle.area(mask) > smallest_share * record.width * record.height
-    ]
-    drawn = np.random.default_rng(0).permutation(len(large))[:MASKS_PER_SET]
-    by_picture: dict[Path, list[int]] = {}
-    for number in sorted(drawn):
-        record, index = large[number]
-        by_picture.setdefault(record.image_path, []).append(index)
-    samples = []
-    for record in records:
-        chosen = by_picture.get(record.image_path, [])
-        if chosen:
-            image = load_sample(record).image
-            samples.append(Sample(image, [record.masks[i] for i in chosen], [record.ids[i] for i in chosen]))
-    return samples
+def labelled_sets(configs: Iterable[TrainConfig]) -> list[SetFolder]:
+    """Every set that lies where one of the runs found its data, also those that it left out."""
+    parents: set[Path] = {source.path.resolve().parent for config in configs for source in config.data}
+    folders = [path for parent in sorted(parents) if parent.is_dir() for path in sorted(parent.iterdir())]
+    return [SetFolder.of(path) for path in folders if (path / "annotations.json").exists()]
 
 
-def set_rows(name: str, predictor: Predictor, samples: list[Sample]) -> list[Row]:
-    """The figures of one set."""
-    report = evaluate(predictor, samples, seed=0, max_clicks=20)
-    masks = report.summary["masks"]
-    result = [
-        Row(f"{name}: {figure}", report.summary[figure], "IoU", report.summary[figure], masks) for figure in FIGURES
-    ]
-    filled = round(float(np.mean([filled_box(mask) for sample in samples for mask in sample.masks])), 4)
-    result.append(Row(f"{name}: box filled, no model", filled, "IoU", filled, masks))
-    result.append(Row(f"{name}: noc85", report.summary["noc85"], "clicks", report.summary["noc85"], masks))
-    said, true = (
-        np.array([pair[side] for row in report.rows for pair in row["candidates"]]).argsort().argsort()
-        for side in (0, 1)
-    )
-    rank = round(float(np.corrcoef(said, true)[0, 1]), 3)
-    result.append(Row(f"{name}: predicted and true IoU, rank correlation", rank, "", rank, masks))
+def set_rows(model: str, one: SetSummary) -> list[Row]:
+    """The rows of one model on one set."""
+    method = one.methods[model]
+    result = [figure_row(f"{model}, {one.name}: {key}", method.figures[key], unit_of(key)) for key in FIGURES]
+    for other, keys in OTHERS.items():
+        figures = one.methods[other].figures if other in one.methods else {}
+        result += [
+            figure_row(f"{one.name}: {other}, {key}", figures[key], unit_of(key)) for key in keys if key in figures
+        ]
+    for prompts, trust in method.trust.items():
+        if trust.rank is not None:
+            result.append(figure_row(f"{model}, {one.name}: rank correlation, {prompts}", trust.rank, ""))
+        result.append(figure_row(f"{model}, {one.name}: calibration error, {prompts}", trust.error, ""))
     return result
 
 
-def filled_box(mask: rle.RLE) -> float:
-    """IoU of the mask with a box like the one the model gets, filled."""
-    target = rle.decode(mask)
-    x0, y0, x1, y1 = clicks.noisy_box(target, np.random.default_rng(0), share=BOX_NOISE, most=np.inf)
-    box = np.zeros_like(target)
-    box[round(y0) : round(y1), round(x0) : round(x1)] = True
-    return mask_iou(box, target)
+def figure_row(name: str, one: Interval, unit: str) -> Row:
+    value = round(one.value, 4)
+    return Row(name, value, unit, value, one.count, f"95 %: {one.low:.3f} to {one.high:.3f}")
+
+
+def unit_of(key: str) -> str:
+    return "clicks" if key.startswith("noc") else "IoU"

@@ -11,14 +11,14 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from skimage import data
 
-from modelzoo.checkpoint import load_checkpoint
-from modelzoo.commands.common import DEFAULT_MODEL, weights_path
+from modelzoo.commands.common import DEFAULT_MODEL, load
+from modelzoo.comparison.drawing import PAPER, TEAL, ring, tinted, words
 from modelzoo.predictor import Predictor
 
-TILE = 260
+TILE, CAPTION, GAP = 260, 26, 8
 # (loader, click in shares of width and height): objects that a person would click first.
 CLICKS = (
     (data.astronaut, (0.44, 0.22)),
@@ -32,38 +32,37 @@ CLICKS = (
 )
 
 
-def tile(image: np.ndarray, mask: np.ndarray | None, click: tuple[float, float], label: str) -> Image.Image:
-    """One picture with a mask in turquoise and the click as a ring."""
-    pixels = image.astype(np.float32)
-    if mask is not None:
-        pixels[mask] = 0.45 * pixels[mask] + 0.55 * np.array([30, 200, 180])
-    shown = Image.fromarray(pixels.astype(np.uint8))
+def tile(image: np.ndarray, click: tuple[float, float], label: str) -> Image.Image:
+    """One picture with the click as a ring, and words under it."""
+    shown = Image.fromarray(image)
     shown.thumbnail((TILE, TILE))
-    draw = ImageDraw.Draw(shown)
-    x, y = click[0] * shown.width, click[1] * shown.height
-    draw.ellipse([x - 5, y - 5, x + 5, y + 5], outline="white", width=3)
-    draw.text((6, 4), label, fill="white", font=ImageFont.load_default(16), stroke_width=2, stroke_fill="black")
-    canvas = Image.new("RGB", (TILE, TILE), "white")
-    canvas.paste(shown, ((TILE - shown.width) // 2, (TILE - shown.height) // 2))
+    canvas = Image.new("RGB", (TILE, TILE + CAPTION), PAPER)
+    left, top = (TILE - shown.width) // 2, (TILE - shown.height) // 2
+    canvas.paste(shown, (left, top))
+    draw = ImageDraw.Draw(canvas)
+    ring(draw, left + click[0] * shown.width, top + click[1] * shown.height)
+    words(draw, (left + 2, top + shown.height + 5), label, 14)
     return canvas
 
 
-def main(target: Path) -> None:
+def main(target: Path, model: str = DEFAULT_MODEL) -> None:
     """Write the sheet: two pictures a row, four tiles each."""
-    predictor = Predictor(load_checkpoint(weights_path(DEFAULT_MODEL)))
-    sheet = Image.new("RGB", (8 * TILE, len(CLICKS) // 2 * TILE), "white")
+    predictor = Predictor(load(model))
+    step, height = TILE + GAP, TILE + CAPTION + GAP
+    sheet = Image.new("RGB", (8 * step, len(CLICKS) // 2 * height), PAPER)
     for number, (loader, place) in enumerate(CLICKS):
         image = np.asarray(Image.fromarray(loader()).convert("RGB"))
-        height, width = image.shape[:2]
-        point = np.array([[place[0] * width, place[1] * height]])
+        point = np.array([[place[0] * image.shape[1], place[1] * image.shape[0]]])
         prediction = predictor.decode(predictor.encode(image), points=point, labels=np.array([1]))
         order = prediction.iou_predictions.argsort()[::-1]
-        tiles = [tile(image, None, place, "click")]
-        tiles += [tile(image, prediction.masks[i], place, f"{prediction.iou_predictions[i]:.2f}") for i in order]
+        tiles = [tile(image, place, "the click")]
+        for index in order:
+            said = f"predicted IoU {prediction.iou_predictions[index]:.2f}"
+            tiles.append(tile(tinted(image, prediction.masks[index], TEAL), place, said))
         for column, one in enumerate(tiles):
-            sheet.paste(one, ((4 * (number % 2) + column) * TILE, number // 2 * TILE))
+            sheet.paste(one, ((4 * (number % 2) + column) * step, number // 2 * height))
     sheet.save(target, quality=85)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *sys.argv[2:3])

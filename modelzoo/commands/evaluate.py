@@ -44,15 +44,19 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> None:
     from modelzoo.comparison.baselines import require_libraries
+    from modelzoo.comparison.case_sheet import case_sheet
     from modelzoo.comparison.compare import compare
-    from modelzoo.comparison.judging import Plan
+    from modelzoo.comparison.judging import EVERY_BASELINE, Plan
+    from modelzoo.comparison.reliability_figure import reliability_figure
     from modelzoo.comparison.report import markdown, write_json
     from modelzoo.training.config import read_stages
 
     if options.baselines:
         require_libraries()
+    baselines = EVERY_BASELINE if options.baselines else ()
+    plan = Plan(model_files(options.model or [DEFAULT_MODEL]), baselines, options.seed, options.max_clicks)
     comparison = compare(
-        Plan(model_files(options.model or [DEFAULT_MODEL]), options.baselines, options.seed, options.max_clicks),
+        plan,
         set_folders(options),
         [config for path in options.validation_of for config in read_stages(path)],
         options.most_masks,
@@ -66,6 +70,10 @@ def run(options: argparse.Namespace) -> None:
         return
     options.out.mkdir(parents=True, exist_ok=True)
     write_json(comparison, options.out / "report.json")
+    figure = reliability_figure(comparison.sets)
+    if figure is not None:
+        figure.save(options.out / "calibration.png")
+    case_sheet(comparison, plan.models).save(options.out / "worst.png")
     text = markdown(comparison)
     (options.out / "report.md").write_text(text, encoding="utf-8")
     print(text)

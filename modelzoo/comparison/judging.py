@@ -32,15 +32,16 @@ from modelzoo.training.evaluate import (
 from modelzoo.training.metrics import boundary_band, boundary_iou, mask_iou
 
 HUMAN = "another person"
+EVERY_BASELINE = (*(baseline.name for baseline in BASELINES), HUMAN)
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is compared: model files by the names they go by, baselines or not, and how they are asked."""
+    """What is compared: model files by the names they go by, baselines by name, and how they are asked."""
 
     models: dict[str, Path]
-    baselines: bool = False
+    baselines: tuple[str, ...] = ()
     seed: int = 0
     max_clicks: int = 20
 
@@ -91,9 +92,10 @@ class Judge:
         for name, predictor in self.predictors.items():
             judged = judge_sample(predictor, sample, plan.seed, plan.max_clicks, clocks[name])
             rows += [{"method": name} | row for row in judged]
-        if plan.baselines:
-            for baseline in BASELINES:
+        for baseline in BASELINES:
+            if baseline.name in plan.baselines:
                 rows += baseline_rows(baseline, sample, plan.seed)
+        if HUMAN in plan.baselines:
             rows += human_rows(picture)
         pixels = picture.size[0] * picture.size[1]
         place = {"set": picture.set_name, "image": picture.path.name, "group": picture.group}
