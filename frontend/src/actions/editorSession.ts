@@ -1,6 +1,6 @@
 import { api } from "../api/endpoints";
 import type { ChangesAnswer, ImageRecord, Task, User } from "../api/types";
-import { ActiveClock } from "../core/clock";
+import type { ActiveClock } from "../core/clock";
 import { EMPTY_DRAFT, isEmptyDraft } from "../core/draft";
 import { Emitter } from "../core/emitter";
 import { clamp, type ImagePoint } from "../core/geometry";
@@ -31,6 +31,7 @@ import { Surface } from "./surface";
 import { TaskFlow } from "./taskFlow";
 import { createTools, type ToolId } from "./toolbox";
 import type { ViewState } from "./viewState";
+import { WorkTime } from "./workTime";
 
 export type { ToolId } from "./toolbox";
 
@@ -68,7 +69,6 @@ export class EditorSession extends Surface {
   readonly notices = new Emitter<string>();
   readonly store = new MaskStore();
   readonly history = new History(this.store);
-  readonly clock = new ActiveClock(() => performance.now());
   readonly flow: TaskFlow;
   readonly layout: MaskLayout;
   readonly masks: MaskActions;
@@ -92,11 +92,10 @@ export class EditorSession extends Surface {
   private readonly chosen = new Selection(this.store, () => this.touch());
   private opened = false;
   private touched = false;
-  private secondsAtLastMask = 0;
   private readonly sync: MaskSync;
   private readonly tools: Record<ToolId, Tool>;
   private readonly stop = new AbortController();
-  private secondsTold = 0;
+  private readonly time: WorkTime;
   private readonly offs: (() => void)[];
 
   constructor(readonly options: SessionOptions) {
@@ -106,27 +105,20 @@ export class EditorSession extends Surface {
       imageId: image.id,
       me: options.user.username,
       changed: () => this.touch(),
-      seconds: () => this.clock.seconds() - this.secondsTold,
+      seconds: () => this.time.untold,
       told: (seconds) => {
-        this.secondsTold += seconds;
+        this.time.tell(seconds);
         this.keepVisit();
       },
     });
-    this.clock.goOnFrom(options.visit?.seconds ?? 0);
-    this.secondsAtLastMask = this.clock.seconds();
+    this.time = new WorkTime(options.visit?.seconds ?? 0);
     for (const item of firstMasks(options.loaded.masks, options.journal, image.id, options.user.username)) {
       this.store.setMask(item.id, item, "remote");
     }
     this.layout = new MaskLayout(this.store, options.visit?.layout ?? null);
     this.masks = new MaskActions(this, newId);
     this.preferences = preferencesOf(options.user.id);
-    const corrections: CorrectionOptions = {
-      store: this.store,
-      stage: options.stage,
-      author: options.user.username,
-      newId,
-      locked: (id) => this.layout.locked.has(id),
-    };
+    const corrections = this.corrections();
     const work = {
       ...corrections,
       history: this.history,
@@ -136,17 +128,11 @@ export class EditorSession extends Surface {
       changed: () => this.touch(),
       notice: (message: string) => this.notices.emit(message),
     };
-    this.drafting = new Drafting({
-      ...work,
-      decodes: options.timings.decode,
-      exclusive: () => this.preferences.current.exclusive,
-    });
+    const exclusive = () => this.preferences.current.exclusive;
+    this.drafting = new Drafting({ ...work, decodes: options.timings.decode, exclusive });
     this.pixels = new PixelWork(this, corrections);
-    this.proposals = new Proposals({
-      ...work,
-      model: () => this.drafting.model,
-      seconds: () => this.secondsOfMask(),
-    });
+    const seconds = () => this.time.takeMask();
+    this.proposals = new Proposals({ ...work, model: () => this.drafting.model, seconds });
     this.cursor = new KeyCursor(this);
     this.sync = new MaskSync({
       store: this.store,
@@ -166,30 +152,11 @@ export class EditorSession extends Surface {
       ask: api.changes,
       onHolder: (task) => this.flow.observe(task),
       onConnection: () => this.touch(),
-      notice: (message) => this.notices.emit(message),
-      later: (work, milliseconds) => {
-        const timer = setTimeout(work, milliseconds);
-        return () => clearTimeout(timer);
-      },
+      notice: work.notice,
     });
     this.tools = createTools(this);
     this.tool = this.tools.click;
-    this.offs = [
-      this.store.changed.on((set) => {
-        if (set.origin === "local") {
-          this.touched = true;
-          if (set.changes.some((change) => change.kind === "draft")) this.keepDraft();
-        }
-        if (this.selectedId && !this.selected) this.select(null);
-        this.touch();
-      }),
-      this.layout.changed.on(() => {
-        this.keepVisit();
-        this.touch();
-      }),
-      options.view.changed.on(() => this.touch()),
-      this.preferences.changed.on(() => this.touch()),
-    ];
+    this.offs = this.listen();
   }
 
   /** Claims the task, brings back a half-made mask, and waits until the model can answer. */
@@ -226,9 +193,14 @@ export class EditorSession extends Surface {
     this.live.close();
     this.sync.close();
     this.drafting.close();
+    this.leave();
+    this.layout.close();
+  }
+
+  /** The page goes for good, without time for anything else: what was only looked at is given back. */
+  leave(): void {
     this.flow.close(!this.touched);
     this.keepVisit();
-    this.layout.close();
   }
 
   /** The page is hidden or shown again: the clock stops, and what others did meanwhile is asked for. */
@@ -240,7 +212,11 @@ export class EditorSession extends Surface {
 
   /** Active seconds since the last mask was accepted here. */
   get secondsOnMask(): number {
-    return Math.max(0, this.clock.seconds() - this.secondsAtLastMask);
+    return this.time.onMask;
+  }
+
+  get clock(): ActiveClock {
+    return this.time.clock;
   }
 
   /** The id under which the server knows a mask. */
@@ -346,7 +322,7 @@ export class EditorSession extends Surface {
     this.drafting.whenAnswered(() => {
       const id = this.drafting.accept(this.secondsOnMask);
       if (!id) return;
-      this.secondsOfMask();
+      this.time.takeMask();
       this.select(null);
       this.notices.emit(`Mask ${this.store.visible().length} accepted.`);
     });
@@ -403,15 +379,8 @@ export class EditorSession extends Surface {
   keepVisit(): void {
     const { visits, user, image } = this.options;
     const layout: KeptLayout = this.layout.keep();
-    const seconds = Math.max(0, this.clock.seconds() - this.secondsTold);
-    visits.set(user.id, image.id, { layout, seconds, at: Date.now() }).catch(() => undefined);
-  }
-
-  /** Active time since the last mask, which now begins anew. */
-  private secondsOfMask(): number {
-    const spent = this.secondsOnMask;
-    this.secondsAtLastMask = this.clock.seconds();
-    return spent;
+    const visit = { layout, seconds: this.time.untold, at: Date.now() };
+    visits.set(user.id, image.id, visit).catch(() => undefined);
   }
 
   /** Whether masks may be changed now; if not, the person is told why. */
@@ -420,6 +389,32 @@ export class EditorSession extends Surface {
     const { hold } = this.flow;
     this.notices.emit("message" in hold ? hold.message : "One moment: this image is being taken up for you.");
     return false;
+  }
+
+  private corrections(): CorrectionOptions {
+    const { stage, user } = this.options;
+    const locked = (id: string) => this.layout.locked.has(id);
+    return { store: this.store, stage, author: user.username, newId, locked };
+  }
+
+  private listen(): (() => void)[] {
+    const touch = () => this.touch();
+    return [
+      this.store.changed.on((set) => {
+        if (set.origin === "local") {
+          this.touched = true;
+          if (set.changes.some((change) => change.kind === "draft")) this.keepDraft();
+        }
+        if (this.selectedId && !this.selected) this.select(null);
+        this.touch();
+      }),
+      this.layout.changed.on(() => {
+        this.keepVisit();
+        this.touch();
+      }),
+      this.options.view.changed.on(touch),
+      this.preferences.changed.on(touch),
+    ];
   }
 
   private keepDraft(): void {

@@ -17,7 +17,13 @@ export interface LiveOptions {
   readonly onHolder: (task: Holder | null) => void;
   readonly onConnection: () => void;
   readonly notice: (message: string) => void;
-  readonly later: (work: () => void, milliseconds: number) => () => void;
+  /** Calls back after some milliseconds; returns what cancels it. */
+  readonly later?: (work: () => void, milliseconds: number) => () => void;
+}
+
+function afterwards(work: () => void, milliseconds: number): () => void {
+  const timer = setTimeout(work, milliseconds);
+  return () => clearTimeout(timer);
 }
 
 const EVERY = 3000;
@@ -99,7 +105,7 @@ export class LiveChanges {
       this.asking = false;
       if (!this.closed && !this.hidden) {
         const pause = Math.min(LONGEST, EVERY * 1.5 ** Math.max(0, this.failures - 2));
-        this.cancelTimer = this.options.later(() => void this.look(), pause);
+        this.cancelTimer = (this.options.later ?? afterwards)(() => void this.look(), pause);
       }
     }
   }

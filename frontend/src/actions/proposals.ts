@@ -11,7 +11,10 @@ import { candidateRecords } from "./records";
 /** Points per side of the grid: between the 32 of the reference, which is for machines, and what a person waits for. */
 const SIDE = 16;
 /** What is worth keeping at all; people then choose what they want to see. */
-const LOWEST_IOU = 0.5;
+export const LOWEST_IOU = 0.2;
+/** The bar is first set so that about this many of the best are seen: models differ in how sure they are. */
+const SHOWN_FIRST = 30;
+const HIGHEST_FIRST_BAR = 0.8;
 const LOWEST_STABILITY = 0.85;
 /** More shared area than this, as IoU, makes two proposals the same object. */
 const SAME_OBJECT = 0.7;
@@ -49,10 +52,11 @@ export class Proposals {
   /** Share of the grid that was asked, 0..1. */
   progress = 0;
   /** Only proposals with at least this predicted IoU are shown. */
-  threshold = 0.8;
+  threshold = HIGHEST_FIRST_BAR;
   hovered: Proposal | null = null;
   private found: readonly Proposal[] = [];
   private readonly dismissed = new Set<number>();
+  private barChosen = false;
   private stop: AbortController | null = null;
   private nextId = 1;
   private shownFor: readonly unknown[] = [];
@@ -77,6 +81,7 @@ export class Proposals {
   }
 
   setThreshold(threshold: number): void {
+    this.barChosen = true;
     this.threshold = threshold;
     this.options.changed();
   }
@@ -98,6 +103,7 @@ export class Proposals {
         return;
       }
       if (stop.signal.aborted) return;
+      this.setFirstBar();
       this.set("running", (index + 1) / points.length);
     }
     this.set("done", 1);
@@ -206,6 +212,14 @@ export class Proposals {
       edits: 0,
       createdBy: options.author,
     };
+  }
+
+  /** Until somebody moves the bar. In steps of five percent, as the bar itself. */
+  private setFirstBar(): void {
+    if (this.barChosen) return;
+    const sure = this.found.map((one) => one.candidate.predictedIou).toSorted((a, b) => b - a);
+    const last = sure[Math.min(SHOWN_FIRST, sure.length) - 1] ?? HIGHEST_FIRST_BAR;
+    this.threshold = Math.min(HIGHEST_FIRST_BAR, Math.max(LOWEST_IOU, Math.floor(last * 20) / 20));
   }
 
   private set(state: Proposals["state"], progress: number): void {

@@ -90,6 +90,7 @@ export class TaskFlow {
 
   /** Leaving: stops renewing, and with `release` lets others have the image at once. */
   close(release: boolean): void {
+    if (this.closed) return;
     this.closed = true;
     if (this.timer) clearInterval(this.timer);
     const { task } = this;

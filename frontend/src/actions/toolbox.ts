@@ -11,7 +11,17 @@ import { createSelectTool } from "../tools/selectTool";
 import type { Tool, ToolContext } from "../tools/tool";
 import type { EditorSession } from "./editorSession";
 
-export type ToolId = "click" | "box" | "scribble" | "lasso" | "proposals" | "brush" | "eraser" | "polygon" | "select" | "ruler";
+export type ToolId =
+  | "click"
+  | "box"
+  | "scribble"
+  | "lasso"
+  | "proposals"
+  | "brush"
+  | "eraser"
+  | "polygon"
+  | "select"
+  | "ruler";
 
 /** Every tool of the editor, made for one session. */
 export function createTools(session: EditorSession): Record<ToolId, Tool> {

@@ -144,13 +144,19 @@ function usePresence(session: EditorSession): void {
     const leaving = (event: BeforeUnloadEvent) => {
       if (!database.durable && journal.status().waiting > 0) event.preventDefault();
     };
+    const away = (event: PageTransitionEvent) => {
+      // A page that the browser keeps in memory may come back as it was.
+      if (!event.persisted) session.leave();
+    };
     const keep = setInterval(() => session.keepVisit(), KEEP_EVERY);
     document.addEventListener("visibilitychange", visibility);
+    window.addEventListener("pagehide", away);
     window.addEventListener("beforeunload", leaving);
     session.clock.activity();
     return () => {
       clearInterval(keep);
       document.removeEventListener("visibilitychange", visibility);
+      window.removeEventListener("pagehide", away);
       window.removeEventListener("beforeunload", leaving);
     };
   }, [session, database, journal]);
