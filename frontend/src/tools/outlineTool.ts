@@ -1,6 +1,6 @@
 import { clampToImage, type ImagePoint, type ScreenPoint, screenDistance } from "../core/geometry";
 import type { OverlayShape } from "../core/overlay";
-import { Machine, type OutlineUse, type Tool, type ToolContext, type ToolPointer, toolOf } from "./tool";
+import { type Chart, Machine, type OutlineUse, type Tool, type ToolContext, type ToolPointer, toolOf } from "./tool";
 
 /** Less travel than this, in CSS pixels, was a click: it sets a corner. */
 const CLICK_SLACK = 5;
@@ -66,7 +66,7 @@ export function createOutlineTool(id: "lasso" | "polygon", context: ToolContext)
     return points.length > 0 ? "placing" : reset();
   };
 
-  const machine = new Machine<State>("idle", {
+  const chart: Chart<State> = {
     idle: {
       down: (pointer) => {
         if (!pointer) return "idle";
@@ -114,7 +114,8 @@ export function createOutlineTool(id: "lasso" | "polygon", context: ToolContext)
       cancel: reset,
       back,
     },
-  });
+  };
+  const machine = new Machine<State>("idle", chart, context.repaint);
 
   const overlay = (): OverlayShape[] => {
     if (points.length === 0) return at ? [{ kind: "crosshair", at }] : [];

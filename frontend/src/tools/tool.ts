@@ -57,11 +57,12 @@ export type Chart<State extends string> = {
   readonly [S in State]: { readonly [E in ToolEvent]?: (pointer: ToolPointer | null) => State };
 };
 
-/** Runs a chart. */
+/** Runs a chart; `changed` is told of every new state once it holds. */
 export class Machine<State extends string> {
   constructor(
     private current: State,
     private readonly chart: Chart<State>,
+    private readonly changed: () => void = () => undefined,
   ) {}
 
   get state(): State {
@@ -72,7 +73,9 @@ export class Machine<State extends string> {
   send(event: ToolEvent, pointer: ToolPointer | null): boolean {
     const handler = this.chart[this.current][event];
     if (!handler) return false;
+    const before = this.current;
     this.current = handler(pointer);
+    if (this.current !== before) this.changed();
     return true;
   }
 }

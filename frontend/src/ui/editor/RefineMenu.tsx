@@ -50,6 +50,11 @@ export function RefineMenu({ session, page }: { session: EditorSession; page: Pa
           sideOffset={10}
           collisionPadding={8}
           aria-label="Work on the whole mask"
+          onCloseAutoFocus={(event) => {
+            // Back to work: the next Enter is meant for the mask, not for this button.
+            event.preventDefault();
+            document.querySelector<HTMLElement>("canvas[data-layer=overlay]")?.focus();
+          }}
         >
           <p className="muted small">
             {possible ? "The mask in the making, or the selected ones" : "Start a mask or select one first"}

@@ -1,5 +1,6 @@
 import { Check, Minus, Plus, RotateCcw, Sparkles, Undo2 } from "lucide-react";
 import type { EditorSession } from "../../actions/editorSession";
+import { LOWEST_IOU } from "../../actions/proposals";
 import { worksByClicks } from "../../core/preferences";
 import type { OutlineUse } from "../../tools/tool";
 import { percent } from "../kit/format";
@@ -166,7 +167,7 @@ function ProposalBar({ session }: { session: EditorSession }) {
         Sure by
         <input
           type="range"
-          min={0.5}
+          min={LOWEST_IOU}
           max={0.95}
           step={0.05}
           value={threshold}

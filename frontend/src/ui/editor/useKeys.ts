@@ -5,7 +5,7 @@ import { strokeNames } from "../../actions/keymap";
 import { type Command, type Page, strokeTable } from "../../actions/registry";
 import type { Preferences } from "../../core/preferences";
 
-/** Strokes that belong to the focused control when one has the focus. */
+/** Strokes that belong to the focused control, or to the menu it is in, when one has the focus. */
 const CONTROL_STROKES = new Set([
   "Enter",
   "Space",
@@ -51,7 +51,8 @@ export function useKeys(session: EditorSession, page: Page): void {
       const found = commandOf(session.preferences.current, event);
       if (!found) return;
       const [stroke, command] = found;
-      if (CONTROL_STROKES.has(stroke) && target.closest("button, a, summary, input, [role=dialog]")) return;
+      if (CONTROL_STROKES.has(stroke) && target.closest("button, a, summary, input")) return;
+      if (event.key === "Escape" && target.closest("[role=dialog]")) return;
       if (command.enabled && !command.enabled(session)) {
         // The browser's own meaning of these would surprise: leaving the page, saving it, undoing in a field.
         if (stroke.startsWith("Ctrl+")) event.preventDefault();
