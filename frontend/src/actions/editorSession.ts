@@ -1,20 +1,16 @@
 import { api } from "../api/endpoints";
-import type { ChangesAnswer, ImageRecord, Task, User } from "../api/types";
 import type { ActiveClock } from "../core/clock";
 import { EMPTY_DRAFT, isEmptyDraft } from "../core/draft";
 import { Emitter } from "../core/emitter";
 import { clamp, type ImagePoint } from "../core/geometry";
 import { History } from "../core/history";
-import type { Journal } from "../core/journal";
-import type { Timings } from "../core/latency";
 import { type KeptLayout, MaskLayout } from "../core/layout";
 import { type MaskItem, MaskStore } from "../core/maskStore";
 import { patchBox, type StrokePoint } from "../core/patch";
 import type { PreferenceStore } from "../core/preferences";
 import { uuidFrom } from "../core/uuid";
 import { zoomToBox } from "../core/viewport";
-import type { Readiness, Segmenter } from "../segmenter/segmenter";
-import type { DraftStore, Visit, VisitStore } from "../storage/database";
+import type { Readiness } from "../segmenter/segmenter";
 import { preferencesOf } from "../storage/preferences";
 import type { OutlineUse, Tool } from "../tools/tool";
 import type { CorrectionOptions } from "./corrections";
@@ -27,33 +23,14 @@ import { PixelWork } from "./pixelWork";
 import { Proposals } from "./proposals";
 import { draftFromItem, firstMasks } from "./records";
 import { Selection } from "./selection";
+import type { SessionOptions } from "./sessionOptions";
 import { Surface } from "./surface";
 import { TaskFlow } from "./taskFlow";
 import { createTools, type ToolId } from "./toolbox";
-import type { ViewState } from "./viewState";
 import { WorkTime } from "./workTime";
 
+export type { SessionOptions } from "./sessionOptions";
 export type { ToolId } from "./toolbox";
-
-export interface SessionOptions {
-  readonly image: ImageRecord;
-  /** The masks as the server had them, and the moment from which to ask for changes. */
-  readonly loaded: ChangesAnswer;
-  /** What an earlier visit in this browser left behind. */
-  readonly visit: Visit | null;
-  readonly stage: string;
-  readonly user: User;
-  readonly task: Task | null;
-  readonly mayEdit: boolean;
-  readonly segmenter: Segmenter;
-  readonly journal: Journal;
-  readonly drafts: DraftStore;
-  readonly visits: VisitStore;
-  readonly timings: Timings;
-  readonly view: ViewState;
-  /** Knows when "submit and next" was pressed for the image before; null when it was not. */
-  readonly next: { finish(now: number): number | null };
-}
 
 const newId = () => uuidFrom(crypto.getRandomValues(new Uint8Array(16)));
 

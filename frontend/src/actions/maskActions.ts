@@ -45,6 +45,17 @@ export class MaskActions {
     session.notices.emit(items.length === 1 ? "Proposal kept." : `${items.length} proposals kept.`);
   }
 
+  /** Waves proposals away: nobody's masks, so the lock on them does not count. */
+  dismiss(ids: readonly string[]): void {
+    const { session } = this;
+    if (!session.mayChange()) return;
+    const items = ids.flatMap((id) => session.store.mask(id) ?? []).filter((item) => item.status === "proposed");
+    session.history.gesture(`Discard ${items.length} proposals`, () => {
+      for (const item of items) session.store.setMask(item.id, { ...item, status: "deleted" });
+    });
+    if (items.length > 0) session.notices.emit("Proposals discarded. Ctrl+Z brings them back.");
+  }
+
   /** Brings the pixels and the name of an earlier version back, as a new version. */
   restoreVersion(id: string, version: MaskItem): void {
     const item = this.changeable(id);

@@ -53,13 +53,17 @@ function ProposalBar({ session }: { session: EditorSession }) {
   const editable = useEditor(session, (state) => state.editable);
   const proposed = current.filter((item) => item.status === "proposed");
   if (proposed.length === 0) return null;
+  const ids = proposed.map((item) => item.id);
   const shut = proposed.filter((item) => locked.has(item.id)).map((item) => item.id);
   return (
     <div className="side__proposals" role="status">
       <span>{proposed.length === 1 ? "1 mask" : `${proposed.length} masks`} proposed by the model</span>
       <span className="row">
-        <Button size="small" disabled={!editable} onClick={() => session.masks.keep(proposed.map((item) => item.id))}>
+        <Button size="small" disabled={!editable} onClick={() => session.masks.keep(ids)}>
           Keep all
+        </Button>
+        <Button size="small" disabled={!editable} onClick={() => session.masks.dismiss(ids)}>
+          Discard all
         </Button>
         {shut.length > 0 && (
           <Button size="small" look="quiet" icon={LockOpen} onClick={() => session.masks.setLocked(shut, false)}>

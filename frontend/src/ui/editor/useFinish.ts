@@ -111,5 +111,9 @@ function whyNot(session: EditorSession, answer: Answer): string | null {
   if (answer === "done" && session.layout.listed().length === 0) {
     return "There are no masks yet. Choose “Nothing to mask here” if that is right, or skip the image.";
   }
+  const undecided = session.layout.listed().filter((item) => item.status === "proposed").length;
+  if (undecided > 0) {
+    return `${undecided === 1 ? "1 proposed mask is" : `${undecided} proposed masks are`} undecided: keep (Shift+K) or discard first.`;
+  }
   return null;
 }
