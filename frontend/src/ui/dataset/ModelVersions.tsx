@@ -71,6 +71,7 @@ function VersionRow({ version }: { version: ModelVersion }) {
         <b>{version.name}</b>
         <br />
         <span className="mono muted">{short(version.digest)}</span>
+        {version.origin.licence && <span className="muted small"> licence {version.origin.licence}</span>}
       </td>
       <td>{version.serving ? <Badge tone="good">Serving</Badge> : <Badge tone={state.tone}>{state.label}</Badge>}</td>
       <td className="number">{score(version.metrics.miou_1)}</td>
