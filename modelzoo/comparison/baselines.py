@@ -101,7 +101,7 @@ class RandomWalker:
                 near = (columns + 0.5 - x) ** 2 + (rows + 0.5 - y) ** 2 <= WALKER_RADIUS**2
                 near[int(y), int(x)] = True
                 seeds[near] = 1 if label == 1 else 2
-            chances = random_walker(half, seeds, mode="cg_j", channel_axis=-1, return_full_prob=True)
+            chances = random_walker(half, seeds, mode="cg_j", channel_axis=-1, return_full_prob=True, prob_tol=0.1)
             return np.asarray(resize(chances[0], full, order=1) > 0.5)
 
         return clicked(walk)
