@@ -15,11 +15,13 @@ export const LOWEST_IOU = 0.2;
 /** The bar is first set so that about this many of the best are seen: models differ in how sure they are. */
 const SHOWN_FIRST = 30;
 const HIGHEST_FIRST_BAR = 0.8;
-const LOWEST_STABILITY = 0.85;
+const LOWEST_STABILITY = 0.5;
 /** More shared area than this, as IoU, makes two proposals the same object. */
 const SAME_OBJECT = 0.7;
 const LARGEST_SHARE = 0.95;
 const SMALLEST_AREA = 16;
+
+const NOBODY: ReadonlySet<string> = new Set();
 
 export interface Proposal {
   readonly id: number;
@@ -94,6 +96,8 @@ export class Proposals {
     this.set("running", 0);
     const points = grid(this.options.size, SIDE);
     for (const [index, point] of points.entries()) {
+      // What has a mask already needs no proposal.
+      if (this.options.store.at(point, NOBODY)) continue;
       try {
         await this.ask(point, stop.signal);
       } catch (error) {
