@@ -1,4 +1,4 @@
-"""The default model beside a ViT-B SAM of random weights, in the same run: what a click costs on this machine."""
+"""The default model beside MobileSAM and a ViT-B SAM of random weights, in the same run: what a click costs here."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ def rows() -> list[Row]:
     found.append(Row("default model: weights", round(weights, 2), "MB", round(weights, 2), 1))
     found.append(Row("peak memory until here", round(peak_memory_mib()), "MiB", round(peak_memory_mib()), 1))
     torch.manual_seed(0)
+    found += model_rows("MobileSAM", Predictor(build("mobile_sam")), image, point, runs=5)
     sam = Predictor(build("sam_vit_b"))
     found += model_rows("SAM ViT-B", sam, image, point, runs=3)
     found.append(Row("peak memory with SAM ViT-B", round(peak_memory_mib()), "MiB", round(peak_memory_mib()), 1))
