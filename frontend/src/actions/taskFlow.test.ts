@@ -1,0 +1,111 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { Holder, Task } from "../api/types";
+import { TaskFlow } from "./taskFlow";
+
+const task = (part: Partial<Task> = {}): Task =>
+  ({ id: 3, state: "claimed", assignee: "ben", lease: "lease-1", ...part }) as Task;
+const holder = (assignee: string | null, state: Holder["state"] = "claimed"): Holder =>
+  ({ id: 3, state, assignee, lease_expires_at: null }) as Holder;
+
+let answers: { status: number; body: unknown }[];
+let requests: { path: string; body: Record<string, unknown> }[];
+let told: number[];
+let flow: TaskFlow;
+
+beforeEach(() => {
+  answers = [];
+  requests = [];
+  told = [];
+  vi.stubGlobal("document", { cookie: "" });
+  vi.stubGlobal("fetch", async (path: string, options: { body?: string }) => {
+    requests.push({ path, body: JSON.parse(options.body ?? "{}") });
+    const answer = answers.shift();
+    if (!answer) throw new TypeError("nobody there");
+    return new Response(JSON.stringify(answer.body), { status: answer.status });
+  });
+  flow = new TaskFlow({
+    imageId: 5,
+    me: "ben",
+    changed: () => undefined,
+    seconds: () => 12.34,
+    told: (seconds) => told.push(seconds),
+  });
+});
+
+afterEach(() => {
+  flow.close(false);
+  vi.unstubAllGlobals();
+});
+
+const kind = () => flow.hold.kind;
+
+describe("who has the image", () => {
+  it("reads while another one works on it, and may take it up when it is free", async () => {
+    answers = [{ status: 409, body: { code: "task_taken", message: "rae is working on this image.", details: {} } }];
+    await flow.open(null);
+    expect(flow.hold).toEqual({ kind: "reading", message: "rae is working on this image." });
+    flow.observe(holder("rae"));
+    expect(kind()).toBe("reading");
+    flow.observe(holder(null));
+    expect(kind()).toBe("free");
+    flow.observe(holder("vic"));
+    expect(flow.hold).toEqual({ kind: "reading", message: "vic is working on this image." });
+    flow.observe(holder(null, "submitted"));
+    answers = [{ status: 200, body: task() }];
+    await flow.claim();
+    expect(kind()).toBe("held");
+  });
+
+  it("is heard of at once when it is lost, and taken up again when the lease has only ended", async () => {
+    await flow.open(task());
+    flow.observe(holder("ben"));
+    expect(kind()).toBe("held");
+    answers = [{ status: 200, body: task({ lease: "lease-2" }) }];
+    flow.observe(holder(null));
+    await vi.waitFor(() => expect(flow.task?.lease).toBe("lease-2"));
+    flow.observe(holder(null, "submitted"));
+    expect(flow.hold).toEqual({ kind: "free", message: "This image was submitted in another window." });
+    await flow.open(task());
+    flow.observe(holder("rae"));
+    expect(kind()).toBe("reading");
+  });
+
+  it("stays with those who may only look", () => {
+    flow.readOnly("You may look.");
+    flow.observe(holder(null));
+    expect(flow.hold).toEqual({ kind: "reading", message: "You may look." });
+  });
+});
+
+describe("leaving", () => {
+  it("tells the active time once, with a lease that is taken up again if it has ended", async () => {
+    await flow.open(task());
+    answers = [
+      { status: 409, body: { code: "lease_lost", message: "ended", details: {} } },
+      { status: 200, body: task({ lease: "lease-2" }) },
+      { status: 200, body: task({ state: "submitted" }) },
+    ];
+    await flow.submit("done");
+    expect(requests.map((one) => [one.path, one.body.lease, one.body.seconds])).toEqual([
+      ["/api/tasks/3/submit/", "lease-1", 12.3],
+      ["/api/images/5/task/", undefined, undefined],
+      ["/api/tasks/3/submit/", "lease-2", 12.3],
+    ]);
+    expect(told).toEqual([12.3]);
+  });
+
+  it("says that the server is away, so that it is tried again, and tells nothing meanwhile", async () => {
+    await flow.open(task());
+    await expect(flow.skip("blurred")).rejects.toMatchObject({ code: "offline" });
+    expect(told).toEqual([]);
+  });
+
+  it("gives back what was only looked at, once", async () => {
+    await flow.open(task());
+    answers = [{ status: 200, body: task({ state: "open" }) }];
+    flow.close(true);
+    flow.close(true);
+    expect(requests.map((one) => one.path)).toEqual(["/api/tasks/3/release/"]);
+    expect(told).toEqual([12.3]);
+  });
+});
