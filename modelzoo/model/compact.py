@@ -96,7 +96,7 @@ class Compact(nn.Module):
         coordinates, kinds = prompt_sequence(points, labels, boxes, mask_input, self.device)
         height, width = (side // FINE_STRIDE for side in frame.padded_size)
         previous = mask_input if mask_input is not None else coordinates.new_zeros(len(coordinates), 1, height, width)
-        logits, ious = self.decoder(features, coordinates, kinds, previous)
+        logits, ious = self.decoder.answer(features, coordinates, kinds, previous)
         chosen = slice(1, None) if multimask else slice(0, 1)
         return logits[:, chosen], ious[:, chosen]
 

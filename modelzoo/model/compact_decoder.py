@@ -66,7 +66,8 @@ def mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
 class CompactDecoder(nn.Module):
     """Three maps of one or more pictures and their prompts -> four masks at stride 4 and their predicted IoUs.
 
-    Mask 0 answers several prompts or a box; masks 1 to 3 are the candidates for an ambiguous click (paper section 3).
+    `forward` is what training sees: mask 0 learns from several prompts or a box, masks 1 to 3 are the candidates for an
+    ambiguous click (paper section 3). `answer` is what people get.
     """
 
     def __init__(
@@ -134,6 +135,20 @@ class CompactDecoder(nn.Module):
         logits = kernels[..., :-1] @ flat + kernels[..., -1:]
         logits = logits.reshape(prompts, self.masks, *mask_features.shape[-2:])
         return logits, self.predicted_iou(tokens[:, 0], logits, flat, source)
+
+    def answer(
+        self, features: dict[str, Tensor], points: Tensor, labels: Tensor, previous: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """As `forward`, with the mask of highest predicted IoU in place 0 where there are several prompts or a box.
+
+        Mask 0 alone has to be right on average; each of the others may specialise. Choosing among all four instead is
+        worth 0.02 (five clicks) to 0.25 (a box) of IoU (docs/decisions/0005-encoder-designs.md). The two masks change
+        places, so that none appears twice.
+        """
+        logits, ious = self(features, points, labels, previous)
+        order = best_first(ious, several_prompts(labels))
+        rows = torch.arange(len(order), device=order.device)[:, None]
+        return logits[rows, order], ious[rows, order]
 
     def prompt_tokens(
         self, coarse: Tensor, middle: Tensor, fine: Tensor, points: Tensor, labels: Tensor
@@ -205,6 +220,18 @@ class CompactDecoder(nn.Module):
             dim=-1,
         )
         return torch.sigmoid(self.iou_from_token(token) + self.iou_from_mask(looked).squeeze(-1))
+
+
+def several_prompts(labels: Tensor) -> Tensor:
+    """B x N labels -> B bool: more than one point, or a box (whose corners are two)."""
+    return (labels >= 0).sum(1) > 1
+
+
+def best_first(ious: Tensor, several: Tensor) -> Tensor:
+    """B x C predicted IoUs -> B x C int64 order: the best changes places with the first where `several`, B bool."""
+    best = torch.where(several, ious.argmax(1), torch.zeros_like(several, dtype=torch.int64))[:, None]
+    places = torch.arange(ious.shape[1], device=ious.device)[None]
+    return torch.where(places == 0, best, torch.where(places == best, torch.zeros_like(places), places))
 
 
 def shared_by(features: Tensor, prompts: int) -> Tensor:

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from modelzoo.build import build
 from modelzoo.checkpoint import load_checkpoint, load_training_state, save_checkpoint, save_training_state
+from modelzoo.model.compact_decoder import several_prompts
 from modelzoo.model.compact_encoder import freeze_batch_norm, image_tensor
 from modelzoo.predictor import Predictor
 from modelzoo.training import clicks
@@ -119,7 +120,7 @@ def train_step(run: Run, batch: Batch, config: TrainConfig, devices: Devices) ->
         with devices.autocast():
             logits, ious = model.decoder(shared, points, labels, previous)
         logits, ious = logits.float(), ious.float()
-        several = (labels >= 0).sum(1) > 1
+        several = several_prompts(labels)
         loss = interactive_loss(logits, ious, batch.targets, several)
         (loss / batch.rounds).backward()
         chosen = choose(logits.detach(), ious.detach(), several)
@@ -136,9 +137,9 @@ def train_step(run: Run, batch: Batch, config: TrainConfig, devices: Devices) ->
 
 
 def choose(logits: Tensor, ious: Tensor, several: Tensor) -> Tensor:
-    """What a person would be shown: mask 0 after several prompts, else the candidate with the best predicted IoU."""
-    best = 1 + ious[:, 1:].argmax(1)
-    index = torch.where(several, torch.zeros_like(best), best)
+    """What a person would be shown: the best by predicted IoU of the candidates, or of all after several prompts."""
+    candidates = 1 + ious[:, 1:].argmax(1)
+    index = torch.where(several, ious.argmax(1), candidates)
     return logits[torch.arange(len(logits)), index].unsqueeze(1)
 
 

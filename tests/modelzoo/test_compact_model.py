@@ -103,3 +103,20 @@ def test_an_embedding_of_the_wrong_length_is_refused(predictor):
     fresh = predictor.encode(scene()[0])
     with pytest.raises(ValueError, match="its layout says"):
         Embedding.from_bytes(fresh.to_bytes()[:-2], fresh.layout(), fresh.frame)
+
+
+def test_the_best_said_mask_answers_several_prompts_and_none_is_lost(predictor):
+    embedding = predictor.encode(scene(0)[0])
+    features = {name: torch.from_numpy(np.asarray(t))[None].float() for name, t in embedding.tensors.items()}
+    height, width = features["fine"].shape[-2:]
+    points = torch.tensor([[[30.0, 40.0], [90.0, 40.0]], [[30.0, 40.0], [0.0, 0.0]]])
+    labels = torch.tensor([[2.0, 3.0], [1.0, -1.0]])  # a box, and one click
+    with torch.inference_mode():
+        arguments = features, points, labels, torch.zeros(2, 1, height, width)
+        (logits, said), (_, raw) = predictor.model.decoder.answer(*arguments), predictor.model.decoder(*arguments)
+    assert said[0].argmax() == 0
+    assert sorted(said[0].tolist()) == sorted(raw[0].tolist())
+    assert torch.equal(said[1], raw[1]), "the candidates of one click keep their places"
+    single = predictor.decode(embedding, box=np.array([30.0, 40.0, 90.0, 41.0]), multimask=False)
+    assert len(single.masks) == 1
+    assert len({tuple(mask.flatten().tolist()) for mask in logits[0]}) == 4
