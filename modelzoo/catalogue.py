@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SHIPPED = Path(__file__).parent / "weights"
-SHIPPED_LICENCES = {"anymask_compact": "Apache-2.0"}  # of our own weights, by file
+# Of our own weights, by file name.
+SHIPPED_LICENCES = {"anymask_compact": "Apache-2.0", "anymask_compact_all": "non-commercial use only"}
 SUFFIXES = (".safetensors", ".pth", ".pt")
 MOST_BYTES = 4 * 1024**3  # of any weight file; ViT-H in float32 has 2.6 GB
 
