@@ -24,7 +24,8 @@ export class Selection {
 
   /** Adds a mask, or takes it out again. */
   toggle(id: string): void {
-    this.become([...new Set(this.items.map((item) => item.id)).symmetricDifference(new Set([id]))]);
+    const ids = this.items.map((item) => item.id);
+    this.become(ids.includes(id) ? ids.filter((one) => one !== id) : [...ids, id]);
   }
 
   /** Stays on masks that got a new version: from the old id to the new one, or to null. */

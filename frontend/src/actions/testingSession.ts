@@ -1,0 +1,44 @@
+import type { ImageRecord, User } from "../api/types";
+import type { Size } from "../core/geometry";
+import { Journal } from "../core/journal";
+import { Timings } from "../core/latency";
+import { MemoryJournal } from "../core/memoryJournal";
+import { FakeSegmenter } from "../segmenter/fakeSegmenter";
+import { MemoryPersonal } from "../storage/database";
+import { EditorSession } from "./editorSession";
+import { ViewState } from "./viewState";
+
+let users = 100;
+
+/**
+ * For tests: an empty editor without a browser, whose model can answer and whose server is away. Each has a person of
+ * its own, so that nobody's preferences are another's.
+ */
+export function openSession(size: Size): EditorSession {
+  const user: User = { id: users++, username: "ben", name: "Ben" };
+  const session = new EditorSession({
+    image: { id: 5, dataset: 1, ...size } as ImageRecord,
+    loaded: { at: "2026-01-01T00:00:00Z", masks: [], task: null },
+    visit: null,
+    stage: "assisted",
+    user,
+    task: null,
+    mayEdit: true,
+    segmenter: new FakeSegmenter(size),
+    journal: new Journal({
+      store: new MemoryJournal(),
+      userId: user.id,
+      later: () => () => undefined,
+      send: async () => ({ kind: "done" }),
+    }),
+    drafts: new MemoryPersonal(),
+    visits: new MemoryPersonal(),
+    timings: new Timings(),
+    view: new ViewState({ getItem: () => null, setItem: () => undefined }),
+    next: { finish: () => null },
+  });
+  session.flow.hold = { kind: "offline", message: "away" };
+  session.drafting.setReady("fake");
+  session.setCanvas({ width: size.width + 48, height: size.height + 48 });
+  return session;
+}
