@@ -110,5 +110,5 @@ def editor(page) -> Iterator[Editor]:
     one.clear()
     one.open()
     yield one
-    page.goto("/")  # gives the image back
+    one.page.goto("/")  # gives the image back
     one.clear()

@@ -28,7 +28,8 @@ def three(editor):
 
 
 def row(editor, name: str):
-    return editor.page.locator(".mask-row").filter(has_text=name)
+    """Rows of current masks; those in the bin are not meant."""
+    return editor.rows.filter(has_text=name)
 
 
 def colours(editor) -> list[tuple[int, ...]]:

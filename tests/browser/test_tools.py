@@ -229,10 +229,11 @@ def test_masks_that_do_not_overlap(editor, way):
     assert second["area"] in (one["area"], other["area"])
 
 
+@pytest.mark.timeout(600)
 def test_segment_everything_and_take_one(editor):
     page = editor.page
     editor.press("g")
-    page.get_by_role("button", name="Again").wait_for(timeout=150_000)
+    page.get_by_role("button", name="Again").wait_for(timeout=400_000)
     page.get_by_label("Sure by").fill("0.2")
     for x, y in [(x, y) for y in range(40, 300, 50) for x in range(40, 440, 50)]:
         page.mouse.click(*editor.at(x, y))
@@ -248,6 +249,7 @@ def test_segment_everything_and_take_one(editor):
     expect(editor.rows).to_have_count(0)
 
 
+@pytest.mark.timeout(600)
 def test_300_strokes_and_as_many_undo_and_redo_steps(editor):
     page = editor.page
     editor.press("b")
