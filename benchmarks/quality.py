@@ -65,7 +65,8 @@ def set_rows(model: str, one: SetSummary) -> list[Row]:
 
 def figure_row(name: str, one: Interval, unit: str) -> Row:
     value = round(one.value, 4)
-    return Row(name, value, unit, value, one.count, f"95 %: {one.low:.3f} to {one.high:.3f}")
+    note = "from one picture" if one.low is None else f"95 %: {one.low:.3f} to {one.high:.3f}"
+    return Row(name, value, unit, value, one.count, note)
 
 
 def unit_of(key: str) -> str:

@@ -164,10 +164,14 @@ def trust_cells(trust: Trust) -> list[str]:
 
 def bracketed(one: Interval) -> str:
     digits = 1 if one.value > 1.5 else 2  # clicks need fewer
+    if one.low is None or one.high is None:
+        return f"{one.value:.{digits}f}"
     return f"{one.value:.{digits}f} ({one.low:.{digits}f}–{one.high:.{digits}f})"
 
 
 def signed(one: Interval) -> str:
+    if one.low is None or one.high is None:
+        return f"{one.value:+.2f}"
     return f"{one.value:+.2f} ({one.low:+.2f} to {one.high:+.2f})"
 
 

@@ -154,7 +154,8 @@ def pairs_trust(said: FloatArray, true: FloatArray, mask_of: Sequence[int], boot
 def over_sets(sets: Sequence[SetSummary]) -> dict[str, dict[str, Interval]]:
     """method -> figure -> mean of the sets' means, each set counting once; only what every set has.
 
-    The count is that of all masks together; the sets are resampled independently of one another.
+    The count is that of all masks together. The sets are resampled independently of one another; there is no interval
+    where one of them has none.
     """
     found: dict[str, dict[str, Interval]] = {}
     for method, summary in sets[0].methods.items():
@@ -163,7 +164,9 @@ def over_sets(sets: Sequence[SetSummary]) -> dict[str, dict[str, Interval]]:
         common = [key for key in summary.figures if all(key in one.methods[method].figures for one in sets)]
         for key in common:
             parts = [one.methods[method].figures[key] for one in sets]
-            drawn = np.mean([one.resampled[method][key] for one in sets], axis=0)
-            mean = float(np.mean([part.value for part in parts]))
-            found.setdefault(method, {})[key] = interval(mean, drawn, sum(part.count for part in parts))
+            mean, count = float(np.mean([part.value for part in parts])), sum(part.count for part in parts)
+            whole = Interval(mean, None, None, count)
+            if all(part.low is not None for part in parts):
+                whole = interval(mean, np.mean([one.resampled[method][key] for one in sets], axis=0), count)
+            found.setdefault(method, {})[key] = whole
     return found

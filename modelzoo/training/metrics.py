@@ -92,11 +92,11 @@ def reliability(said: npt.ArrayLike, true: npt.ArrayLike, weights: npt.ArrayLike
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure, its 95 % interval, and the number of masks (or pairs) behind it."""
+    """A figure, its 95 % interval (None where it comes from one group alone), and how many masks or pairs it is of."""
 
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     count: int
 
 
@@ -129,7 +129,10 @@ class Bootstrap:
         present = np.isfinite(numbers)
         if not present.any():
             return None
-        return interval(float(numbers[present].mean()), self.means(numbers), int(present.sum()))
+        value, count = float(numbers[present].mean()), int(present.sum())
+        if len(np.unique(self.group[present])) < 2:
+            return Interval(value, None, None, count)
+        return interval(value, self.means(numbers), count)
 
     def statistic(
         self, mask_of: npt.ArrayLike, compute: Callable[[FloatArray | None], float | None]
@@ -139,6 +142,8 @@ class Bootstrap:
         value = compute(None)
         if value is None:
             return None
+        if len(np.unique(members)) < 2:
+            return Interval(value, None, None, len(members))
         drawn = [compute(draw[members]) for draw in self.draws]
         return interval(value, np.array([np.nan if one is None else one for one in drawn]), len(members))
 

@@ -149,6 +149,7 @@ def test_each_set_counts_once_in_the_mean_of_sets():
     found = over_sets([small, large])["m"]["miou_1"]
     assert found.value == pytest.approx(0.5)
     assert found.count == 10
+    assert found.low is None, "one of the sets is a single picture"
 
 
 def test_two_sets_of_one_name_are_refused(plan, folder):

@@ -97,6 +97,13 @@ def test_missing_values_do_not_count():
     assert Bootstrap(["a"]).mean([np.nan]) is None
 
 
+def test_one_picture_gives_no_interval():
+    bootstrap = Bootstrap(["a", "a", "b"])
+    assert bootstrap.mean([0.2, 0.4, np.nan]).low is None
+    assert bootstrap.mean([0.2, 0.4, 0.6]).low is not None
+    assert bootstrap.statistic([0, 1], lambda weights: 0.5).high is None
+
+
 def test_the_same_pictures_are_resampled_the_same_way():
     groups = ["a", "a", "b", "c"]
     first, second = Bootstrap(groups), Bootstrap(groups)
