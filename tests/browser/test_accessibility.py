@@ -76,7 +76,7 @@ def test_the_editor(looks):
     editor.answered()
     check(page, "candidates")
     editor.press("Enter")
-    expect(page.locator(".editor__side .mask-row")).to_have_count(1)
+    expect(page.locator(".side__list > ul .mask-row")).to_have_count(1)
     for key in ("b", "p", "l", "v"):
         editor.press(key)
         check(page, f"tool {key}")

@@ -6,6 +6,7 @@ export function NotFoundPage() {
   return (
     <main className="page" id="content">
       <EmptyState
+        page
         icon={Compass}
         title="There is nothing at this address"
         action={

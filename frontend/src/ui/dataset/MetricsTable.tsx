@@ -1,5 +1,6 @@
 import type { TrainingRun } from "../../api/types";
 import { count, score } from "../kit/format";
+import { TableScroll } from "../kit/kit";
 
 interface Row {
   readonly key: string;
@@ -24,7 +25,7 @@ export function MetricsTable({ run }: { run: TrainingRun }) {
   const candidate = run.evaluations.find((one) => one.role === "candidate");
   const masks = candidate?.summary.masks ?? serving?.summary.masks;
   return (
-    <div className="table-scroll">
+    <TableScroll label="Measured figures">
       <table className="table">
         <caption className="muted small">
           Measured on {masks ? `${count(masks)} ` : ""}held-out masks that no training has seen
@@ -56,7 +57,7 @@ export function MetricsTable({ run }: { run: TrainingRun }) {
           ))}
         </tbody>
       </table>
-    </div>
+    </TableScroll>
   );
 }
 

@@ -4,7 +4,7 @@ import { messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
 import type { ModelVersion } from "../../api/types";
 import { ago, score, short } from "../kit/format";
-import { Badge, Button, ErrorState, type Tone } from "../kit/kit";
+import { Badge, Button, ErrorState, TableScroll, type Tone } from "../kit/kit";
 import { useToast } from "../kit/toast";
 import { useDataset } from "./DatasetPage";
 
@@ -24,7 +24,7 @@ export function ModelVersions() {
   return (
     <section className="stack" aria-labelledby="versions">
       <h2 id="versions">Versions</h2>
-      <div className="card table-scroll">
+      <TableScroll label="Versions of the model" card>
         <table className="table">
           <thead>
             <tr>
@@ -48,7 +48,7 @@ export function ModelVersions() {
             ))}
           </tbody>
         </table>
-      </div>
+      </TableScroll>
     </section>
   );
 }

@@ -4,7 +4,7 @@ import { type FormEvent, useState } from "react";
 import { messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
 import type { Member, Role } from "../../api/types";
-import { Badge, Button, ErrorState, Field, IconButton, Loading, Note } from "../kit/kit";
+import { Badge, Button, ErrorState, Field, IconButton, Loading, Note, TableScroll } from "../kit/kit";
 import { useToast } from "../kit/toast";
 import { useUser } from "../session";
 import { mayLead, useDataset } from "./DatasetPage";
@@ -26,7 +26,7 @@ export function PeopleTab() {
     <div className="columns">
       <section className="stack">
         <h2>People</h2>
-        <div className="card table-scroll">
+        <TableScroll label="People of the dataset" card>
           <table className="table">
             <thead>
               <tr>
@@ -45,7 +45,7 @@ export function PeopleTab() {
               ))}
             </tbody>
           </table>
-        </div>
+        </TableScroll>
       </section>
       <section className="stack">
         {lead && <AddMember />}

@@ -104,7 +104,8 @@ function Continue({ datasets }: { datasets: Dataset[] }) {
       <Link
         className={buttonClass("primary")}
         to={image ? `/images/${image.id}` : `/datasets/${waiting.id}/label`}
-        aria-label={image ? `Continue with ${image.name}` : `Label the next image of ${waiting.name}`}
+        // Begins with the words that are seen: people who speak their commands say those.
+        aria-label={image ? `Continue with ${image.name}` : `Label next image of ${waiting.name}`}
       >
         <span className="wide-only">{image ? "Continue" : "Label next image"}</span>
         <ArrowRight size={17} aria-hidden />

@@ -27,6 +27,7 @@ export function LabelNext() {
   return (
     <main className="page" id="content">
       <EmptyState
+        page
         icon={PartyPopper}
         title="Every image is taken care of"
         action={

@@ -94,18 +94,21 @@ export function Note({ tone = "info", children }: { tone?: keyof typeof NOTE_ICO
 interface StateProps {
   icon: LucideIcon;
   title: string;
+  /** Where nothing else on the page is a heading of the first level. */
+  page?: boolean;
   children?: ReactNode;
   action?: ReactNode;
 }
 
 /** What a page says when there is nothing to list yet. */
-export function EmptyState({ icon: Icon, title, children, action }: StateProps) {
+export function EmptyState({ icon: Icon, title, page, children, action }: StateProps) {
+  const Heading = page ? "h1" : "h2";
   return (
     <div className="state">
       <span className="state__icon">
         <Icon size={25} aria-hidden />
       </span>
-      <h2>{title}</h2>
+      <Heading>{title}</Heading>
       {children && <p>{children}</p>}
       {action}
     </div>
@@ -122,6 +125,22 @@ export function ErrorState({ error, retry }: { error: unknown; retry?: () => voi
       <p>{messageOf(error)}</p>
       {retry && <Button onClick={retry}>Try again</Button>}
     </div>
+  );
+}
+
+interface TableScrollProps {
+  label: string;
+  card?: boolean;
+  children: ReactNode;
+}
+
+/** A table that may be wider than the screen. It takes the focus, so that the arrow keys can move it sideways. */
+export function TableScroll({ label, card, children }: TableScrollProps) {
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keys
+    <section className={card ? "card table-scroll" : "table-scroll"} aria-label={label} tabIndex={0}>
+      {children}
+    </section>
   );
 }
 
