@@ -44,10 +44,12 @@ def compare(
 ) -> Comparison:
     """Everything of `plan` on at most `most_masks` masks of each set that no run of `configs` trained on.
 
-    DataError where there is nothing to judge on, two sets go by one name, or too few clicks are allowed.
+    DataError where there is nothing to judge on, two sets go by one name, or a setting makes no sense.
     """
     if plan.max_clicks < max(REPORTED_CLICKS):
         raise DataError(f"At least {max(REPORTED_CLICKS)} clicks are needed for the figures of the report.")
+    if most_masks < 0 or (smallest is not None and not 0 <= smallest < 1):
+        raise DataError("The number of masks cannot be negative, and a share lies between 0 and 1.")
     if len({folder.name for folder in folders}) < len(folders):
         raise DataError("Two of the sets have the same name; the report could not tell them apart.")
     pictures = [one for folder in folders for one in draw_pictures(folder, configs, most_masks, smallest, plan.seed)]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import UnidentifiedImageError
 
 from modelzoo import rle
 from modelzoo.checkpoint import load_checkpoint
@@ -83,7 +84,11 @@ class Judge:
         self.predictors = {name: Predictor(load_checkpoint(path)) for name, path in plan.models.items()}
 
     def __call__(self, picture: Picture) -> Judged:
-        plan, image = self.plan, load_picture(picture.path)
+        plan = self.plan
+        try:
+            image = load_picture(picture.path)
+        except UnidentifiedImageError as error:
+            raise DataError(f"{picture.path.name} is no picture that can be read.") from error
         if image.shape[:2] != picture.size:
             raise DataError(f"{picture.path.name} has another size than its annotations say.")
         sample = Sample(image, picture.masks, picture.ids, picture.set_name)

@@ -35,6 +35,25 @@ def test_evaluate_writes_every_promised_figure(tmp_path, weights):
     assert found["encoder_ms"] > 0
 
 
+def test_evaluate_writes_a_report_with_pictures(tmp_path, weights, capsys):
+    folder = write_coco(tmp_path / "scenes", count=2)
+    arguments = ["--model", weights, "--model", weights, "--max-clicks", "5", "--processes", "1", "--most-masks", "3"]
+    assert main(["evaluate", "--data", str(folder), "--out", str(tmp_path / "report"), *arguments]) == 0
+    assert {path.name for path in (tmp_path / "report").iterdir()} == {
+        "report.json",
+        "report.md",
+        "calibration.png",
+        "worst.png",
+    }
+    shown = capsys.readouterr()
+    assert "| tiny (2) |" in shown.out
+    assert "pictures" in shown.err
+    found = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert [model["name"] for model in found["about"]["models"]] == ["tiny", "tiny (2)"]
+    assert found["sets"]["scenes"]["masks"] == 3
+    assert found["sets"]["scenes"]["methods"]["tiny (2)"]["ahead"]["miou_1"]["value"] == 0
+
+
 def test_segment_writes_one_sa1b_record(tmp_path, weights):
     image, _ = scene()
     Image.fromarray(image).save(tmp_path / "picture.png")
@@ -59,6 +78,12 @@ def test_export_writes_a_decoder_and_small_weights(tmp_path, weights, capsys):
         (["export", "--out", ".", "--model", "nothing"], "no weights called 'nothing'"),
         (["segment", "x.png", "--out", "."], "no file x.png"),
         (["train", "missing.toml"], "Cannot read"),
+        (["evaluate", "--out", "x"], "Say what to judge on"),
+        (["evaluate", "--out", "x", "--images", "."], "Say what to judge on"),
+        (["evaluate", "--out", "x", "--data", "nowhere"], "Cannot read"),
+        (["evaluate", "--out", "x", "--data", ".", "--max-clicks", "3"], "At least 5 clicks"),
+        (["evaluate", "--out", "x", "--data", ".", "--most-masks", "-1"], "cannot be negative"),
+        (["evaluate", "--out", "x", "--data", ".", "--validation-of", "missing.toml"], "Cannot read"),
     ],
 )
 def test_mistakes_are_said_in_one_sentence(capsys, arguments, sentence):
