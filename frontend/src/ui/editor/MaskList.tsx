@@ -66,9 +66,13 @@ function ProposalBar({ session }: { session: EditorSession }) {
           Discard all
         </Button>
         {shut.length > 0 && (
-          <Button size="small" look="quiet" icon={LockOpen} onClick={() => session.masks.setLocked(shut, false)}>
-            Unlock all
-          </Button>
+          <IconButton
+            icon={LockOpen}
+            size="small"
+            look="quiet"
+            label="Unlock all"
+            onClick={() => session.masks.setLocked(shut, false)}
+          />
         )}
       </span>
     </div>
@@ -154,8 +158,8 @@ const MaskRow = memo(function MaskRow(props: MaskRowProps) {
       >
         <b>{name}</b>
         <span>
-          {item.status === "proposed" && <Badge tone="info">proposed</Badge>}
-          {count(item.area)} px{item.predictedIou === null ? "" : ` · ${percent(item.predictedIou)}`}
+          {item.status === "proposed" ? <Badge tone="info">proposed</Badge> : `${count(item.area)} px`}
+          {item.predictedIou !== null && ` · ${percent(item.predictedIou)}`}
         </span>
       </button>
       <span className="mask-row__switches">

@@ -40,7 +40,7 @@ export function StageBanner({ session, dataset, saving, pictureFailed }: BannerP
   if (offline) {
     return (
       <Banner icon={CloudOff} tone="warn">
-        Offline. Go on working: everything is kept here and sent when the server is back.
+        Offline. Go on working: everything is kept here and sent later.
       </Banner>
     );
   }
