@@ -44,6 +44,16 @@ describe("colours", () => {
     expect(rest.map((one) => layout.styleOf(one.id))).not.toContain(layout.styleOf("b"));
   });
 
+  it("are given out anew on the next visit when there is room again", () => {
+    const all = Array.from({ length: MASK_COLOURS.length + 3 }, (_, n) => item(`m${n}`));
+    for (const one of all) add(one);
+    for (const one of all.slice(0, 6)) add({ ...one, status: "deleted" });
+    const again = new MaskLayout(store, layout.keep());
+    const styles = again.listed().map((one) => again.styleOf(one.id));
+    expect(Math.max(...styles)).toBeLessThan(MASK_COLOURS.length);
+    expect(new Set(styles).size).toBe(styles.length);
+  });
+
   it("are the same on the next visit", () => {
     for (let n = 0; n < 6; n++) add(item(`m${n}`));
     const again = new MaskLayout(store, layout.keep());

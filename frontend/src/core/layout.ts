@@ -132,13 +132,18 @@ export class MaskLayout {
       if (isPrefilled(item)) this.locked = withMember(this.locked, id, true);
       this.listedFor = null;
     }
-    if (this.styles.has(id)) return;
+    const known = this.styles.get(id);
+    // A later round was for want of colours; on another visit there may be some again.
+    if (known !== undefined && known < MASK_COLOURS.length) return;
     const inherited = parent === null ? undefined : this.styles.get(parent);
     if (inherited !== undefined) this.styles.set(id, inherited);
     else this.restyle(item);
   }
 
-  /** Keeps the mask's own colour if it is free among the current masks, else takes the first one that is. */
+  /**
+   * Gives the mask a colour that no other current mask has, its own if that is free. Where all are taken, a style of a
+   * later round: one of the colours again, with a hatching.
+   */
   private restyle(item: MaskItem): void {
     const used = new Set<number>();
     for (const other of this.store.current.masks.values()) {
@@ -146,18 +151,12 @@ export class MaskLayout {
       if (other.id !== item.id && isCurrent(other) && style !== undefined) used.add(style);
     }
     const count = MASK_COLOURS.length;
-    const own = this.styles.get(item.id) ?? MASK_COLOURS.indexOf(colourOf(item.id));
-    if (!used.has(own)) {
-      this.styles.set(item.id, own);
-      return;
-    }
-    let style = 0;
-    // Round by round: within one no colour twice, the own one first.
-    for (let round = 0; ; round += count) {
-      const free = Array.from({ length: count }, (_, at) => round + ((own + at) % count)).find((one) => !used.has(one));
-      if (free === undefined) continue;
-      style = free;
-      break;
+    const colours = new Set([...used].map((style) => style % count));
+    const own = (this.styles.get(item.id) ?? MASK_COLOURS.indexOf(colourOf(item.id))) % count;
+    const fromOwn = Array.from({ length: count }, (_, at) => (own + at) % count);
+    let style = fromOwn.find((colour) => !colours.has(colour));
+    for (let round = count; style === undefined; round += count) {
+      style = fromOwn.map((colour) => round + colour).find((one) => !used.has(one));
     }
     this.styles.set(item.id, style);
   }
