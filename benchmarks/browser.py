@@ -128,12 +128,16 @@ def pair(title: str, editor: Editor, name: str, target: str = "") -> list[Row]:
     ]
 
 
+def places(editor: Editor, count: int, seed: int) -> list[tuple[float, float]]:
+    """Image points to click: not below the panel, which lies on the upper left of the picture."""
+    shares = np.random.default_rng(seed).uniform((0.45, 0.15), (0.9, 0.8), (count, 2))
+    return [(float(x * editor.image["width"]), float(y * editor.image["height"])) for x, y in shares]
+
+
 def prompts(editor: Editor, count: int) -> None:
     """Click here and there, each time on an empty draft and waiting for the answer."""
-    random = np.random.default_rng(0)
-    width, height = editor.image["width"], editor.image["height"]
-    for _ in range(count):
-        editor.click(random.uniform(0.1, 0.9) * width, random.uniform(0.1, 0.9) * height)
+    for place in places(editor, count, seed=0):
+        editor.click(*place)
         editor.press("Escape")
         editor.page.locator(".strip").wait_for(state="detached")
 
@@ -166,9 +170,8 @@ def default_model(site: Site, browser: Any) -> list[Row]:
 
 def accepted(editor: Editor, count: int) -> None:
     """Accept masks one by one, each saved before the next."""
-    random = np.random.default_rng(1)
-    for _ in range(count):
-        editor.click(random.uniform(40, 400), random.uniform(40, 260))
+    for place in places(editor, count, seed=1):
+        editor.click(*place)
         editor.press("Enter")
         editor.saved()
 
