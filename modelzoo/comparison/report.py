@@ -71,7 +71,7 @@ def markdown(comparison: Comparison) -> str:
     if len(sets) > 1:
         parts += ["## Mean of the sets' means", method_table(CLICK_COLUMNS | BOX_COLUMNS, over_sets(sets))]
     for one in sets:
-        parts += [f"## {one.name}: {one.masks} masks, {one.pictures} pictures"]
+        parts += [f"## {one.name}: {counted(one.masks, 'mask')}, {counted(one.pictures, 'picture')}"]
         figures = {name: method.figures for name, method in one.methods.items()}
         parts += ["Mean IoU from clicks, and clicks to an IoU of 0.85 and 0.90", method_table(CLICK_COLUMNS, figures)]
         parts += ["Mean IoU from a box", method_table(BOX_COLUMNS, figures)]
@@ -160,6 +160,10 @@ def trust_table(sets: Sequence[SetSummary]) -> str:
 def trust_cells(trust: Trust) -> list[str]:
     rank = NOTHING if trust.rank is None else bracketed(trust.rank)
     return [str(trust.pairs), rank, bracketed(trust.error), f"{trust.mean_said:.2f}", f"{trust.mean_true:.2f}"]
+
+
+def counted(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def bracketed(one: Interval) -> str:
