@@ -83,11 +83,15 @@ def touched(site, browser):
     context.close()
 
 
-def fingers(editor, kind: str, *points: tuple[float, float]) -> None:
+class Fingers:
     """Touches through the browser's own input pipeline; points are of the page."""
-    session = editor.page.context.new_cdp_session(editor.page)
-    touches = [{"x": x, "y": y, "id": at} for at, (x, y) in enumerate(points)]
-    session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
+
+    def __init__(self, page):
+        self.session = page.context.new_cdp_session(page)
+
+    def __call__(self, kind: str, *points: tuple[float, float]) -> None:
+        touches = [{"x": x, "y": y, "id": at} for at, (x, y) in enumerate(points)]
+        self.session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
 
 
 def test_taps_add_and_remove_and_two_fingers_zoom(touched):
@@ -100,12 +104,13 @@ def test_taps_add_and_remove_and_two_fingers_zoom(touched):
     zoom = page.locator(".stage")
     before = page.screenshot(clip=zoom.bounding_box())
     x, y = editor.at(225, 120)
-    fingers(editor, "touchStart", (x - 30, y), (x + 30, y))
+    fingers = Fingers(page)
+    fingers("touchStart", (x - 30, y), (x + 30, y))
     for step in range(1, 6):
-        fingers(editor, "touchMove", (x - 30 - 10 * step, y), (x + 30 + 10 * step, y))
-    fingers(editor, "touchEnd")
+        fingers("touchMove", (x - 30 - 10 * step, y), (x + 30 + 10 * step, y))
+    fingers("touchEnd")
     assert page.screenshot(clip=zoom.bounding_box()) != before
-    page.get_by_role("button", name="Accept").click()
-    page.get_by_role("button", name="Show the 1 masks").wait_for()
+    with page.expect_response(lambda answer: answer.request.method == "PUT"):
+        page.get_by_role("button", name="Accept").click()
     (mask,) = editor.masks()
     assert [prompt["label"] for prompt in mask["prompts"]] == [1, 0]
