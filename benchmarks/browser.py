@@ -266,17 +266,28 @@ def large_image(page: Any) -> Editor:
     files = {"files": {"name": "large.jpg", "mimeType": "image/jpeg", "buffer": buffer.getvalue()}}
     sent = page.request.post(f"/api/datasets/{dataset['id']}/images/", multipart=files, headers=headers)
     image = sent.json()["accepted"][0]
-    random = np.random.default_rng(2)
-    for _ in range(MANY):
-        radius = random.uniform(20, 330)
-        centre = random.uniform(0, 1, 2) * (LARGE[1], LARGE[0])
-        wave = 1 + 0.2 * np.sin(9 * np.arctan2(y - centre[0], x - centre[1]))
-        mask = (y - centre[0]) ** 2 + (x - centre[1]) ** 2 < (radius * wave) ** 2
+    for mask in blobs():
         body = {"image": image["id"], "source": "hand", "segmentation": dict(rle.encode(mask))}
         page.request.put(f"/api/masks/{uuid.uuid4()}/", data=body, headers=headers)
     editor = Editor.__new__(Editor)
     editor.page, editor.image = page, image
     return editor
+
+
+def blobs() -> Iterator[np.ndarray]:
+    """Bool masks HxW of the large picture: wavy discs of all sizes, some of them cut off by its edge."""
+    random = np.random.default_rng(2)
+    width, height = LARGE
+    for _ in range(MANY):
+        radius = random.uniform(20, 330)
+        x, y = random.uniform(0, width), random.uniform(0, height)
+        left, top = max(0, int(x - 1.2 * radius)), max(0, int(y - 1.2 * radius))
+        right, bottom = min(width, int(x + 1.2 * radius) + 1), min(height, int(y + 1.2 * radius) + 1)
+        rows, columns = np.mgrid[top:bottom, left:right]
+        wave = 1 + 0.2 * np.sin(9 * np.arctan2(rows - y, columns - x))
+        mask = np.zeros((height, width), bool)
+        mask[top:bottom, left:right] = (rows - y) ** 2 + (columns - x) ** 2 < (radius * wave) ** 2
+        yield mask
 
 
 def frames(page: Any, work: Callable[[], None]) -> list[float]:
