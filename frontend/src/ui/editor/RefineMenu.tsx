@@ -45,7 +45,8 @@ export function RefineMenu({ session, page }: { session: EditorSession; page: Pa
       <Popover.Portal>
         <Popover.Content
           className="popover refine"
-          side="right"
+          // On a phone the tools lie below the picture.
+          side={window.matchMedia("(max-width: 860px)").matches ? "top" : "right"}
           align="center"
           sideOffset={10}
           collisionPadding={8}
