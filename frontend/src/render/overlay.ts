@@ -132,15 +132,23 @@ function drawRing(context: CanvasRenderingContext2D, at: ScreenPoint, radius: nu
 }
 
 function drawCrosshair(context: CanvasRenderingContext2D, at: ScreenPoint, canvas: HTMLCanvasElement): void {
-  context.lineWidth = 1;
-  context.strokeStyle = "rgb(255 255 255 / 0.7)";
-  context.setLineDash([4, 4]);
-  context.beginPath();
-  context.moveTo(at.x, 0);
-  context.lineTo(at.x, canvas.height);
-  context.moveTo(0, at.y);
-  context.lineTo(canvas.width, at.y);
-  context.stroke();
+  // White dashes with black ones in their gaps: one of the two is seen on every picture.
+  for (const [colour, offset] of [
+    ["rgb(255 255 255 / 0.85)", 0],
+    ["rgb(0 0 0 / 0.65)", 4],
+  ] as const) {
+    context.lineWidth = 1;
+    context.strokeStyle = colour;
+    context.setLineDash([4, 4]);
+    context.lineDashOffset = offset;
+    context.beginPath();
+    context.moveTo(at.x, 0);
+    context.lineTo(at.x, canvas.height);
+    context.moveTo(0, at.y);
+    context.lineTo(canvas.width, at.y);
+    context.stroke();
+  }
+  context.lineDashOffset = 0;
   context.setLineDash([]);
 }
 
