@@ -3,7 +3,7 @@
 # Extra arguments go to pytest and then only Python on SQLite runs: `tests/run.sh tests/modelzoo -k clicks`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-export PATH="$PWD/.venv/bin:$PATH" OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" OMP_WAIT_POLICY=PASSIVE
+export PATH="$PWD/.venv/bin:$PATH" OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" OMP_WAIT_POLICY=PASSIVE OPENBLAS_NUM_THREADS=1
 export ANYMASK_DATA="${ANYMASK_TEST_DATA:-$PWD/build/test-data}"
 mkdir -p "$ANYMASK_DATA"
 

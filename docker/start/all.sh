@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 export PORT="${PORT:-8000}" HOST="${HOST:-127.0.0.1}" ANYMASK_DATA="${ANYMASK_DATA:-$PWD/data}"
-export PATH="$PWD/.venv/bin:$PATH" PYTHONUNBUFFERED=1 OMP_WAIT_POLICY=PASSIVE
+export PATH="$PWD/.venv/bin:$PATH" PYTHONUNBUFFERED=1 OMP_WAIT_POLICY=PASSIVE OPENBLAS_NUM_THREADS=1
 export LOG_LEVEL="${LOG_LEVEL:-WARNING}"
 
 python -m config.ready --free
