@@ -197,6 +197,8 @@ def through_the_queue(editor: Editor) -> Editor:
         editor.press("Control+Shift+Enter")
         page.wait_for_url(lambda url, here=here: url != here)
         editor.ready()
+    page.locator("canvas[data-layer=overlay]").focus()
+    editor.press("Control+Shift+l")  # every image begins without the panel
     return editor
 
 
