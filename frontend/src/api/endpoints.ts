@@ -50,8 +50,7 @@ export const api = {
   /** Masks that changed since the `at` of an earlier answer; without it all but the superseded ones. */
   changes: (image: number, since: string | null) =>
     request<ChangesAnswer>(`/api/images/${image}/changes/${since ? `?since=${encodeURIComponent(since)}` : ""}`),
-  maskHistory: (id: string) =>
-    request<Page<MaskRecord> | MaskRecord[]>(`/api/masks/${id}/history/`).then(listOf),
+  maskHistory: (id: string) => request<Page<MaskRecord> | MaskRecord[]>(`/api/masks/${id}/history/`).then(listOf),
   categories: (dataset: number) =>
     request<Page<Category> | Category[]>(`/api/datasets/${dataset}/categories/`).then(listOf),
   embedding: (image: number, signal?: AbortSignal) =>
