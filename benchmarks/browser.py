@@ -45,18 +45,19 @@ FRAMES = """() => {
 }"""
 
 
-def rows() -> list[Row]:
-    """All figures; none where there is no Chromium, which is said."""
+def rows() -> Iterator[Row]:
+    """All figures, as they come; none where there is no Chromium, which is said."""
     if reason := why_not():
         print(f"No browser figures: {reason}.", file=sys.stderr)
-        return []
+        return
     with product() as (site, browser):
-        found = default_model(site, browser) + many_masks(site, browser)
+        yield from default_model(site, browser)
+        yield from many_masks(site, browser)
     with (
         tempfile.TemporaryDirectory() as folder,
         product(ANYMASK_MODEL=str(random_sam(Path(folder)))) as (site, browser),
     ):
-        return found + sam_shaped(site, browser)
+        yield from sam_shaped(site, browser)
 
 
 @contextmanager

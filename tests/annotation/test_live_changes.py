@@ -88,3 +88,11 @@ def test_categories_in_use_the_most_used_first(cast, as_, image):
     add_mask(image, category="ghost", status="deleted")
     answer = as_(cast.vic).get(f"/api/datasets/{cast.dataset.pk}/categories/")
     assert answer.json() == [{"name": "dog", "masks": 2}, {"name": "cat", "masks": 1}]
+
+
+def test_a_refused_deletion_brings_the_mask_that_is_current(cast, as_, image, old_mask):
+    new = uuid.uuid4()
+    as_(cast.rae).put(f"/api/masks/{new}/", mask_body(image, parent=str(old_mask.uuid)))
+    answer = as_(cast.ben).delete(f"/api/masks/{old_mask.uuid}/")
+    assert (answer.status_code, answer.json()["code"]) == (409, "mask_superseded")
+    assert answer.json()["details"]["current"]["id"] == str(new)
