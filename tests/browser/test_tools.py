@@ -229,7 +229,7 @@ def test_masks_that_do_not_overlap(editor, way):
     assert second["area"] in (one["area"], other["area"])
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(600, func_only=True)
 def test_segment_everything_and_take_one(editor):
     page = editor.page
     editor.press("g")
@@ -249,7 +249,7 @@ def test_segment_everything_and_take_one(editor):
     expect(editor.rows).to_have_count(0)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(600, func_only=True)
 def test_300_strokes_and_as_many_undo_and_redo_steps(editor):
     page = editor.page
     editor.press("b")
