@@ -77,7 +77,8 @@ def run_child(
             stderr=subprocess.STDOUT,
             start_new_session=True,
             cwd=Path(__file__).resolve().parent.parent,
-            env={**os.environ, **(environment or {})},
+            # Unbuffered: what is written last must be last in the log, since it is the reason of a failure.
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})},
         )
     (folder / "pid").write_text(str(process.pid))  # for people who look
     deadline = time.monotonic() + limit_seconds

@@ -8,6 +8,8 @@ from playwright.sync_api import Locator, Page
 
 MARGIN, LARGEST_SCALE = 24, 4  # as frontend/src/core/viewport.ts fits an image
 
+READY_MS = 90_000  # two cores may carry two browsers, a server and a worker when an image is opened
+
 
 class Editor:
     """Works on one sample picture. Points are (x, y) in image pixels; the view must be fitted, as it is at first."""
@@ -55,7 +57,8 @@ class Editor:
 
     def ready(self) -> None:
         self.page.locator(".editor").wait_for()
-        self.page.get_by_role("button", name="Submit and next").and_(self.page.locator(":enabled")).wait_for()
+        submit = self.page.get_by_role("button", name="Submit and next").and_(self.page.locator(":enabled"))
+        submit.wait_for(timeout=READY_MS)
         self.page.locator(".stage__banner").wait_for(state="detached")
 
     def scale(self) -> float:

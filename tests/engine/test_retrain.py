@@ -199,7 +199,7 @@ def test_a_trainer_that_cannot_work_says_why_and_is_set_aside(dataset, real_base
     assert (run.state, run.error_code) == ("failed", "unexpected")
     job = Job.objects.get(pk=run.job_id)
     assert (job.state, job.attempts) == ("failed", job.max_attempts)
-    assert "not an Anymask checkpoint" in job.log
+    assert "neither a safetensors nor a PyTorch file" in job.log
     assert serving_version(dataset.pk) == real_base
 
 
