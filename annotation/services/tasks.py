@@ -30,8 +30,8 @@ def task_claim_next(*, dataset: Dataset, user: Any) -> Task | None:
     now = timezone.now()
     tasks = Task.objects.filter(image__dataset=dataset, kind=Task.Kind.ANNOTATE)
     held = tasks.filter(state=State.CLAIMED, assignee=user, lease_expires_at__gt=now).order_by("id").first()
-    if held is not None:
-        return task_renew(task=held, lease=held.lease) if held.lease else held
+    if held is not None and (kept := _kept(held)) is not None:
+        return kept
     while True:
         ids = list(tasks.filter(_free(now)).order_by("-priority", "id").values_list("pk", flat=True)[:BATCH])
         if not ids:
@@ -49,8 +49,8 @@ def task_claim_image(*, image: Image, user: Any) -> Task:
         task = _latest(image)
         if task is None:
             task = _create(image)
-        elif task.is_held_by(user.pk, now) and task.lease is not None:
-            return task_renew(task=task, lease=task.lease)
+        elif task.is_held_by(user.pk, now) and (kept := _kept(task)) is not None:
+            return kept
         claimable = Task.objects.filter(_free(now) | mine | Q(state__in=[State.SUBMITTED, State.SKIPPED]), pk=task.pk)
         if (claimed := _claim(claimable, user)) is not None:
             return claimed
@@ -122,6 +122,17 @@ def _free(now: datetime) -> Q:
 
 def _lease_end() -> datetime:
     return timezone.now() + timedelta(seconds=settings.ANYMASK_TASK_LEASE_SECONDS)
+
+
+def _kept(task: Task) -> Task | None:
+    """The task of its holder, held for longer; None if it was given back since we looked.
+
+    A page that is loaded anew gives the image back and takes it up again in two requests that may pass each other.
+    """
+    try:
+        return task_renew(task=task, lease=task.lease) if task.lease else None
+    except Conflict:
+        return None
 
 
 def _claim(claimable: QuerySet[Task], user: Any) -> Task | None:

@@ -124,6 +124,23 @@ def test_an_ended_lease_is_over_even_if_nobody_took_the_image(cast, as_, image):
     assert ben.post(f"/api/tasks/{task['id']}/submit/", body).status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/api/images/{image}/task/", "/api/datasets/{dataset}/tasks/next/"])
+def test_a_page_loaded_anew_takes_up_what_the_old_one_gives_back_meanwhile(cast, as_, image, monkeypatch, path):
+    ben = as_(cast.ben)
+    first = next_of(ben, cast).json()
+    renew = tasks.task_renew
+
+    def given_back_just_before(*, task, lease):
+        monkeypatch.setattr(tasks, "task_renew", renew)
+        tasks.task_release(task=task, lease=lease)
+        return renew(task=task, lease=lease)
+
+    monkeypatch.setattr(tasks, "task_renew", given_back_just_before)
+    answer = ben.post(path.format(image=image.pk, dataset=cast.dataset.pk))
+    assert (answer.status_code, answer.json()["state"]) == (200, "claimed")
+    assert answer.json()["lease"] != first["lease"]
+
+
 def test_ended_leases_are_given_back(cast, as_, image):
     task = next_of(as_(cast.ben), cast).json()
     assert tasks.tasks_expire() == 0
