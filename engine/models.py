@@ -8,6 +8,8 @@ TrainingRun    one way from a snapshot to a candidate; at most one open per data
 Evaluation     what was measured for the candidate or the serving version in one run
 Promotion      every switch of the serving version, and every refusal to switch
 StageResult    one image done by one machine stage with one version and one set of settings
+StageRule      what a lead asks for before a dataset leaves a stage
+StageMove      every change of a dataset's stage: by rule or by whom, and the values of that moment
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+
+from annotation.models import Stage
 
 
 class ModelVersion(models.Model):
@@ -246,3 +250,54 @@ class StageResult(models.Model):
 
     def __str__(self) -> str:
         return f"{self.stage} on image {self.image_id}"
+
+
+class StageRule(models.Model):
+    """What must hold before a dataset leaves ``stage``. A target that is null is not asked for.
+
+    ``iou`` (0..1) is the serving model's held-out IoU after ``clicks`` clicks, ``kept`` the share (0..1) of prefilled
+    masks that people kept untouched. Without ``by_rule`` the dataset stays until a lead moves it.
+    """
+
+    class Clicks(models.IntegerChoices):
+        ONE = 1, "1 click"
+        THREE = 3, "3 clicks"
+
+    dataset = models.ForeignKey("annotation.Dataset", on_delete=models.CASCADE, related_name="stage_rules")
+    stage = models.CharField(max_length=16, choices=Stage.choices)
+    masks = models.PositiveIntegerField(null=True, blank=True)
+    clicks = models.PositiveSmallIntegerField(choices=Clicks.choices, default=Clicks.ONE)
+    iou = models.FloatField(null=True, blank=True)
+    kept = models.FloatField(null=True, blank=True)
+    by_rule = models.BooleanField(default=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["dataset", "stage"], name="engine_one_rule_per_dataset_and_stage")
+        ]
+
+    def __str__(self) -> str:
+        return f"dataset {self.dataset_id} leaves {self.stage}"
+
+
+class StageMove(models.Model):
+    """One change of a dataset's stage. Rows are only ever added; ``by`` is null when the rule moved it."""
+
+    class Kind(models.TextChoices):
+        RULE = "rule", "by rule"
+        PERSON = "person", "by a person"
+
+    dataset = models.ForeignKey("annotation.Dataset", on_delete=models.CASCADE, related_name="stage_moves")
+    kind = models.CharField(max_length=16, choices=Kind.choices)
+    from_stage = models.CharField(max_length=16, choices=Stage.choices)
+    to_stage = models.CharField(max_length=16, choices=Stage.choices)
+    values = models.JSONField(default=list)
+    note = models.CharField(max_length=500, blank=True, default="")
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+
+    def __str__(self) -> str:
+        return f"dataset {self.dataset_id}: {self.from_stage} to {self.to_stage}"

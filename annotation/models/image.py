@@ -7,7 +7,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 
-from annotation.models.dataset import Dataset
+from annotation.models.dataset import Dataset, Stage
 
 
 def split_for(sha256: str) -> str:
@@ -22,7 +22,8 @@ class Image(models.Model):
     """`sha256` is that of the bytes as uploaded; `width` and `height` are those of the display file.
 
     `display_path`, `original_path` and `thumbnail_path` are relative paths of annotation.storage. `conversion` says in
-    words what was done to the pixels on the way (orientation, bit depth, transparency), empty if nothing.
+    words what was done to the pixels on the way (orientation, bit depth, transparency), empty if nothing. `stage` is
+    the last one whose machine part was done on the image.
     """
 
     class Split(models.TextChoices):
@@ -42,6 +43,7 @@ class Image(models.Model):
     source = models.CharField(max_length=500, blank=True, default="")
     credit = models.CharField(max_length=500, blank=True, default="")
     split = models.CharField(max_length=16, choices=Split.choices)
+    stage = models.CharField(max_length=16, choices=Stage.choices, default=Stage.ASSISTED)
     original_path = models.CharField(max_length=255)
     display_path = models.CharField(max_length=255)
     thumbnail_path = models.CharField(max_length=255)
