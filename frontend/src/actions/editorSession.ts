@@ -89,9 +89,7 @@ export class EditorSession extends Surface {
       },
     });
     this.time = new WorkTime(options.visit?.seconds ?? 0);
-    for (const item of firstMasks(options.loaded.masks, options.journal, image.id, options.user.username)) {
-      this.store.setMask(item.id, item, "remote");
-    }
+    this.store.setMasks(firstMasks(options.loaded.masks, options.journal, image.id, options.user.username), "remote");
     this.layout = new MaskLayout(this.store, options.visit?.layout ?? null);
     this.masks = new MaskActions(this, newId);
     this.preferences = preferencesOf(options.user.id);
@@ -119,7 +117,6 @@ export class EditorSession extends Surface {
       newId,
       onError: () => this.notices.emit("This browser could not store the mask. Free some disk space and try again."),
     });
-    for (const item of this.store.current.masks.values()) this.store.setMask(item.id, item, "remote");
     this.live = new LiveChanges({
       imageId: image.id,
       me: options.user.username,

@@ -1,8 +1,7 @@
 import { ApiError } from "../api/client";
 import type { ChangesAnswer, Holder, MaskRecord } from "../api/types";
 import type { Journal } from "../core/journal";
-import { isCurrent } from "../core/layout";
-import { type MaskItem, type MaskStore, sameState } from "../core/maskStore";
+import { isCurrent, type MaskItem, type MaskStore, sameState } from "../core/maskStore";
 import type { MaskSync } from "./maskSync";
 import { itemFromRecord } from "./records";
 
@@ -53,9 +52,8 @@ export class LiveChanges {
       }),
       journal.decided.on((decision) => {
         if (decision.imageId !== imageId) return;
-        for (const id of decision.dropped) {
-          if (store.mask(id)) store.setMask(id, null, "remote");
-        }
+        const dropped = decision.dropped.filter((id) => store.mask(id) !== null);
+        store.setMasks(new Map(dropped.map((id) => [id, null])), "remote");
         // What the decision brought back here, the server knows.
         this.cursor = null;
         void this.look();
@@ -119,45 +117,46 @@ export class LiveChanges {
   }
 
   private apply(answer: ChangesAnswer, complete: boolean): void {
+    const { me, store, sync } = this.options;
     const ours = this.unconfirmed();
+    const changed = new Map<string, MaskItem | null>(complete ? this.unknown(answer.masks, ours) : []);
     const authors = new Map<string, number>();
     for (const record of answer.masks) {
-      const id = this.options.sync.localId(record.id);
+      const id = sync.localId(record.id);
       if (id === null || ours.has(record.id)) continue;
-      if (this.take(id, record) && record.created_by && record.created_by !== this.options.me) {
+      const before = store.mask(id);
+      const after = this.inLine(id, before, record);
+      if (sameState(before, after)) continue;
+      changed.set(id, after);
+      const seen = (before !== null && isCurrent(before)) || (after !== null && isCurrent(after));
+      if (seen && record.created_by && record.created_by !== me) {
         authors.set(record.created_by, (authors.get(record.created_by) ?? 0) + 1);
       }
     }
-    if (complete) this.dropUnknown(answer.masks, ours);
+    store.setMasks(changed, "remote");
     for (const [author, count] of authors) {
       this.options.notice(count === 1 ? `${author} changed a mask here.` : `${author} changed ${count} masks here.`);
     }
   }
 
-  /** Brings one mask in line with the server. True when that changed something to be seen. */
-  private take(id: string, record: MaskRecord): boolean {
-    const { store, sync } = this.options;
-    const local = store.mask(id);
-    if (record.status === "superseded") {
-      // Superseded here too: by our own correction, which undo may take back.
-      if (!local || local.status === "superseded") return false;
-      store.setMask(id, null, "remote");
-      return isCurrent(local);
-    }
+  /** The mask as the server has it, under its name here. */
+  private inLine(id: string, local: MaskItem | null, record: MaskRecord): MaskItem | null {
+    const { sync } = this.options;
+    // Superseded here too: by our own correction, which undo may take back.
+    if (record.status === "superseded") return local?.status === "superseded" ? local : null;
     const parent = record.parent === null ? null : (sync.localId(record.parent) ?? record.parent);
-    const item: MaskItem = { ...itemFromRecord(record), id, parent };
-    if (sameState(local, item)) return false;
-    store.setMask(id, item, "remote");
-    return isCurrent(item) || (local !== null && isCurrent(local));
+    return { ...itemFromRecord(record), id, parent };
   }
 
-  private dropUnknown(records: readonly MaskRecord[], ours: ReadonlySet<string>): void {
+  /** Current masks here of which the server's complete answer says nothing: they are gone. */
+  private unknown(records: readonly MaskRecord[], ours: ReadonlySet<string>): [string, null][] {
     const { store, sync } = this.options;
     const known = new Set(records.map((record) => record.id));
-    for (const item of [...store.current.masks.values()]) {
-      const name = sync.serverId(item.id);
-      if (isCurrent(item) && !known.has(name) && !ours.has(name)) store.setMask(item.id, null, "remote");
-    }
+    const gone = store.visible().filter(({ id }) => {
+      const name = sync.serverId(id);
+      return !known.has(name) && !ours.has(name);
+    });
+    return gone.map(({ id }) => [id, null]);
   }
 
   /** Server ids of masks that operations on their way, or waiting for a decision, are about. */

@@ -1,6 +1,5 @@
 import type { Journal } from "../core/journal";
-import { isCurrent } from "../core/layout";
-import type { Change, MaskItem, MaskStore } from "../core/maskStore";
+import { type Change, isCurrent, type MaskItem, type MaskStore } from "../core/maskStore";
 import { bodyFromItem } from "./records";
 
 export interface MaskSyncOptions {
@@ -20,11 +19,13 @@ export interface MaskSyncOptions {
  */
 export class MaskSync {
   private readonly serverIds = new Map<string, string>();
-  private readonly known = new Set<string>();
+  private readonly known: Set<string>;
   private readonly correctedBy = new Map<string, string>();
   private readonly off: () => void;
 
+  /** What the store holds already, the server is taken to know. */
   constructor(private readonly options: MaskSyncOptions) {
+    this.known = new Set(options.store.current.masks.keys());
     this.off = options.store.changed.on((set) => {
       for (const change of set.changes) {
         if (change.kind !== "mask") continue;

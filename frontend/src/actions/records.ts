@@ -87,7 +87,7 @@ export function firstMasks(
   journal: Pick<Journal, "pendingOf" | "problemsOf">,
   imageId: number,
   author: string,
-): MaskItem[] {
+): ReadonlyMap<string, MaskItem> {
   const current = records.filter((record) => record.status !== "superseded").map(itemFromRecord);
   const items = new Map(current.map((item) => [item.id, item]));
   const waiting = [...journal.pendingOf(imageId), ...journal.problemsOf(imageId)].sort((a, b) => a.seq - b.seq);
@@ -101,7 +101,7 @@ export function firstMasks(
       items.set(known.id, { ...known, status: op.kind === "delete" ? "deleted" : "accepted" });
     }
   }
-  return [...items.values()];
+  return items;
 }
 
 /** The candidates that were on the screen, without their pixels: enough to study how people choose. */

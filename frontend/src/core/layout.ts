@@ -1,5 +1,5 @@
 import { Emitter } from "./emitter";
-import type { ChangeSet, MaskItem, MaskStore } from "./maskStore";
+import { type ChangeSet, isCurrent, type MaskItem, type MaskStore } from "./maskStore";
 import { colourOf, MASK_COLOURS, type Rgb } from "./palette";
 
 /** What is kept of a layout between visits. */
@@ -10,8 +10,6 @@ export interface KeptLayout {
   readonly locked: readonly string[];
   readonly styles: readonly (readonly [id: string, style: number])[];
 }
-
-export const isCurrent = (item: MaskItem): boolean => item.status === "accepted" || item.status === "proposed";
 
 /** Made by a machine before anybody looked: locked until somebody asks for it. */
 export const isPrefilled = (item: MaskItem): boolean =>
@@ -28,6 +26,7 @@ export class MaskLayout {
   private order: string[];
   private readonly known: Set<string>;
   private readonly styles: Map<string, number>;
+  private readonly taken = new TakenStyles();
   private listedFor: unknown = null;
   private list: readonly MaskItem[] = [];
   private readonly off: () => void;
@@ -41,7 +40,9 @@ export class MaskLayout {
     this.hidden = new Set(kept?.hidden);
     this.locked = new Set(kept?.locked);
     this.styles = new Map(kept?.styles);
-    for (const item of store.current.masks.values()) this.adopt(item);
+    const items = [...store.current.masks.values()];
+    for (const item of items) if (isCurrent(item)) this.taken.add(this.styles.get(item.id));
+    this.adopt(items);
     this.off = store.changed.on((set) => this.follow(set));
   }
 
@@ -72,12 +73,20 @@ export class MaskLayout {
   }
 
   setHidden(id: string, hidden: boolean): void {
-    this.hidden = withMember(this.hidden, id, hidden);
+    const next = new Set(this.hidden);
+    if (hidden) next.add(id);
+    else next.delete(id);
+    this.hidden = next;
     this.changed.emit();
   }
 
   setLocked(ids: readonly string[], locked: boolean): void {
-    for (const id of ids) this.locked = withMember(this.locked, id, locked);
+    const next = new Set(this.locked);
+    for (const id of ids) {
+      if (locked) next.add(id);
+      else next.delete(id);
+    }
+    this.locked = next;
     this.changed.emit();
   }
 
@@ -113,58 +122,106 @@ export class MaskLayout {
   }
 
   private follow({ changes }: ChangeSet): void {
+    const appeared: MaskItem[] = [];
     for (const change of changes) {
-      if (change.kind !== "mask" || !change.after) continue;
-      if (!this.known.has(change.id)) this.adopt(change.after);
-      // Back from the bin: its colour may have gone to another one meanwhile.
-      else if (change.before && !isCurrent(change.before) && isCurrent(change.after)) this.restyle(change.after);
+      if (change.kind !== "mask") continue;
+      const { id, before, after } = change;
+      const [was, is] = [before !== null && isCurrent(before), after !== null && isCurrent(after)];
+      if (was && !is) this.taken.remove(this.styles.get(id));
+      if (was || !after) continue;
+      if (!this.known.has(id)) {
+        appeared.push(after);
+      } else if (is) {
+        this.taken.add(this.styles.get(id));
+        // Back from the bin: its colour may have gone to another one meanwhile.
+        if (before) this.restyle(after);
+      }
     }
+    this.adopt(appeared);
   }
 
-  private adopt(item: MaskItem): void {
-    const { id, parent } = item;
-    if (!this.known.has(id)) {
-      this.known.add(id);
-      const place = parent === null ? -1 : this.order.indexOf(parent);
-      if (place < 0) this.order.push(id);
-      else this.order.splice(place + 1, 0, id);
-      if (parent !== null && this.hidden.has(parent)) this.hidden = withMember(this.hidden, id, true);
-      if (isPrefilled(item)) this.locked = withMember(this.locked, id, true);
-      this.listedFor = null;
+  private adopt(items: readonly MaskItem[]): void {
+    if (items.length === 0) return;
+    const [hidden, locked] = [new Set(this.hidden), new Set(this.locked)];
+    for (const item of items) {
+      const { id, parent } = item;
+      if (!this.known.has(id)) {
+        this.known.add(id);
+        const place = parent !== null && this.known.has(parent) ? this.order.indexOf(parent) : -1;
+        if (place < 0) this.order.push(id);
+        else this.order.splice(place + 1, 0, id);
+        if (parent !== null && hidden.has(parent)) hidden.add(id);
+        if (isPrefilled(item)) locked.add(id);
+      }
+      this.firstStyle(item);
     }
+    [this.hidden, this.locked, this.listedFor] = [hidden, locked, null];
+  }
+
+  private firstStyle(item: MaskItem): void {
+    const { id, parent } = item;
     const known = this.styles.get(id);
     // A later round was for want of colours; on another visit there may be some again.
     if (known !== undefined && known < MASK_COLOURS.length) return;
     const inherited = parent === null ? undefined : this.styles.get(parent);
-    if (inherited !== undefined) this.styles.set(id, inherited);
-    else this.restyle(item);
+    if (inherited === undefined) {
+      this.restyle(item);
+      return;
+    }
+    this.styles.set(id, inherited);
+    if (!isCurrent(item)) return;
+    this.taken.remove(known);
+    this.taken.add(inherited);
   }
 
-  /**
-   * Gives the mask a colour that no other current mask has, its own if that is free. Where all are taken, a style of a
-   * later round: one of the colours again, with a hatching.
-   */
+  /** Gives the mask a style that no other current mask has, of its own colour if that is free. */
   private restyle(item: MaskItem): void {
-    const used = new Set<number>();
-    for (const other of this.store.current.masks.values()) {
-      const style = this.styles.get(other.id);
-      if (other.id !== item.id && isCurrent(other) && style !== undefined) used.add(style);
-    }
-    const count = MASK_COLOURS.length;
-    const colours = new Set([...used].map((style) => style % count));
-    const own = (this.styles.get(item.id) ?? MASK_COLOURS.indexOf(colourOf(item.id))) % count;
-    const fromOwn = Array.from({ length: count }, (_, at) => (own + at) % count);
-    let style = fromOwn.find((colour) => !colours.has(colour));
-    for (let round = count; style === undefined; round += count) {
-      style = fromOwn.map((colour) => round + colour).find((one) => !used.has(one));
-    }
+    const before = this.styles.get(item.id);
+    if (isCurrent(item)) this.taken.remove(before);
+    const style = this.taken.free((before ?? MASK_COLOURS.indexOf(colourOf(item.id))) % MASK_COLOURS.length);
     this.styles.set(item.id, style);
+    if (isCurrent(item)) this.taken.add(style);
   }
 }
 
-function withMember(set: ReadonlySet<string>, id: string, member: boolean): ReadonlySet<string> {
-  const next = new Set(set);
-  if (member) next.add(id);
-  else next.delete(id);
-  return next;
+/** The styles that current masks have, counted so that giving out one more costs the same however many there are. */
+class TakenStyles {
+  private readonly masks = new Map<number, number>();
+  /** Styles taken, by colour and by round. */
+  private readonly ofColour: number[] = [];
+  private readonly ofRound: number[] = [];
+
+  add(style: number | undefined): void {
+    if (style !== undefined) this.count(style, 1);
+  }
+
+  remove(style: number | undefined): void {
+    if (style !== undefined && this.masks.has(style)) this.count(style, -1);
+  }
+
+  /**
+   * A style that nobody has: a colour that nobody has, `own` or the next one; where all are taken, one of the first
+   * later round that has a place left, which is one of the colours again with a hatching.
+   */
+  free(own: number): number {
+    const fromOwn = MASK_COLOURS.map((_, at) => (own + at) % MASK_COLOURS.length);
+    const colour = fromOwn.find((one) => !this.ofColour[one]);
+    if (colour !== undefined) return colour;
+    let round = 1;
+    while (this.ofRound[round] === MASK_COLOURS.length) round++;
+    const styles = fromOwn.map((one) => round * MASK_COLOURS.length + one);
+    return styles.find((style) => !this.masks.has(style)) as number;
+  }
+
+  private count(style: number, by: 1 | -1): void {
+    const before = this.masks.get(style) ?? 0;
+    const after = before + by;
+    if (after > 0) this.masks.set(style, after);
+    else this.masks.delete(style);
+    const colour = style % MASK_COLOURS.length;
+    const round = Math.floor(style / MASK_COLOURS.length);
+    const places = Math.sign(after) - Math.sign(before);
+    this.ofColour[colour] = (this.ofColour[colour] ?? 0) + places;
+    this.ofRound[round] = (this.ofRound[round] ?? 0) + places;
+  }
 }

@@ -46,6 +46,9 @@ export interface ChangeSet {
   readonly changes: readonly Change[];
 }
 
+/** Whether a mask counts: neither superseded nor deleted. */
+export const isCurrent = (item: MaskItem): boolean => item.status === "accepted" || item.status === "proposed";
+
 /** Same mask in the same state, whatever object holds it. */
 export function sameState(a: MaskItem | null, b: MaskItem | null): boolean {
   if (a === null || b === null) return a === b;
@@ -76,7 +79,7 @@ export class MaskStore {
 
   /** Masks that count, oldest first. */
   visible(): MaskItem[] {
-    return [...this.document.masks.values()].filter((item) => item.status === "accepted" || item.status === "proposed");
+    return [...this.document.masks.values()].filter(isCurrent);
   }
 
   deleted(): MaskItem[] {
@@ -95,7 +98,13 @@ export class MaskStore {
   }
 
   setMask(id: string, after: MaskItem | null, origin: Origin = "local"): void {
-    this.apply([{ kind: "mask", id, before: this.mask(id), after }], origin);
+    this.setMasks(new Map([[id, after]]), origin);
+  }
+
+  /** Several masks by id (null: no longer there) in one change set. */
+  setMasks(masks: ReadonlyMap<string, MaskItem | null>, origin: Origin): void {
+    const changes = [...masks].map(([id, after]) => ({ kind: "mask", id, before: this.mask(id), after }) as const);
+    this.apply(changes, origin);
   }
 
   setDraft(after: Draft, origin: Origin = "local"): void {
@@ -104,19 +113,18 @@ export class MaskStore {
 
   apply(changes: readonly Change[], origin: Origin): void {
     if (changes.length === 0) return;
-    let masks = this.document.masks;
-    let draft = this.document.draft;
+    let { draft } = this.document;
+    let masks: Map<string, MaskItem> | null = null;
     for (const change of changes) {
       if (change.kind === "draft") {
         draft = change.after;
         continue;
       }
-      const next = new Map(masks);
-      if (change.after) next.set(change.id, change.after);
-      else next.delete(change.id);
-      masks = next;
+      masks ??= new Map(this.document.masks);
+      if (change.after) masks.set(change.id, change.after);
+      else masks.delete(change.id);
     }
-    this.document = { masks, draft };
+    this.document = { masks: masks ?? this.document.masks, draft };
     this.changed.emit({ origin, changes });
   }
 }
