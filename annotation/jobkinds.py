@@ -12,16 +12,22 @@ from celery import current_app
 from annotation.models import Job
 
 JobFunction = Callable[..., dict[str, Any] | None]
+LEASE_SECONDS = 12.0
 
 
 @dataclass(frozen=True)
 class JobKind:
-    """Policy of one kind of job. `lease` and `time_limit` in seconds."""
+    """Policy of one kind of job. `lease` and `time_limit` in seconds.
+
+    A lease is renewed three times in its length, by a thread: it must be longer than any one call that lets no other
+    thread run (reading a JSON document of hundreds of megabytes is one). With the sweeper's period it bounds how long
+    the job of a lost machine waits.
+    """
 
     name: str
     queue: str
     title: str
-    lease: float = 30
+    lease: float = LEASE_SECONDS
     max_attempts: int = 3
     time_limit: float | None = None
 
@@ -32,7 +38,13 @@ _schedule: dict[str, dict[str, Any]] = {}
 
 
 def declare(
-    name: str, *, queue: str, title: str = "", lease: float = 30, max_attempts: int = 3, time_limit: float | None = None
+    name: str,
+    *,
+    queue: str,
+    title: str = "",
+    lease: float = LEASE_SECONDS,
+    max_attempts: int = 3,
+    time_limit: float | None = None,
 ) -> JobKind:
     """Make a kind of job known to this process. Call it where every process comes by: a service module or apps.py."""
     if queue not in Job.Queue.values:

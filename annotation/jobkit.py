@@ -20,7 +20,7 @@ import traceback
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from celery import current_app
@@ -29,6 +29,7 @@ from django.db.models import F, Q, QuerySet, Value
 from django.db.models.functions import Concat, Right
 from django.utils import timezone
 
+from annotation import holders
 from annotation.errors import Conflict, Missing, UserError
 from annotation.jobkinds import JobKind, beat_schedule, declare, functions, job, kinds, periodic
 from annotation.models import Dataset, Job
@@ -56,8 +57,8 @@ logger = logging.getLogger(__name__)
 RUN_TASK = "annotation.jobkit.run"
 RETRY_SECONDS = 5  # before the second attempt, twice that before the third
 GRACE_SECONDS = 60  # past its time limit: first the job is taken away, then it has this long to notice
-RESEND_SECONDS = 30  # a queued job whose message is older was perhaps never delivered
-SWEEP_LIMIT = 20  # of each queue, oldest first: a backlog of thousands must not double its messages every half minute
+RESEND_SECONDS = 15  # a queued job whose message is older was perhaps never delivered
+SWEEP_LIMIT = 20  # of each queue, oldest first: a backlog of thousands must not double its messages every few seconds
 LOG_CHARACTERS = 64_000
 EXIT_STUCK = 75
 UNEXPECTED = "Something unexpected went wrong. The log of the job has the details."
@@ -221,7 +222,7 @@ class JobContext:
     def _beat(self) -> None:
         stop_at = timezone.now() + timedelta(seconds=self.kind.time_limit) if self.kind.time_limit else None
         try:
-            while not self._ended.wait(self.kind.lease / 4):
+            while not self._ended.wait(self.kind.lease / 3):
                 now = timezone.now()
                 if stop_at and now > stop_at:
                     logger.warning("job is past its time limit", extra={"job": self.job.pk, "kind": self.kind.name})
@@ -256,6 +257,7 @@ def run(job_id: str | uuid.UUID) -> bool:
         attempts=F("attempts") + 1,
         started_at=now,
         lease_expires_at=now + timedelta(seconds=kind.lease),
+        holder=holders.myself(),
         message="",
     )
     if not claimed:
@@ -328,17 +330,7 @@ def worker_started() -> None:
 def sweep() -> dict[str, int]:
     """Take back jobs whose worker is lost, set aside those that keep losing it, re-send what was not started."""
     now = timezone.now()
-    lost = Q(state=Job.State.RUNNING, lease_expires_at__lt=now)
-    poison = Job.objects.filter(lost, attempts__gte=F("max_attempts")).update(
-        state=Job.State.FAILED,
-        finished_at=now,
-        lease_expires_at=None,
-        error_code="worker_lost",
-        error_message="The worker stopped every time it did this job, so the job was set aside.",
-    )
-    taken_back = Job.objects.filter(lost, attempts__lt=F("max_attempts")).update(
-        state=Job.State.QUEUED, lease_expires_at=None, sent_at=None
-    )
+    poison, taken_back = _take_back(now)
     due = Q(lease_expires_at=None) | Q(lease_expires_at__lte=now)
     unsent = Q(sent_at=None, created_at__lt=now - timedelta(seconds=2)) | Q(sent_at=None, attempts__gt=0)
     stale = Q(sent_at__lt=now - timedelta(seconds=RESEND_SECONDS))
@@ -347,6 +339,27 @@ def sweep() -> dict[str, int]:
     if poison or taken_back:
         logger.warning("sweep: %d jobs taken back, %d set aside", taken_back, poison)
     return {"set_aside": poison, "taken_back": taken_back, "sent": sent}
+
+
+def _take_back(now: datetime) -> tuple[int, int]:
+    """(jobs set aside, jobs queued again) of those whose lease has run out or whose process on this machine is gone."""
+    running = Job.objects.filter(state=Job.State.RUNNING)
+    gone = [name for name in running.order_by().values_list("holder", flat=True).distinct() if holders.is_gone(name)]
+    # A name belongs to one process for ever: what somebody else claims meanwhile has another one.
+    lost = running.filter(Q(lease_expires_at__lt=now) | Q(holder__in=gone))
+    if not lost.exists():  # a look costs nobody anything, a write waits for its turn
+        return 0, 0
+    poison = lost.filter(attempts__gte=F("max_attempts")).update(
+        state=Job.State.FAILED,
+        finished_at=now,
+        lease_expires_at=None,
+        error_code="worker_lost",
+        error_message="The worker stopped every time it did this job, so the job was set aside.",
+    )
+    taken_back = lost.filter(attempts__lt=F("max_attempts")).update(
+        state=Job.State.QUEUED, lease_expires_at=None, sent_at=None
+    )
+    return poison, taken_back
 
 
 def run_pending(*, dataset: Dataset | None = None, limit: int = 1000) -> int:

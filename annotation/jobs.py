@@ -15,6 +15,7 @@ from annotation.jobkit import JobContext
 from annotation.models import Dataset, Job
 from annotation.services import exports, imports, tasks
 
+SWEEP_SECONDS = 4  # with the lease it bounds how long the job of a lost worker waits
 LEFTOVER_SECONDS = 2 * 24 * 3600
 
 
@@ -35,7 +36,7 @@ def run_import(ctx: JobContext, *, dataset_id: int, import_format: str, user_id:
     )
 
 
-@jobkit.periodic(seconds=10)
+@jobkit.periodic(seconds=SWEEP_SECONDS)
 def sweep_jobs() -> None:
     """Re-send, take back, set aside; and show that scheduler, broker and a worker work together."""
     jobkit.sweep()

@@ -24,7 +24,7 @@ from engine.snapshots import masks_by_people
 
 logger = logging.getLogger(__name__)
 
-TRAIN = declare("train_model", queue="training", title="Retrain the model", lease=60, max_attempts=4)
+TRAIN = declare("train_model", queue="training", title="Retrain the model", max_attempts=4)
 TRAINABLE = ("anymask_compact",)
 
 

@@ -17,7 +17,7 @@ class Job(models.Model):
 
     `attempts` counts starts and is the fence: what an older attempt writes changes nothing. `lease_expires_at` is,
     while running, when the worker counts as lost, and while queued, the earliest start (null: at once). `sent_at` is
-    when the last wake-up message went out.
+    when the last wake-up message went out. `holder` names the process of the latest attempt (annotation.holders).
     """
 
     class Queue(models.TextChoices):
@@ -49,6 +49,7 @@ class Job(models.Model):
     attempts = models.PositiveIntegerField(default=0)
     max_attempts = models.PositiveIntegerField(default=3)
     lease_expires_at = models.DateTimeField(null=True, blank=True)
+    holder = models.CharField(max_length=120, blank=True, default="")
     sent_at = models.DateTimeField(null=True, blank=True)
     error_code = models.CharField(max_length=64, blank=True, default="")
     error_message = models.TextField(blank=True, default="")

@@ -22,7 +22,8 @@ from annotation.services.images import Incoming, Rights, clean_name, image_add
 from annotation.services.masks import masks_add
 from annotation.signals import mask_saved, send_on_commit
 
-IMPORT = jobkit.declare("import", queue="io", title="Import pictures and masks", time_limit=24 * 3600)
+# The longer lease: one call reads a whole JSON document, and no heartbeat gets its turn meanwhile.
+IMPORT = jobkit.declare("import", queue="io", title="Import pictures and masks", lease=30, time_limit=24 * 3600)
 FORMATS = ("auto", "images", coco.FORMAT, sa1b.FORMAT)
 FILE = "upload.zip"
 _SA1B_HEAD = re.compile(rb'"image"\s*:\s*\{')

@@ -13,7 +13,7 @@ from annotation.models import Dataset, Image, Job
 from engine.serving import serving_version
 from engine.stages import stage_named
 
-RUN = declare("run_stage", queue="batch", title="Run a stage", lease=120)
+RUN = declare("run_stage", queue="batch", title="Run a stage")
 
 
 def stage_start(*, dataset: Dataset, stage: str, by: Any = None) -> Job:
