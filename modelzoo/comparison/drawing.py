@@ -8,6 +8,8 @@ from scipy import ndimage
 
 INK, FAINT, PAPER = (33, 37, 41), (134, 142, 150), (255, 255, 255)
 TEAL, ORANGE = (12, 166, 150), (245, 100, 0)
+GRID = (226, 230, 234)
+SCALE = 3  # figures are drawn larger and scaled down, which is what makes the lines smooth
 Colour = tuple[int, int, int]
 
 
@@ -44,3 +46,25 @@ def ring(draw: ImageDraw.ImageDraw, x: float, y: float, radius: float = 6) -> No
     """A click, as a white ring on a dark one."""
     draw.ellipse([x - radius - 1, y - radius - 1, x + radius + 1, y + radius + 1], outline=INK, width=5)
     draw.ellipse([x - radius, y - radius, x + radius, y + radius], outline=PAPER, width=3)
+
+
+class Pen:
+    """Draws on a sheet that is SCALE times enlarged, in the coordinates of the final one."""
+
+    def __init__(self, draw: ImageDraw.ImageDraw) -> None:
+        self.draw = draw
+
+    def line(self, *places: tuple[float, float], fill: Colour = INK, width: float = 1) -> None:
+        scaled = [(x * SCALE, y * SCALE) for x, y in places]
+        self.draw.line(scaled, fill=fill, width=round(width * SCALE), joint="curve")
+
+    def dot(self, x: float, y: float, radius: float, fill: Colour) -> None:
+        self.draw.ellipse(
+            [(x - radius) * SCALE, (y - radius) * SCALE, (x + radius) * SCALE, (y + radius) * SCALE], fill
+        )
+
+    def bar(self, x0: float, y0: float, x1: float, y1: float, fill: Colour) -> None:
+        self.draw.rectangle([x0 * SCALE, y0 * SCALE, x1 * SCALE, y1 * SCALE], fill)
+
+    def words(self, x: float, y: float, text: str, size: float = 13, fill: Colour = INK, anchor: str = "la") -> None:
+        words(self.draw, (x * SCALE, y * SCALE), text, size * SCALE, fill, anchor)

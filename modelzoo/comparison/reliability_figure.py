@@ -6,15 +6,13 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw
 
-from modelzoo.comparison.drawing import FAINT, INK, ORANGE, PAPER, TEAL, words
+from modelzoo.comparison.drawing import FAINT, GRID, ORANGE, PAPER, SCALE, TEAL, Pen
 from modelzoo.comparison.summary import SetSummary, Trust
 from modelzoo.training.metrics import BINS
 
-SCALE = 3  # drawn larger and scaled down, which is what makes the lines smooth
 SIDE, BARS = 220, 56  # of the diagram and of the histogram under it
 HEAD, LEFT, TOP, GAP, FOOT = 44, 64, 104, 44, 64
 COLOURS = {"one click": TEAL, "all prompts": ORANGE}
-GRID = (226, 230, 234)
 
 
 def reliability_figure(sets: Sequence[SetSummary]) -> Image.Image | None:
@@ -36,30 +34,6 @@ def reliability_figure(sets: Sequence[SetSummary]) -> Image.Image | None:
             diagram(pen, left, top, trust, labelled=number == 0)
             histogram(pen, left, top + SIDE + 34, trust, labelled=number == 0)
     return sheet.resize(size, Image.Resampling.LANCZOS)
-
-
-class Pen:
-    """Draws on the enlarged sheet in the coordinates of the final one."""
-
-    def __init__(self, draw: ImageDraw.ImageDraw) -> None:
-        self.draw = draw
-
-    def line(self, *places: tuple[float, float], fill: tuple[int, int, int] = INK, width: float = 1) -> None:
-        scaled = [(x * SCALE, y * SCALE) for x, y in places]
-        self.draw.line(scaled, fill=fill, width=round(width * SCALE), joint="curve")
-
-    def dot(self, x: float, y: float, radius: float, fill: tuple[int, int, int]) -> None:
-        self.draw.ellipse(
-            [(x - radius) * SCALE, (y - radius) * SCALE, (x + radius) * SCALE, (y + radius) * SCALE], fill
-        )
-
-    def bar(self, x0: float, y0: float, x1: float, y1: float, fill: tuple[int, int, int]) -> None:
-        self.draw.rectangle([x0 * SCALE, y0 * SCALE, x1 * SCALE, y1 * SCALE], fill)
-
-    def words(
-        self, x: float, y: float, text: str, size: float = 13, fill: tuple[int, int, int] = INK, anchor: str = "la"
-    ) -> None:
-        words(self.draw, (x * SCALE, y * SCALE), text, size * SCALE, fill, anchor)
 
 
 def legend(pen: Pen) -> None:
