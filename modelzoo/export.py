@@ -4,7 +4,7 @@ Inputs: the embedding's tensors by name (1 x C x h x w), `point_coords` 1 x N x 
 `point_labels` 1 x N (1 object, 0 background, 2 and 3 the corners of a box, -1 padding), `mask_input` 1 x 1 x hm x wm
 logits, `has_mask_input` 1 (0 or 1). Outputs: `low_res_masks` 1 x 4 x hm x wm logits (0: the answer to several prompts,
 1 to 3: candidates) and `iou_predictions` 1 x 4. Enlarging to the picture is left to the caller: in the graph it would
-cost more than everything else (modelzoo.geometry.upscale_logits and its twin in the browser do it).
+cost more than everything else (modelzoo.geometry.upscale_masks and its twin in the browser do it).
 """
 
 from __future__ import annotations

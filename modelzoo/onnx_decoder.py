@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime
 
 from modelzoo.embedding import Embedding, Prediction, point_prompts
-from modelzoo.geometry import upscale_logits
+from modelzoo.geometry import upscale_masks
 
 PADDING, CORNER_FIRST, CORNER_SECOND = -1.0, 2.0, 3.0
 MASK_THRESHOLD = 0.0
@@ -49,7 +49,7 @@ class OnnxDecoder:
         logits, ious = self.session.run(None, feeds)
         chosen = slice(1, None) if multimask else slice(0, 1)
         low_res = logits[0, chosen]
-        masks = upscale_logits(low_res, embedding.frame) > MASK_THRESHOLD
+        masks = upscale_masks(low_res, embedding.frame, MASK_THRESHOLD)
         return Prediction(masks, ious[0, chosen], low_res)
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from modelzoo.embedding import Embedding, Prediction, point_prompts
-from modelzoo.geometry import Frame, upscale_logits
+from modelzoo.geometry import Frame, upscale_masks
 
 
 @runtime_checkable
@@ -76,10 +76,7 @@ class Predictor:
         any prompt, or when points and labels differ in number.
         """
         frame, device = embedding.frame, self.model.device
-        features = {
-            name: torch.from_numpy(np.asarray(tensor, np.float32)).to(device)[None]
-            for name, tensor in embedding.tensors.items()
-        }
+        features = self._features(embedding)
         coordinates, kinds = point_prompts(points, labels)
         low_res, ious = self.model.decode(
             features,
@@ -91,8 +88,28 @@ class Predictor:
             multimask=multimask,
         )
         logits = low_res[0].float().cpu().numpy()
-        masks = upscale_logits(logits, frame) > self.model.mask_threshold
+        masks = upscale_masks(logits, frame, self.model.mask_threshold)
         return Prediction(masks, ious[0].float().cpu().numpy(), logits)
+
+    @torch.inference_mode()
+    def decode_boxes(self, embedding: Embedding, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """One mask for each of N boxes (x0, y0, x1, y1 in original pixels), decoded together.
+
+        Returns low-res logits N x h x w over the padded frame and predicted IoUs N, float32.
+        """
+        features = self._features(embedding)
+        corners = torch.from_numpy(embedding.frame.box_to_input(np.asarray(boxes, np.float64))).float()
+        low_res, ious = self.model.decode(
+            features, embedding.frame, boxes=corners.to(self.model.device), multimask=False
+        )
+        return low_res[:, 0].float().cpu().numpy(), ious[:, 0].float().cpu().numpy()
+
+    def _features(self, embedding: Embedding) -> dict[str, Tensor]:
+        """The maps as the decoder takes them, 1 x C x H x W each."""
+        return {
+            name: torch.from_numpy(np.asarray(tensor, np.float32)).to(self.model.device)[None]
+            for name, tensor in embedding.tensors.items()
+        }
 
 
 def as_batch(array: np.ndarray, device: torch.device) -> Tensor:

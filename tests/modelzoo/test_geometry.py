@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelzoo.geometry import Frame, preprocess_shape, resize_bilinear, upscale_logits, upscale_matrices
+from modelzoo.geometry import Frame, preprocess_shape, resize_bilinear, upscale_logits, upscale_masks, upscale_matrices
 from tests.modelzoo.reference import golden_json
 
 sides = st.integers(1, 96)
@@ -69,6 +69,22 @@ def test_upscaling_is_two_steps_with_a_cut_between(size, multiple, seed):
     result = upscale_logits(logits, frame)
     assert result.shape == (3, *size)
     assert np.abs(result - expected).max() <= 2e-4
+
+
+@given(sizes, st.sampled_from([None, 8, 16]), st.sampled_from([-1.0, 0.0, 1.5]), st.integers(0, 2**32 - 1))
+@settings(max_examples=60, deadline=None)
+def test_masks_are_the_thresholded_logits(size, multiple, threshold, seed):
+    frame = frame_of(size, multiple=multiple)
+    random = np.random.default_rng(seed)
+    logits = random.normal(size=(3, *(side // 4 for side in frame.padded_size))).astype(np.float32) * 5
+    logits[0, random.integers(logits.shape[1]) :] = -9  # bands that see nothing
+    logits[1] = -9
+    full, masks = upscale_logits(logits, frame), upscale_masks(logits, frame, threshold)
+    assert masks.shape == full.shape
+    assert masks.dtype == bool
+    sure = np.abs(full - threshold) > 1e-4
+    assert np.array_equal(masks[sure], (full > threshold)[sure])
+    assert np.array_equal(upscale_masks(logits[0], frame, threshold), masks[0])
 
 
 def test_upscaling_matrices_never_rise_above_their_input():
