@@ -4,6 +4,8 @@ ModelVersion   immutable weights, known by the sha256 of the checkpoint file
 ServingModel   which version a dataset's annotators work with (no row: the default base version)
 Embedding      the encoder's output for one image and one version: a float16 file
 Snapshot       the frozen training set of one moment, known by the digest of its manifest
+SnapshotImage  which masks of which image a snapshot holds: its manifest, where it can be asked from either end
+RetrainingPlan how a dataset is retrained, and what came of its schedule the last time
 TrainingRun    one way from a snapshot to a candidate; at most one open per dataset
 Evaluation     what was measured for the candidate or the serving version in one run
 Promotion      every switch of the serving version, and every refusal to switch
@@ -118,8 +120,57 @@ class Snapshot(models.Model):
         return f"dataset {self.dataset_id} at {self.digest[:12]}"
 
 
+class SnapshotImage(models.Model):
+    """One image of a snapshot. ``parts`` is {folder: [serials of masks]}; the folders are those of ``snapshots.FOLDERS``.
+
+    Digest and serials, not keys: what was trained on stays told when the image or a mask is deleted.
+    """
+
+    snapshot = models.ForeignKey(Snapshot, on_delete=models.CASCADE, related_name="images")
+    sha256 = models.CharField(max_length=64)
+    parts = models.JSONField()
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["snapshot", "sha256"], name="engine_one_row_per_snapshot_and_image")
+        ]
+        indexes: ClassVar = [models.Index(fields=["sha256"], name="engine_snapshots_of_image")]
+
+    def __str__(self) -> str:
+        return f"{self.sha256[:12]} in snapshot {self.snapshot_id}"
+
+
+class RetrainingPlan(models.Model):
+    """How one dataset is retrained, where it departs from the defaults.
+
+    ``minutes`` and ``steps`` end the training, whichever comes first (null: the installation's). A mask that no person
+    has seen counts ``automatic_weight`` of one that somebody has (0..1; 0 leaves them out); ``synthetic_share`` (0..1)
+    of the views are scenes made from nothing. When it is retrained is ``task``, a row of django-celery-beat;
+    ``asked_at`` and ``answer`` say when that asked last and what came of it.
+    """
+
+    dataset = models.OneToOneField("annotation.Dataset", on_delete=models.CASCADE, related_name="retraining_plan")
+    minutes = models.PositiveSmallIntegerField(null=True, blank=True)
+    steps = models.PositiveIntegerField(null=True, blank=True)
+    automatic_weight = models.FloatField(default=0.1)
+    synthetic_share = models.FloatField(default=0.2)
+    task = models.OneToOneField(
+        "django_celery_beat.PeriodicTask", null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    asked_at = models.DateTimeField(null=True, blank=True)
+    answer = models.CharField(max_length=500, blank=True, default="")
+
+    def __str__(self) -> str:
+        return f"plan of dataset {self.dataset_id}"
+
+
 class TrainingRun(models.Model):
-    """One way from a snapshot to a judged candidate. ``job`` is the ledger row that carries its retries."""
+    """One way from a snapshot to a judged candidate. ``job`` is the ledger row that carries its retries.
+
+    ``config`` is what the trainer was told; ``mix`` how the views were drawn: {people, automatic, synthetic}, shares
+    that sum to 1.
+    """
 
     class State(models.TextChoices):
         QUEUED = "queued", "waiting for a worker"
@@ -135,6 +186,7 @@ class TrainingRun(models.Model):
     class Trigger(models.TextChoices):
         PERSON = "person", "started by a person"
         THRESHOLD = "threshold", "enough new masks"
+        SCHEDULE = "schedule", "its time had come"
 
     dataset = models.ForeignKey("annotation.Dataset", on_delete=models.CASCADE, related_name="training_runs")
     trigger = models.CharField(max_length=16, choices=Trigger.choices)
@@ -147,6 +199,7 @@ class TrainingRun(models.Model):
     job = models.ForeignKey("annotation.Job", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     seed = models.PositiveIntegerField()
     config = models.JSONField(default=dict)
+    mix = models.JSONField(default=dict)
     curve = models.JSONField(default=list)
     error_code = models.CharField(max_length=64, blank=True, default="")
     message = models.TextField(blank=True, default="")

@@ -20,12 +20,13 @@ from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
+from django.db import transaction
 from django.db.models import QuerySet
 
 from annotation import storage
 from annotation.formats import sa1b
 from annotation.models import Dataset, Image, Mask, Stage
-from engine.models import Snapshot
+from engine.models import Snapshot, SnapshotImage
 
 MANIFEST = "manifest.jsonl"
 AUTOMATIC = "train_automatic"
@@ -64,6 +65,7 @@ class Plan:
     """What a snapshot will hold: the manifest's lines, and per folder which masks (serials) of which image."""
 
     lines: list[str] = field(default_factory=list)
+    images: list[tuple[str, dict[str, list[int]]]] = field(default_factory=list)  # (digest, folder -> serials)
     folders: dict[str, list[tuple[int, list[int]]]] = field(default_factory=lambda: {name: [] for name in FOLDERS})
 
     @property
@@ -107,6 +109,7 @@ def snapshot_plan(dataset_id: int) -> Plan:
         if entries:
             line = {"sha256": image.sha256, "split": image.split, "size": [image.height, image.width], "masks": entries}
             plan.lines.append(json.dumps(line, sort_keys=True, separators=(",", ":")) + "\n")
+            plan.images.append((image.sha256, chosen))
     return plan
 
 
@@ -129,9 +132,13 @@ def snapshot_freeze(*, dataset: Dataset, on_image: Callable[[], None] = lambda: 
             if images:
                 _write_folder(folder / name, images, dataset, on_image)
         storage.adopt(folder, path)
-    snapshot, _ = Snapshot.objects.get_or_create(
-        dataset=dataset, digest=plan.digest, defaults={"path": path, "counts": plan.counts}
-    )
+    with transaction.atomic():
+        snapshot, created = Snapshot.objects.get_or_create(
+            dataset=dataset, digest=plan.digest, defaults={"path": path, "counts": plan.counts}
+        )
+        if created:
+            rows = (SnapshotImage(snapshot=snapshot, sha256=digest, parts=parts) for digest, parts in plan.images)
+            SnapshotImage.objects.bulk_create(rows, batch_size=500)
     return snapshot
 
 

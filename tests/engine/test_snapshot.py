@@ -122,3 +122,17 @@ def test_two_datasets_do_not_share_a_snapshot(cast, pictures):
     one, two = snapshot_freeze(dataset=cast.dataset), snapshot_freeze(dataset=other.dataset)
     assert one.path != two.path
     assert json.loads((storage.full(two.path) / "train" / "manifest.json").read_text())["dataset"] == "Vegetables"
+
+
+def test_a_snapshot_can_be_asked_from_either_end(cast, pictures):
+    masks = {split: add_mask(image) for split, image in pictures.items()}
+    robot = add_mask(pictures["train"], stage="fully_automatic", source="model", created_by=None)
+    snapshot = snapshot_freeze(dataset=cast.dataset)
+    told = {row.sha256: row.parts for row in snapshot.images.all()}
+    assert told == {
+        pictures["train"].sha256: {"train": [masks["train"].serial], "train_automatic": [robot.serial]},
+        pictures["validation"].sha256: {"validation": [masks["validation"].serial]},
+        pictures["held_out"].sha256: {"held_out": [masks["held_out"].serial]},
+    }
+    snapshot_freeze(dataset=cast.dataset)
+    assert snapshot.images.count() == 3
