@@ -60,6 +60,30 @@ export function boxFromCorners(a: ImagePoint, b: ImagePoint, size: Size): Box {
 export const boxWidth = (box: Box): number => box.x1 - box.x0;
 export const boxHeight = (box: Box): number => box.y1 - box.y0;
 
+/** What two boxes share; null when they are apart. */
+export function boxOverlap(a: Box, b: Box): Box | null {
+  const box = {
+    x0: Math.max(a.x0, b.x0),
+    y0: Math.max(a.y0, b.y0),
+    x1: Math.min(a.x1, b.x1),
+    y1: Math.min(a.y1, b.y1),
+  };
+  return box.x1 > box.x0 && box.y1 > box.y0 ? box : null;
+}
+
+/** Smallest box of whole pixels around points and everything within `margin` of them, cut to the image; null: none. */
+export function pixelBox(points: readonly { x: number; y: number }[], margin: number, size: Size): Box | null {
+  let [left, right, top, bottom] = [size.width, 0, size.height, 0];
+  for (const { x, y } of points) {
+    left = Math.min(left, x - margin);
+    right = Math.max(right, x + margin);
+    top = Math.min(top, y - margin);
+    bottom = Math.max(bottom, y + margin);
+  }
+  const around = { x0: Math.floor(left), y0: Math.floor(top), x1: Math.ceil(right), y1: Math.ceil(bottom) };
+  return boxOverlap(around, { x0: 0, y0: 0, x1: size.width, y1: size.height });
+}
+
 /** Smallest box around both. */
 export function boxUnion(a: Box, b: Box): Box {
   return { x0: Math.min(a.x0, b.x0), y0: Math.min(a.y0, b.y0), x1: Math.max(a.x1, b.x1), y1: Math.max(a.y1, b.y1) };

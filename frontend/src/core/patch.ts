@@ -1,4 +1,4 @@
-import type { Box, ImagePoint, Size } from "./geometry";
+import { type Box, boxOverlap, boxUnion, type ImagePoint, pixelBox, type Size } from "./geometry";
 
 /**
  * The set pixels of one mask inside a box of whole image pixels.
@@ -64,16 +64,15 @@ export function trimPatch(patch: Patch): Patch {
 export function cropPatch(patch: Patch, box: Box): Patch {
   const width = box.x1 - box.x0;
   const height = box.y1 - box.y0;
-  const data = new Uint8Array(width * height);
-  const x0 = Math.max(box.x0, patch.x);
-  const x1 = Math.min(box.x1, patch.x + patch.width);
-  const y0 = Math.max(box.y0, patch.y);
-  const y1 = Math.min(box.y1, patch.y + patch.height);
-  for (let y = y0; y < y1 && x1 > x0; y++) {
+  const cropped = { x: box.x0, y: box.y0, width, height, data: new Uint8Array(width * height) };
+  const shared = boxOverlap(box, patchBox(patch));
+  if (!shared) return cropped;
+  for (let y = shared.y0; y < shared.y1; y++) {
     const source = (y - patch.y) * patch.width - patch.x;
-    data.set(patch.data.subarray(source + x0, source + x1), (y - box.y0) * width + x0 - box.x0);
+    const row = patch.data.subarray(source + shared.x0, source + shared.x1);
+    cropped.data.set(row, (y - box.y0) * width + shared.x0 - box.x0);
   }
-  return { x: box.x0, y: box.y0, width, height, data };
+  return cropped;
 }
 
 /** A point of a brush stroke in image pixels; `pressure` 0..1 (1 where there is none) makes the brush thinner. */
@@ -104,39 +103,14 @@ export function paintStroke(
 ): Patch {
   const first = points[0];
   if (!first) return patch;
-  const reach = strokeBox(points, radius, size);
-  if (reach.x1 <= reach.x0 || reach.y1 <= reach.y0) return patch;
-  const grown = value === 1 ? growTo(patch, reach) : cropPatch(patch, patchBox(patch));
+  const reach = pixelBox(points, radius, size);
+  if (!reach) return patch;
+  const box = patch.width === 0 ? reach : patchBox(patch);
+  const grown = cropPatch(patch, value === 1 ? boxUnion(box, reach) : patchBox(patch));
   points.forEach((point, index) => {
     paintSegment(grown, points[index - 1] ?? point, point, radius, value);
   });
   return trimPatch(grown);
-}
-
-function strokeBox(points: readonly StrokePoint[], radius: number, size: Size): Box {
-  let [left, right, top, bottom] = [size.width, 0, size.height, 0];
-  for (const { x, y } of points) {
-    left = Math.min(left, x - radius);
-    right = Math.max(right, x + radius);
-    top = Math.min(top, y - radius);
-    bottom = Math.max(bottom, y + radius);
-  }
-  return {
-    x0: Math.max(0, Math.floor(left)),
-    y0: Math.max(0, Math.floor(top)),
-    x1: Math.min(size.width, Math.ceil(right)),
-    y1: Math.min(size.height, Math.ceil(bottom)),
-  };
-}
-
-function growTo(patch: Patch, reach: Box): Patch {
-  if (patch.width === 0) return cropPatch(patch, reach);
-  return cropPatch(patch, {
-    x0: Math.min(reach.x0, patch.x),
-    y0: Math.min(reach.y0, patch.y),
-    x1: Math.max(reach.x1, patch.x + patch.width),
-    y1: Math.max(reach.y1, patch.y + patch.height),
-  });
 }
 
 function paintSegment(patch: Patch, a: StrokePoint, b: StrokePoint, radius: number, value: 0 | 1): void {

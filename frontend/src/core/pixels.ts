@@ -1,5 +1,4 @@
-import type { Box } from "./geometry";
-import { boxUnion } from "./geometry";
+import { type Box, boxOverlap, boxUnion } from "./geometry";
 import { cropPatch, EMPTY_PATCH, type Patch, patchBox, trimPatch } from "./patch";
 
 /** Set algebra of patches: every result is a new, trimmed patch, and nothing outside the masks' own boxes is touched. */
@@ -55,11 +54,7 @@ export function samePixels(a: Patch, b: Patch): boolean {
 
 /** Box that two patches share; null when they are apart. */
 export function overlap(a: Patch, b: Patch): Box | null {
-  const x0 = Math.max(a.x, b.x);
-  const y0 = Math.max(a.y, b.y);
-  const x1 = Math.min(a.x + a.width, b.x + b.width);
-  const y1 = Math.min(a.y + a.height, b.y + b.height);
-  return x1 > x0 && y1 > y0 ? { x0, y0, x1, y1 } : null;
+  return boxOverlap(patchBox(a), patchBox(b));
 }
 
 /** Calls `work` with the start of every shared row in both data arrays, and its width. */

@@ -1,4 +1,4 @@
-import type { ImagePoint, Size } from "./geometry";
+import { boxHeight, boxWidth, type ImagePoint, pixelBox, type Size } from "./geometry";
 import { EMPTY_PATCH, type Patch, trimPatch } from "./patch";
 
 /**
@@ -7,18 +7,10 @@ import { EMPTY_PATCH, type Patch, trimPatch } from "./patch";
  */
 export function fillPolygon(points: readonly ImagePoint[], size: Size): Patch {
   if (points.length < 3) return EMPTY_PATCH;
-  let [left, right, top, bottom] = [size.width, 0, size.height, 0];
-  for (const { x, y } of points) {
-    left = Math.min(left, x);
-    right = Math.max(right, x);
-    top = Math.min(top, y);
-    bottom = Math.max(bottom, y);
-  }
-  const x0 = Math.max(0, Math.floor(left));
-  const y0 = Math.max(0, Math.floor(top));
-  const width = Math.min(size.width, Math.ceil(right)) - x0;
-  const height = Math.min(size.height, Math.ceil(bottom)) - y0;
-  if (width <= 0 || height <= 0) return EMPTY_PATCH;
+  const box = pixelBox(points, 0, size);
+  if (!box) return EMPTY_PATCH;
+  const { x0, y0 } = box;
+  const [width, height] = [boxWidth(box), boxHeight(box)];
   const data = new Uint8Array(width * height);
   const crossings = crossingsByRow(points, y0, height);
   for (let row = 0; row < height; row++) {

@@ -1,5 +1,6 @@
+import { type Box, boxOverlap } from "./geometry";
 import type { Rgb } from "./palette";
-import type { Patch } from "./patch";
+import { type Patch, patchBox } from "./patch";
 import { patchAtLevel } from "./pyramid";
 
 /** Side of a tile in pixels of its level. */
@@ -51,31 +52,24 @@ export function composeTile(
   column: number,
   row: number,
 ): Uint8ClampedArray<ArrayBuffer> | null {
+  const [x0, y0] = [column * TILE, row * TILE];
+  const tile = { x0, y0, x1: x0 + TILE, y1: y0 + TILE };
   let pixels: Uint8ClampedArray<ArrayBuffer> | null = null;
   for (const mask of masks) {
     const patch = patchAtLevel(mask.patch, level);
-    const part = overlap(patch, column * TILE, row * TILE);
+    const part = boxOverlap(patchBox(patch), tile);
     if (!part) continue;
     pixels ??= new Uint8ClampedArray(TILE * TILE * 4);
-    blend(pixels, mask, patch, part, column * TILE, row * TILE, level === 0 ? 1 : 2);
+    blend(pixels, mask, patch, part, x0, y0, level === 0 ? 1 : 2);
   }
   return pixels;
-}
-
-/** The part of the patch inside the tile, in pixels of the level. */
-function overlap(patch: Patch, left: number, top: number) {
-  const x0 = Math.max(patch.x, left);
-  const y0 = Math.max(patch.y, top);
-  const x1 = Math.min(patch.x + patch.width, left + TILE);
-  const y1 = Math.min(patch.y + patch.height, top + TILE);
-  return x1 > x0 && y1 > y0 ? { x0, y0, x1, y1 } : null;
 }
 
 function blend(
   pixels: Uint8ClampedArray,
   { colour, pattern, outlined, selected }: MaskPaint,
   patch: Patch,
-  part: { x0: number; y0: number; x1: number; y1: number },
+  part: Box,
   left: number,
   top: number,
   thin: number,

@@ -1,4 +1,4 @@
-import type { Box, Size } from "../core/geometry";
+import { type Box, boxOverlap, type Size } from "../core/geometry";
 import { patchBox } from "../core/patch";
 import { COARSEST, levelFor } from "../core/pyramid";
 import { composeTile, TILE } from "../core/tile";
@@ -37,8 +37,9 @@ export class MaskTiles {
     if (dirty.length === 0) return false;
     for (const tile of this.tiles.values()) {
       const side = TILE << tile.level;
-      const [left, top] = [tile.column * side, tile.row * side];
-      tile.stale ||= dirty.some((box) => box.x0 < left + side && box.x1 > left && box.y0 < top + side && box.y1 > top);
+      const [x0, y0] = [tile.column * side, tile.row * side];
+      const area = { x0, y0, x1: x0 + side, y1: y0 + side };
+      tile.stale ||= dirty.some((box) => boxOverlap(box, area) !== null);
     }
     return true;
   }
