@@ -1,5 +1,5 @@
 import { screenDistance } from "../core/geometry";
-import { Machine, removes, type Tool, type ToolContext, type ToolPointer, toolOf } from "./tool";
+import { Machine, previewing, removes, type Tool, type ToolContext, type ToolPointer, toolOf } from "./tool";
 
 /** A finger that travels further than this, in CSS pixels, was panning. */
 const TAP_SLACK = 10;
@@ -21,14 +21,7 @@ export function createClickTool(context: ToolContext): Tool {
         context.addPoint(pointer.image, label(pointer));
         return "idle";
       },
-      move: (pointer) => {
-        context.hover(pointer?.inside && !pointer.touch ? pointer.image : null);
-        return "idle";
-      },
-      leave: () => {
-        context.hover(null);
-        return "idle";
-      },
+      ...previewing(context, "idle"),
     },
     touching: {
       move: (pointer) => {

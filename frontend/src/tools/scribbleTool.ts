@@ -1,6 +1,6 @@
 import type { ImagePoint } from "../core/geometry";
 import type { OverlayShape } from "../core/overlay";
-import { Machine, removes, type Tool, type ToolContext, type ToolPointer, toolOf } from "./tool";
+import { Machine, previewing, removes, type Tool, type ToolContext, type ToolPointer, toolOf } from "./tool";
 
 type State = "idle" | "drawing";
 
@@ -26,14 +26,7 @@ export function createScribbleTool(context: ToolContext): Tool {
         extend(pointer);
         return "drawing";
       },
-      move: (pointer) => {
-        context.hover(pointer?.inside && !pointer.touch ? pointer.image : null);
-        return "idle";
-      },
-      leave: () => {
-        context.hover(null);
-        return "idle";
-      },
+      ...previewing(context, "idle"),
     },
     drawing: {
       move: (pointer) => {

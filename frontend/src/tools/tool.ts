@@ -53,8 +53,10 @@ export interface ToolContext {
 
 export type ToolEvent = "down" | "move" | "up" | "leave" | "cancel" | "finish" | "back";
 
+type Handler<State extends string> = (pointer: ToolPointer | null) => State;
+
 export type Chart<State extends string> = {
-  readonly [S in State]: { readonly [E in ToolEvent]?: (pointer: ToolPointer | null) => State };
+  readonly [S in State]: { readonly [E in ToolEvent]?: Handler<State> };
 };
 
 /** Runs a chart; `changed` is told of every new state once it holds. */
@@ -125,6 +127,15 @@ export function toolOf<State extends string>(id: string, machine: Machine<State>
     back: () => machine.send("back", null),
     overlay: parts.overlay ?? (() => []),
   };
+}
+
+/** Shows what a click under the pointer would give, and stays in the state; a finger covers what it points at. */
+export function previewing<State extends string>(context: ToolContext, state: State) {
+  const show: Handler<State> = (pointer) => {
+    context.hover(pointer?.inside && !pointer.touch ? pointer.image : null);
+    return state;
+  };
+  return { move: show, leave: show };
 }
 
 /** Whether a gesture removes: the right button and Alt turn round what the tool does by itself. */
