@@ -1,7 +1,10 @@
+import type { Size } from "../core/geometry";
+import type { History } from "../core/history";
 import type { MaskItem, MaskStore } from "../core/maskStore";
 import { type Patch, patchArea } from "../core/patch";
 import { overlap, sharedArea, subtract } from "../core/pixels";
 import { encodePatch } from "../core/rle";
+import type { Segmenter } from "../segmenter/segmenter";
 
 export interface CorrectionOptions {
   readonly store: MaskStore;
@@ -10,6 +13,16 @@ export interface CorrectionOptions {
   readonly newId: () => string;
   /** Masks that nobody may change now. */
   readonly locked: (id: string) => boolean;
+}
+
+/** What work with the model on one image needs besides. */
+export interface ModelWorkOptions extends CorrectionOptions {
+  readonly history: History;
+  readonly segmenter: Segmenter;
+  readonly imageId: number;
+  readonly size: Size;
+  readonly changed: () => void;
+  readonly notice: (message: string) => void;
 }
 
 /** A mask with other pixels: a new version that supersedes `item`. What the model thought of the old one goes. */

@@ -1,6 +1,7 @@
 import {
   type Draft,
   EMPTY_DRAFT,
+  type Fed,
   isEmptyDraft,
   type PromptStep,
   promptRecord,
@@ -11,8 +12,7 @@ import {
   withPoint,
   withPoints,
 } from "../core/draft";
-import type { Box, ImagePoint, Size } from "../core/geometry";
-import type { History } from "../core/history";
+import type { Box, ImagePoint } from "../core/geometry";
 import type { Latency } from "../core/latency";
 import type { MaskItem } from "../core/maskStore";
 import { Overtaken } from "../core/newestWins";
@@ -20,21 +20,15 @@ import { EMPTY_PATCH, type Patch, paintStroke, patchArea, type StrokePoint } fro
 import { samePixels, subtract, union } from "../core/pixels";
 import { encodePatch } from "../core/rle";
 import { spreadPoints } from "../core/strokes";
-import { bestOf, type Candidate, type Decoded, type Segmenter } from "../segmenter/segmenter";
-import { type CorrectionOptions, cutOutOfOthers, without } from "./corrections";
+import { bestOf, type Candidate, type Decoded } from "../segmenter/segmenter";
+import { cutOutOfOthers, type ModelWorkOptions, without } from "./corrections";
 import { HoverPreview } from "./hoverPreview";
 import { candidateRecords } from "./records";
 
-export interface DraftingOptions extends CorrectionOptions {
-  readonly history: History;
-  readonly segmenter: Segmenter;
-  readonly imageId: number;
-  readonly size: Size;
+export interface DraftingOptions extends ModelWorkOptions {
   readonly decodes: Latency;
   /** Whether masks may not share pixels. */
   readonly exclusive: () => boolean;
-  readonly changed: () => void;
-  readonly notice: (message: string) => void;
 }
 
 /** A scribble gives one point for each of this share of the image's longer side, but no more than four. */
@@ -100,21 +94,18 @@ export class Drafting {
   }
 
   addPoint(point: ImagePoint, label: 0 | 1): void {
-    const { chosen } = this;
+    const { fed } = this;
     const draft = this.promptable(label);
-    if (!draft) return;
-    const fed = chosen && !this.draft.edited ? chosen.token : null;
-    this.change(label === 1 ? "Click" : "Negative click", withPoint(draft, point, label, fed));
+    if (draft) this.change(label === 1 ? "Click" : "Negative click", withPoint(draft, point, label, fed));
   }
 
   /** A line drawn over what belongs to the object (1), or over what does not (0): a few points that stand for it. */
   scribble(points: readonly ImagePoint[], label: 0 | 1): void {
-    const { chosen } = this;
+    const { fed } = this;
     const draft = this.promptable(label);
     const { width, height } = this.options.size;
     const few = spreadPoints(points, SCRIBBLE_SPACING * Math.max(width, height), SCRIBBLE_MOST);
     if (!draft || few.length === 0) return;
-    const fed = chosen && !this.draft.edited ? chosen.token : null;
     this.change(label === 1 ? "Scribble" : "Negative scribble", withPoints(draft, few, label, fed));
   }
 
@@ -221,6 +212,11 @@ export class Drafting {
 
   get hovered(): Patch | null {
     return this.preview.patch;
+  }
+
+  /** What goes along with the next point: the candidate on the screen, unless it was painted over. */
+  private get fed(): Fed {
+    return this.chosen && !this.draft.edited ? this.chosen.token : null;
   }
 
   private holds(item: MaskItem): boolean {

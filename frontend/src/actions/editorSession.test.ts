@@ -11,6 +11,7 @@ import { FakeSegmenter } from "../segmenter/fakeSegmenter";
 import { MemoryPersonal, type Visit } from "../storage/database";
 import { EditorSession } from "./editorSession";
 import { itemFromRecord } from "./records";
+import { maskRecord } from "./testingRecords";
 import { ViewState } from "./viewState";
 
 const size: Size = { width: 120, height: 90 };
@@ -21,26 +22,7 @@ const runs = (x: number): MaskRecord["segmentation"] => ({
   counts: encodePatch(disc(x), [size.height, size.width]).counts,
 });
 const record = (id: string, part: Partial<MaskRecord> = {}): MaskRecord =>
-  ({
-    id,
-    segmentation: runs(30),
-    area: 300,
-    category: "",
-    stage: "assisted",
-    source: "hand",
-    status: "accepted",
-    parent: null,
-    prompts: [],
-    candidates: [],
-    chosen: null,
-    predicted_iou: null,
-    stability_score: null,
-    model: "",
-    seconds: 0,
-    edits: 0,
-    created_by: "ben",
-    ...part,
-  }) as MaskRecord;
+  maskRecord(id, { segmentation: runs(30), area: 300, created_by: "ben", ...part });
 
 let sent: JournalOp[];
 let notices: string[];

@@ -7,37 +7,13 @@ import { MaskStore } from "../core/maskStore";
 import { EMPTY_PATCH, paintStroke } from "../core/patch";
 import { encodePatch } from "../core/rle";
 import { LiveChanges } from "./liveChanges";
+import { maskRecord } from "./testingRecords";
 
 const size = { width: 40, height: 30 };
 const pixels = (x: number) =>
   encodePatch(paintStroke(EMPTY_PATCH, [{ x, y: 10 }], 4, 1, size), [size.height, size.width]);
-const record = (id: string, part: Partial<MaskRecord> = {}): MaskRecord => ({
-  id,
-  image: 1,
-  segmentation: { size: [30, 40], counts: pixels(10).counts },
-  bbox: [0, 0, 1, 1],
-  area: 50,
-  category: "",
-  crowd: false,
-  stage: "assisted",
-  source: "hand",
-  status: "accepted",
-  parent: null,
-  prompts: [],
-  candidates: [],
-  chosen: null,
-  predicted_iou: null,
-  stability_score: null,
-  crop_box: null,
-  point_coords: null,
-  model: "",
-  task: null,
-  created_by: "rae",
-  seconds: 0,
-  edits: 0,
-  created_at: "2026-01-01T00:00:00Z",
-  ...part,
-});
+const record = (id: string, part: Partial<MaskRecord> = {}): MaskRecord =>
+  maskRecord(id, { segmentation: { size: [30, 40], counts: pixels(10).counts }, ...part });
 
 let store: MaskStore;
 let pending: Partial<JournalOp>[];

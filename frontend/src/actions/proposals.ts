@@ -1,11 +1,11 @@
 import { type ImagePoint, imagePoint, type Size } from "../core/geometry";
-import type { History } from "../core/history";
-import type { MaskItem, MaskStore } from "../core/maskStore";
+import type { MaskItem } from "../core/maskStore";
 import { Overtaken } from "../core/newestWins";
-import { type Patch, patchArea, patchHas } from "../core/patch";
+import { type Patch, patchHas } from "../core/patch";
 import { overlap, sharedArea } from "../core/pixels";
 import { encodePatch } from "../core/rle";
-import type { Candidate, Segmenter } from "../segmenter/segmenter";
+import type { Candidate } from "../segmenter/segmenter";
+import type { ModelWorkOptions } from "./corrections";
 import { candidateRecords } from "./records";
 
 /** Points per side of the grid: between the 32 of the reference, which is for machines, and what a person waits for. */
@@ -31,19 +31,9 @@ export interface Proposal {
   readonly point: ImagePoint;
 }
 
-export interface ProposalOptions {
-  readonly store: MaskStore;
-  readonly history: History;
-  readonly segmenter: Segmenter;
-  readonly imageId: number;
-  readonly size: Size;
-  readonly stage: string;
-  readonly author: string;
-  readonly newId: () => string;
+export interface ProposalOptions extends Omit<ModelWorkOptions, "locked"> {
   readonly model: () => string;
   readonly seconds: () => number;
-  readonly changed: () => void;
-  readonly notice: (message: string) => void;
 }
 
 /**
@@ -201,7 +191,7 @@ export class Proposals {
       id: options.newId(),
       segmentation: encodePatch(candidate.patch, [options.size.height, options.size.width]),
       patch: candidate.patch,
-      area: patchArea(candidate.patch),
+      area: candidate.area,
       status: "accepted",
       category: "",
       source: "model",
