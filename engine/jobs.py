@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from annotation.errors import Missing, UserError
-from annotation.jobkit import JobContext, job, periodic
+from annotation.jobkit import JobContext, job, periodic, scheduled
 from annotation.models import Image
-from engine import embeddings, retraining
+from engine import embeddings, retraining, schedules
 from engine.pipeline import run_execute
 from engine.serving import version_by_digest
-from engine.stages import running
+from engine.stages import moves, running
 
 CONSIDER_SECONDS = 60
 
@@ -55,12 +55,24 @@ def train_model(ctx: JobContext, *, run: int) -> dict[str, Any]:
 
 
 @job(running.RUN.name)
-def run_stage(ctx: JobContext, *, dataset: int, stage: str) -> dict[str, Any]:
-    """Do the machine's part of a stage on a whole dataset."""
-    return running.stage_run(dataset_id=dataset, stage=stage, progress=ctx.progress)
+def run_stage(ctx: JobContext, *, dataset: int, stage: str, every: bool = True) -> dict[str, Any]:
+    """Do the machine's part of a stage on a whole dataset, or on the images that wait for it."""
+    return running.stage_run(dataset_id=dataset, stage=stage, progress=ctx.progress, every=every)
+
+
+@scheduled(schedules.TASK)
+def retrain_on_time(*, dataset: int) -> None:
+    """A dataset's own hour has come."""
+    retraining.dataset_retrain_on_time(dataset_id=dataset)
 
 
 @periodic(seconds=CONSIDER_SECONDS)
 def consider_retraining() -> None:
     """Close what was abandoned, start what is due."""
     retraining.datasets_consider()
+
+
+@periodic(seconds=CONSIDER_SECONDS)
+def consider_stages() -> None:
+    """Move datasets whose lead's rule is met; do what images wait for."""
+    moves.datasets_consider()

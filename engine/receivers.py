@@ -19,16 +19,18 @@ from engine.models import Embedding, ModelVersion, Snapshot, TrainingRun
 from engine.serving import default_version
 from engine.signals import serving_changed
 from engine.snapshots import run_folder
+from engine.stages.running import part_request
 
 PREFETCH = 3
 
 
 @receiver(image_uploaded)
 def _encode_upload(image_id: int, **_: Any) -> None:
-    """A picture is there: encode it when there is time."""
+    """A picture is there: encode it, and do the machine's part of the dataset's stage, when there is time."""
     image = Image.objects.select_related("dataset").filter(pk=image_id).first()
     if image is not None and default_is_registered():
         embedding_request(image=image, soon=False)
+        part_request(dataset=image.dataset)
 
 
 @receiver(task_claimed)
@@ -42,13 +44,10 @@ def _prefetch(task_id: int, **_: Any) -> None:
 
 @receiver(serving_changed)
 def _rebuild(dataset_id: int, version_id: int, **_: Any) -> None:
-    """Another version serves: the images that people have before them need its embeddings."""
-    enqueue(
-        REBUILD.name,
-        {"dataset": dataset_id},
-        dataset=Dataset.objects.get(pk=dataset_id),
-        dedupe_key=f"{dataset_id}:{version_id}",
-    )
+    """Another version serves: the images that people have before them need its embeddings, and its proposals."""
+    dataset = Dataset.objects.get(pk=dataset_id)
+    enqueue(REBUILD.name, {"dataset": dataset_id}, dataset=dataset, dedupe_key=f"{dataset_id}:{version_id}")
+    part_request(dataset=dataset)
 
 
 def default_is_registered() -> bool:

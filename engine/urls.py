@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, path
 
 from annotation.api import converters  # noqa: F401  <row:...> and <digest:...>
-from engine import api
+from engine import api, api_stages
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("images/<row:image_id>/embedding/", api.ImageEmbeddingView.as_view(), name="image-embedding"),
@@ -20,4 +20,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         api.ModelRestoreView.as_view(),
         name="model-restore",
     ),
+    path("datasets/<row:dataset_id>/stages/", api_stages.StagesView.as_view(), name="stages"),
+    path("datasets/<row:dataset_id>/stages/move/", api_stages.StageMoveView.as_view(), name="stage-move"),
+    path("datasets/<row:dataset_id>/stages/<slug:stage>/", api_stages.StageRuleView.as_view(), name="stage-rule"),
 ]

@@ -20,6 +20,7 @@ from annotation import selectors
 from annotation.access import Role, dataset_for, job_for
 from annotation.api.http import refuse_large_upload
 from annotation.api.serializers import (
+    DatasetChangeIn,
     DatasetIn,
     DatasetOut,
     ExportIn,
@@ -71,11 +72,11 @@ class DatasetView(APIView):
         dataset_for(request.user, dataset_id)
         return Response(_dataset_out(request.user, dataset_id))
 
-    @extend_schema(operation_id="datasets_change", request=DatasetIn(partial=True), responses={200: DatasetOut})
+    @extend_schema(operation_id="datasets_change", request=DatasetChangeIn(partial=True), responses={200: DatasetOut})
     def patch(self, request: Request, dataset_id: int) -> Response:
-        """Change name, description, stage, licence, source or retraining. Leads only."""
+        """Change name, description, licence, source or retraining. Leads only."""
         dataset = dataset_for(request.user, dataset_id, Role.LEAD)
-        data = DatasetIn(dataset, data=request.data, partial=True)
+        data = DatasetChangeIn(dataset, data=request.data, partial=True)
         data.is_valid(raise_exception=True)
         datasets.dataset_update(dataset=dataset, **data.validated_data)
         return Response(_dataset_out(request.user, dataset_id))

@@ -34,7 +34,7 @@ from annotation.api.serializers import (
     overlay_version,
 )
 from annotation.errors import UserError
-from annotation.models import Image, Task
+from annotation.models import Image, Stage, Task
 from annotation.services import images
 from modelzoo import rle
 
@@ -57,6 +57,7 @@ class ImagesView(generics.ListAPIView[Any]):
         parameters=[
             OpenApiParameter("state", str, enum=Task.State.values, description="State of the image's task."),
             OpenApiParameter("split", str, enum=Image.Split.values),
+            OpenApiParameter("stage", str, enum=Stage.values, description="Last stage whose machine part was done."),
         ],
     )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -64,6 +65,7 @@ class ImagesView(generics.ListAPIView[Any]):
         rows = selectors.with_summary(dataset_for(request.user, self.kwargs["dataset_id"]).images.all())
         rows = self._filtered(rows, "state", "task_state", Task.State.values)
         rows = self._filtered(rows, "split", "split", Image.Split.values)
+        rows = self._filtered(rows, "stage", "stage", Stage.values)
         page = self.paginate_queryset(rows)
         return self.get_paginated_response(images_out(page))  # type: ignore[arg-type]
 

@@ -28,7 +28,7 @@ def dataset_create(*, user: Any, **fields: Any) -> Dataset:
 
 
 def dataset_update(*, dataset: Dataset, **fields: Any) -> Dataset:
-    """Change name, description, stage, licence, source or the retraining settings. Raises Conflict `name_taken`."""
+    """Change name, description, licence, source or the retraining settings. Raises Conflict `name_taken`."""
     for name, value in fields.items():
         setattr(dataset, name, value)
     try:

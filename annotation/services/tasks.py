@@ -12,7 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Case, F, Q, QuerySet, Value, When
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
 from django.utils import timezone
 
 from annotation.errors import Conflict, UserError
@@ -108,6 +108,22 @@ def tasks_expire() -> int:
     """Give back every image whose lease has ended; their number."""
     ended = Task.objects.filter(state=State.CLAIMED, lease_expires_at__lte=timezone.now())
     return ended.update(state=_BACK, assignee=None, lease=None, lease_expires_at=None)
+
+
+def task_withdraw(*, image: Image) -> bool:
+    """Nobody has to label this image any more; whether there was a task to take away. Touched work stays."""
+    untouched = Task.objects.filter(
+        image=image, kind=Task.Kind.ANNOTATE, state=State.OPEN, submitted_at=None, seconds=0
+    )
+    return untouched.delete()[0] > 0
+
+
+def tasks_open_missing(*, dataset: Dataset) -> int:
+    """Somebody has to look at every image again: an open task for each that has none; their number."""
+    tasks = Task.objects.filter(image=OuterRef("pk"), kind=Task.Kind.ANNOTATE)
+    missing = Image.objects.filter(~Exists(tasks), dataset=dataset).order_by("id").values_list("pk", flat=True)
+    rows = [Task(image_id=pk) for pk in list(missing)]
+    return len(Task.objects.bulk_create(rows, ignore_conflicts=True, batch_size=500))
 
 
 def tasks_upcoming(*, dataset: Dataset, limit: int = 3) -> list[int]:

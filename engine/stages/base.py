@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import Any, Protocol
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from annotation.models import Image, Mask
@@ -49,11 +50,15 @@ def settings_digest(values: Mapping[str, Any]) -> str:
     return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
+def results_of(stage: Stage, version: ModelVersion) -> QuerySet[StageResult]:
+    """What this stage has done with this version and these settings."""
+    digest = settings_digest(stage.settings())
+    return StageResult.objects.filter(version=version, stage=stage.name, settings_digest=digest)
+
+
 def is_done(stage: Stage, image: Image, version: ModelVersion) -> bool:
     """Whether this stage has done this image with this version and these settings."""
-    return StageResult.objects.filter(
-        image=image, version=version, stage=stage.name, settings_digest=settings_digest(stage.settings())
-    ).exists()
+    return results_of(stage, version).filter(image=image).exists()
 
 
 def masks_write(
@@ -86,6 +91,7 @@ def masks_write(
             defaults={"masks": len(kept), "seconds": seconds},
         )
         if created:
+            Image.objects.filter(pk=image.pk).update(stage=stage.name)
             there = _align(image, stage.name, {record["segmentation"]["counts"] for record in kept}, status)
             masks_add(
                 image=image,

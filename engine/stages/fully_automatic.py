@@ -1,7 +1,7 @@
 """Fully automatic: grid prompts, confident and stable masks, no person. The masks are accepted as they are.
 
 Their stage, source and model digest say so for ever: they train with a small weight, judge nothing, and an export can
-leave them out.
+leave them out. Nobody is asked to label the image any more; a sample is audited.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from annotation.models import Image, Mask, Stage
+from annotation.services.tasks import task_withdraw
 from engine.models import ModelVersion
 from engine.stages.automatic import segment_everything
 from engine.stages.base import Progress, is_done, masks_write
@@ -31,10 +32,13 @@ class FullyAutomatic:
         }
 
     def image_run(self, *, image: Image, version: ModelVersion, progress: Progress) -> int:
-        """Mask everything that the model is sure of."""
+        """Mask everything that the model is sure of, and take the image out of the queue."""
         if is_done(self, image, version):
             return 0
         records, seconds = segment_everything(image, version, self.settings(), progress)
-        return masks_write(
+        written = masks_write(
             stage=self, image=image, version=version, records=records, status=Mask.Status.ACCEPTED, seconds=seconds
         )
+        if image.dataset.stage == self.name:
+            task_withdraw(image=image)
+        return written

@@ -2,54 +2,94 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.db import IntegrityError
+from django.db.models import Exists, OuterRef, QuerySet
 
 from annotation.errors import UserError
 from annotation.jobkit import declare, enqueue
-from annotation.models import Dataset, Image, Job
+from annotation.models import Dataset, Image, Job, Stage, Task
+from engine.models import ModelVersion, StageResult
 from engine.serving import serving_version
 from engine.stages import stage_named
+from engine.stages.base import results_of
 
-RUN = declare("run_stage", queue="batch", title="Run a stage")
+RUN = declare("run_stage", queue="batch", title="Run a stage", lease=120)
 
 
-def stage_start(*, dataset: Dataset, stage: str, by: Any = None) -> Job:
-    """Put a dataset into a stage and queue the machine's part of it. One at a time per dataset and stage."""
-    chosen = stage_named(stage)
-    serving_version(dataset.pk)  # NotReady before anything is changed
-    Dataset.objects.filter(pk=dataset.pk).update(stage=chosen.name)
+def images_waiting(dataset: Dataset, version: ModelVersion) -> QuerySet[Image]:
+    """Images on which the machine's part of the dataset's stage is still to be done.
+
+    Semi-automatic: those that are in the queue, once for every version that serves, so that people meet the newest
+    model's proposals; what somebody works on is left alone. Fully automatic: those that nobody has taken up, once for
+    all: accepted masks do not change because the model did. Assisted: none, the embedding is made on upload.
+    """
+    images = Image.objects.filter(dataset=dataset)
+    tasks = Task.objects.filter(image=OuterRef("pk"), kind=Task.Kind.ANNOTATE)
+    if dataset.stage == Stage.SEMI_AUTOMATIC:
+        done = results_of(stage_named(dataset.stage), version).filter(image=OuterRef("pk"))
+        return images.filter(Exists(tasks.filter(state=Task.State.OPEN)), ~Exists(done))
+    if dataset.stage == Stage.FULLY_AUTOMATIC:
+        done = StageResult.objects.filter(image=OuterRef("pk"), stage=dataset.stage)
+        return images.filter(~Exists(tasks.exclude(state=Task.State.OPEN)), ~Exists(done))
+    return images.none()
+
+
+def part_request(*, dataset: Dataset, every: bool = False, by: Any = None) -> Job | None:
+    """Queue the machine's part of the dataset's stage: on the images that wait for it, or on ``every`` image.
+
+    None when nothing waits. One open job per dataset, stage and extent.
+    """
+    stage = stage_named(dataset.stage)
+    if not every and not images_waiting(dataset, serving_version(dataset.pk)).exists():
+        return None
+    extent = "every" if every else "waiting"
     return enqueue(
         RUN.name,
-        {"dataset": dataset.pk, "stage": chosen.name},
+        {"dataset": dataset.pk, "stage": stage.name, "every": every},
         dataset=dataset,
         created_by=by,
-        dedupe_key=f"{dataset.pk}:{chosen.name}",
-        title=f"{chosen.title} stage",
+        dedupe_key=f"{dataset.pk}:{stage.name}:{extent}",
+        title=f"{stage.title} stage",
     )
 
 
-def stage_run(*, dataset_id: int, stage: str, progress: Callable[[float, str], None]) -> dict[str, Any]:
-    """Do the machine's part on every image of a dataset; returns counts.
+def part_consider(*, dataset: Dataset) -> Job | None:
+    """Queue the machine's part if images wait for it that an earlier job has not failed on, or was stopped before."""
+    version = serving_version(dataset.pk)
+    waiting = images_waiting(dataset, version)
+    ended = Job.objects.filter(dataset=dataset, kind=RUN.name, payload__stage=dataset.stage, state__in=Job.ENDED)
+    last = ended.order_by("-created_at").first()
+    if last is not None and _left_undone(last, version):
+        waiting = waiting.filter(created_at__gt=last.created_at)
+    return part_request(dataset=dataset) if waiting.exists() else None
+
+
+def _left_undone(job: Job, version: ModelVersion) -> bool:
+    """Whether doing the same again would end the same way: somebody stopped it, or images failed with this version."""
+    if job.state != Job.State.SUCCEEDED or not job.result:
+        return True
+    return bool(job.result.get("failed")) and job.result.get("model") == version.digest
+
+
+def stage_run(
+    *, dataset_id: int, stage: str, progress: Callable[[float, str], None], every: bool = True
+) -> dict[str, Any]:
+    """Do the machine's part on every image of a dataset, or on those that wait for it; returns counts.
 
     The version is the one that serves when the run starts. An image that fails is counted and named, the rest goes on.
+    What arrives meanwhile is done too; a run for what waits ends when the dataset leaves the stage.
     """
     chosen = stage_named(stage)
     version = serving_version(dataset_id)
-    # Ids first: SQLite refuses to write while a query of the same connection is still being read.
-    ids = list(Image.objects.filter(dataset_id=dataset_id).order_by("id").values_list("pk", flat=True))
-    total = len(ids)
     done, masks = 0, 0
     failed: list[dict[str, Any]] = []
-    for pk in ids:
-        image = Image.objects.filter(pk=pk).first()
-        if image is None:  # deleted meanwhile
-            continue
+    for image, total in _images(dataset_id, chosen.name, version, every):
 
-        def told(share: float, name: str = image.file_name, before: int = done) -> None:
-            progress((before + share) / total, f"{name} ({before + 1} of {total})")
+        def told(share: float, name: str = image.file_name, before: int = done, of: int = total) -> None:
+            progress((before + share) / of, f"{name} ({before + 1} of {of})")
 
         told(0.0)
         try:
@@ -57,10 +97,32 @@ def stage_run(*, dataset_id: int, stage: str, progress: Callable[[float, str], N
         except UserError as error:
             failed.append({"image": image.pk, "code": error.code, "message": error.message})
         except IntegrityError:
-            if Image.objects.filter(pk=pk).exists():
+            if Image.objects.filter(pk=image.pk).exists():
                 raise
             continue  # deleted meanwhile
         except OSError as error:
             failed.append({"image": image.pk, "code": "file_unreadable", "message": str(error)[:200]})
         done += 1
     return {"stage": chosen.name, "model": version.digest, "images": done, "masks": masks, "failed": failed[:100]}
+
+
+def _images(dataset_id: int, stage: str, version: ModelVersion, every: bool) -> Iterator[tuple[Image, int]]:
+    """(image, how many there are so far) for each image to do, as it is when its turn has come."""
+    seen: set[int] = set()
+    while True:
+        dataset = Dataset.objects.filter(pk=dataset_id).first()
+        if dataset is None or (not every and dataset.stage != stage):
+            return
+        wanted = Image.objects.filter(dataset=dataset) if every else images_waiting(dataset, version)
+        # Ids first: SQLite refuses to write while a query of the same connection is still being read.
+        ids = [pk for pk in wanted.order_by("id").values_list("pk", flat=True) if pk not in seen]
+        if not ids:
+            return
+        total = len(seen) + len(ids)
+        for pk in ids:
+            seen.add(pk)
+            image = wanted.filter(pk=pk).first()
+            if image is not None:  # else deleted, or somebody took it up meanwhile
+                yield image, total
+            if not every and not Dataset.objects.filter(pk=dataset_id, stage=stage).exists():
+                return

@@ -24,8 +24,8 @@ def test_a_name_is_taken_once(cast, as_):
 
 def test_settings_are_changed(cast, as_):
     url = f"/api/datasets/{cast.dataset.pk}/"
-    told = as_(cast.ana).patch(url, {"auto_retrain": False, "retrain_after": 3, "stage": "semi_automatic"}).json()
-    assert (told["auto_retrain"], told["retrain_after"], told["stage"]) == (False, 3, "semi_automatic")
+    told = as_(cast.ana).patch(url, {"auto_retrain": False, "retrain_after": 3}).json()
+    assert (told["auto_retrain"], told["retrain_after"]) == (False, 3)
     assert as_(cast.ana).patch(url, {"retrain_after": 0}).status_code == 400
 
 

@@ -80,6 +80,9 @@ TABLE = {
     ("GET", "training-run"): ALL,
     ("GET", "models"): ALL,
     ("POST", "model-restore"): LEAD,
+    ("GET", "stages"): ALL,
+    ("PATCH", "stage-rule"): LEAD,
+    ("POST", "stage-move"): LEAD,
 }
 # Right, but what is named has no file in this test.
 FILES = {"export-download": "export_missing", "embedding-file": "file_missing", "decoder-file": "file_missing"}
@@ -147,6 +150,7 @@ class Stage:
             "run_id": self.run.pk,
             "image_sha256": self.image.sha256,
             "digest": self.version.digest,
+            "stage": "assisted",
         }
         route = re.sub(r"<\w+:(\w+)>", lambda found: str(values[found.group(1)]), str(pattern.pattern))
         assert "<" not in route
@@ -162,6 +166,8 @@ class Stage:
             "members": {"username": "cyd", "role": "viewer"},
             "member": {"role": "viewer"},
             "exports": {"format": "coco"},
+            "stage-rule": {"masks": 10},
+            "stage-move": {"to": "semi_automatic"},
             "image-predict": {"points": [[5, 5]], "labels": [1]},
             "task-renew": {"lease": str(uuid.uuid4())},
             "task-release": {"lease": str(uuid.uuid4())},

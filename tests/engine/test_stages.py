@@ -15,7 +15,8 @@ from annotation.services.masks import mask_delete
 from engine import jobs  # noqa: F401  binds the functions of the jobs
 from engine.models import Embedding, StageResult
 from engine.stages import STAGES, fully_automatic, semi_automatic
-from engine.stages.running import stage_run, stage_start
+from engine.stages.moves import stage_start
+from engine.stages.running import stage_run
 from modelzoo import rle
 from tests.cast import add_image, add_mask, ellipse
 from tests.engine.conftest import version_row

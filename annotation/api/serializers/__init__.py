@@ -1,7 +1,15 @@
 """Shapes that go in and out. Output serializers never query; what they need comes with the row."""
 
 from annotation.api.serializers.common import ErrorOut
-from annotation.api.serializers.datasets import DatasetIn, DatasetOut, MemberIn, MemberOut, ProgressOut, RoleIn
+from annotation.api.serializers.datasets import (
+    DatasetChangeIn,
+    DatasetIn,
+    DatasetOut,
+    MemberIn,
+    MemberOut,
+    ProgressOut,
+    RoleIn,
+)
 from annotation.api.serializers.images import (
     DuplicateOut,
     ExportIn,
@@ -46,6 +54,7 @@ __all__ = [
     "CandidateIO",
     "CategoryOut",
     "ChangesOut",
+    "DatasetChangeIn",
     "DatasetIn",
     "DatasetOut",
     "DemoOut",

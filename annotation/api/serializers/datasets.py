@@ -35,6 +35,21 @@ class DatasetIn(serializers.ModelSerializer[Any]):
         }
 
 
+class DatasetChangeIn(DatasetIn):
+    """Without the stage, which has a route of its own: a move is recorded and has the machine do its part."""
+
+    stage = None  # type: ignore[assignment]
+
+    class Meta(DatasetIn.Meta):
+        fields = [name for name in DatasetIn.Meta.fields if name != "stage"]
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Whoever sends a stage is told where it goes, instead of being ignored."""
+        if "stage" in self.initial_data:
+            raise serializers.ValidationError({"stage": "A dataset is moved by POST .../stages/move/."})
+        return attrs
+
+
 class DatasetOut(serializers.ModelSerializer[Any]):
     """A dataset as its member sees it; rows come from selectors.datasets_of."""
 

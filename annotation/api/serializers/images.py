@@ -10,7 +10,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from annotation import ports, selectors
-from annotation.models import Image, Task
+from annotation.models import Image, Stage, Task
 
 READINESS = ("ready", "pending", "failed", "absent")
 
@@ -34,6 +34,7 @@ class ImageOut(serializers.ModelSerializer[Any]):
     mask_count = serializers.IntegerField(help_text="Accepted masks.")
     task_state = serializers.ChoiceField(choices=Task.State.choices, allow_null=True)
     readiness = serializers.SerializerMethodField(help_text="Whether the serving model has seen the image.")
+    stage = serializers.ChoiceField(choices=Stage.choices, help_text="The last one whose machine part was done.")
 
     class Meta:
         model = Image
@@ -48,6 +49,7 @@ class ImageOut(serializers.ModelSerializer[Any]):
             "byte_size",
             "conversion",
             "split",
+            "stage",
             "licence",
             "source",
             "credit",

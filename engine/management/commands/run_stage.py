@@ -11,7 +11,7 @@ from annotation.errors import UserError
 from annotation.models import Dataset
 from engine.management.follow import job_finish
 from engine.stages import STAGES
-from engine.stages.running import stage_start
+from engine.stages.moves import stage_start
 
 
 class Command(BaseCommand):

@@ -37,7 +37,7 @@ export interface paths {
         delete: operations["datasets_delete"];
         options?: never;
         head?: never;
-        /** @description Change name, description, stage, licence, source or retraining. Leads only. */
+        /** @description Change name, description, licence, source or retraining. Leads only. */
         patch: operations["datasets_change"];
         trace?: never;
     };
@@ -212,6 +212,57 @@ export interface paths {
         put?: never;
         /** @description By a lead's word, whatever the gate said. 409 if the serving version changed meanwhile. */
         post: operations["model_restore"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets/{dataset_id}/stages/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The stage it is in, the checklist of each step with today's values, and the moves so far. */
+        get: operations["stages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets/{dataset_id}/stages/{stage}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** @description Change the targets, or whether the rule moves the dataset by itself. Leads only. */
+        patch: operations["stage_rule_change"];
+        trace?: never;
+    };
+    "/api/datasets/{dataset_id}/stages/move/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Move the dataset now, forward or back. Leads only; 409 `already_there` or `stage_changed`. */
+        post: operations["stage_move"];
         delete?: never;
         options?: never;
         head?: never;
@@ -740,6 +791,8 @@ export interface components {
             masks: components["schemas"]["MaskOut"][];
             task: components["schemas"]["HolderOut"] | null;
         };
+        /** @enum {integer} */
+        ClicksEnum: 1 | 3;
         /** @description What a lead may set. */
         DatasetInRequest: {
             name: string;
@@ -863,6 +916,8 @@ export interface components {
             byte_size: number;
             conversion: string;
             split: components["schemas"]["SplitEnum"];
+            /** @description The last one whose machine part was done. */
+            stage: components["schemas"]["StageEnum"];
             licence: string;
             source: string;
             credit: string;
@@ -949,6 +1004,8 @@ export interface components {
         JobQueueEnum: "interactive" | "io" | "batch" | "training";
         /** @enum {string} */
         JobStateEnum: "queued" | "running" | "succeeded" | "failed" | "cancelled";
+        /** @enum {string} */
+        KeyEnum: "masks" | "iou" | "kept";
         /** @description One tensor of an embedding file; they follow one another in this order. */
         LayoutOut: {
             name: string;
@@ -1117,11 +1174,10 @@ export interface components {
             previous: string | null;
             results: components["schemas"]["TrainingRunOut"][];
         };
-        /** @description What a lead may set. */
-        PatchedDatasetInRequest: {
+        /** @description Without the stage, which has a route of its own: a move is recorded and has the machine do its part. */
+        PatchedDatasetChangeInRequest: {
             name?: string;
             description?: string;
-            stage?: components["schemas"]["StageEnum"];
             licence?: string;
             source?: string;
             auto_retrain?: boolean;
@@ -1136,6 +1192,17 @@ export interface components {
         /** @description Change a role. */
         PatchedRoleInRequest: {
             role?: components["schemas"]["RoleEnum"];
+        };
+        /** @description New targets; null: not asked for. */
+        PatchedStageRuleInRequest: {
+            masks?: number | null;
+            clicks?: components["schemas"]["ClicksEnum"];
+            /** Format: float */
+            iou?: number | null;
+            /** Format: float */
+            kept?: number | null;
+            /** @description Move as soon as everything is met. */
+            by_rule?: boolean;
         };
         /** @description One prompt, in image pixels. */
         PredictInRequest: {
@@ -1289,8 +1356,77 @@ export interface components {
         };
         /** @enum {string} */
         SplitEnum: "train" | "validation" | "held_out";
+        /** @description One line of the checklist. */
+        StageCheckOut: {
+            key: components["schemas"]["KeyEnum"];
+            /**
+             * Format: double
+             * @description Today's; null where nothing was measured yet.
+             */
+            value: number | null;
+            /**
+             * Format: double
+             * @description Null: not asked for.
+             */
+            target: number | null;
+            /** @description Masks it was measured on. */
+            of: number | null;
+            met: boolean;
+        };
         /** @enum {string} */
         StageEnum: "assisted" | "semi_automatic" | "fully_automatic";
+        /** @description Where to, and why. */
+        StageMoveInRequest: {
+            to: components["schemas"]["StageEnum"];
+            note?: string;
+        };
+        /** @description One change of stage. */
+        StageMoveOut: {
+            readonly id: number;
+            kind: components["schemas"]["StageMoveOutKindEnum"];
+            from_stage: components["schemas"]["StageEnum"];
+            to_stage: components["schemas"]["StageEnum"];
+            /** @description The checklist at that moment. */
+            values: components["schemas"]["StageCheckOut"][];
+            note: string;
+            readonly by: string | null;
+            /** Format: date-time */
+            readonly at: string;
+        };
+        /** @enum {string} */
+        StageMoveOutKindEnum: "rule" | "person";
+        /** @description What a lead asks for. */
+        StageRuleOut: {
+            masks: number | null;
+            clicks: components["schemas"]["ClicksEnum"];
+            /** Format: double */
+            iou: number | null;
+            /** Format: double */
+            kept: number | null;
+            by_rule: boolean;
+        };
+        /** @description The way out of one stage. */
+        StageStepOut: {
+            stage: components["schemas"]["StageEnum"];
+            next: components["schemas"]["StageEnum"];
+            rule: components["schemas"]["StageRuleOut"];
+            checks: components["schemas"]["StageCheckOut"][];
+            /** @description Everything that is asked for is met. */
+            met: boolean;
+        };
+        /** @description Where a dataset stands. */
+        StagesOut: {
+            stage: components["schemas"]["StageEnum"];
+            /** @description Images by stage. */
+            images: {
+                [key: string]: number;
+            };
+            /** @description Images that wait for the machine's part of this stage. */
+            waiting: number;
+            steps: components["schemas"]["StageStepOut"][];
+            /** @description Newest first, at most 20. */
+            moves: components["schemas"]["StageMoveOut"][];
+        };
         /** @description Done. */
         SubmitInRequest: {
             /** Format: uuid */
@@ -1365,7 +1501,7 @@ export interface components {
         /** @enum {string} */
         TrainingRunOutStateEnum: "queued" | "freezing" | "training" | "evaluating" | "finished" | "failed" | "cancelled";
         /** @enum {string} */
-        TriggerEnum: "person" | "threshold";
+        TriggerEnum: "person" | "threshold" | "schedule";
         /** @description Pictures and zip archives of pictures; the field may be repeated. */
         UploadInRequest: {
             files: string[];
@@ -1522,7 +1658,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["PatchedDatasetInRequest"];
+                "application/json": components["schemas"]["PatchedDatasetChangeInRequest"];
             };
         };
         responses: {
@@ -1614,6 +1750,8 @@ export interface operations {
                 /** @description Number of results to return per page. */
                 limit?: number;
                 split?: "held_out" | "train" | "validation";
+                /** @description Last stage whose machine part was done. */
+                stage?: "assisted" | "fully_automatic" | "semi_automatic";
                 /** @description State of the image's task. */
                 state?: "claimed" | "open" | "skipped" | "submitted";
             };
@@ -1944,6 +2082,102 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ModelVersionOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    stages: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StagesOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    stage_rule_change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+                stage: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedStageRuleInRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StageStepOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    stage_move: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StageMoveInRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StageMoveOut"];
                 };
             };
             default: {
