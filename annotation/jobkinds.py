@@ -83,10 +83,23 @@ def periodic(*, seconds: float, queue: str = "interactive") -> Callable[[Callabl
 
     def bind(function: Callable[[], Any]) -> Callable[[], Any]:
         name = f"{function.__module__}.{function.__name__}"
-        current_app.task(name=name, ignore_result=True)(function)
+        scheduled(name)(function)
         # What is not started before the next tick is dropped, so that an outage is not followed by a burst.
         options = {"queue": queue, "expires": seconds}
         _schedule[name] = {"task": name, "schedule": timedelta(seconds=seconds), "options": options}
+        return function
+
+    return bind
+
+
+def scheduled(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Have rows of django-celery-beat call a function by this name, with their keyword arguments.
+
+    As for `periodic`: it must be cheap, and may come twice at once.
+    """
+
+    def bind(function: Callable[..., Any]) -> Callable[..., Any]:
+        current_app.task(name=name, ignore_result=True)(function)
         return function
 
     return bind

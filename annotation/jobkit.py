@@ -31,7 +31,7 @@ from django.utils import timezone
 
 from annotation import holders
 from annotation.errors import Conflict, Missing, UserError
-from annotation.jobkinds import JobKind, beat_schedule, declare, functions, job, kinds, periodic
+from annotation.jobkinds import JobKind, beat_schedule, declare, functions, job, kinds, periodic, scheduled
 from annotation.models import Dataset, Job
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "retry",
     "run",
     "run_pending",
+    "scheduled",
     "sweep",
     "worker_started",
 ]

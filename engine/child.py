@@ -1,4 +1,4 @@
-"""Supervise one long child process from a worker: follow its progress file, stop it on demand. No Django, no torch."""
+"""Supervise one long child process from a worker: follow its progress file, bound it, stop it. No Django, no torch."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,10 @@ class ChildFailed(Exception):
 
 class ChildTimedOut(ChildFailed):
     """The child was stopped because it ran past its limit."""
+
+
+class ChildOutOfMemory(ChildFailed):
+    """The child was stopped because it and what it started held more memory than it may."""
 
 
 class LineReader:
@@ -58,13 +63,15 @@ def run_child(
     folder: Path,
     limit_seconds: float,
     on_tick: Callable[[], None],
+    memory_limit: int = 0,
     environment: Mapping[str, str] | None = None,
 ) -> None:
     """Run ``python -m ARGUMENTS`` guarded, in its own session, until it ends.
 
     ``folder`` holds its lock, its process id and its ``child.log`` (standard output and errors). ``on_tick`` is called
     about twice a second and once after the end; whatever it raises (cancelled, lease lost) stops the child and goes on
-    to the caller. Raises ChildTimedOut past the limit, ChildFailed on a non-zero exit.
+    to the caller. ``memory_limit`` is in bytes, 0 for none; it counts the child and all that descends from it. Raises
+    ChildTimedOut or ChildOutOfMemory past a limit, ChildFailed on a non-zero exit.
     """
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "child.log"
@@ -87,6 +94,10 @@ def run_child(
             on_tick()
             if time.monotonic() > deadline:
                 raise ChildTimedOut(f"It ran longer than {limit_seconds / 60:.0f} minutes and was stopped.")
+            # A watcher, not RLIMIT_AS: torch reserves many times the address space that it ever fills.
+            if memory_limit and (held := memory_of(process.pid)) > memory_limit:
+                sizes = f"{held >> 20} MiB of memory where {memory_limit >> 20} MiB are allowed"
+                raise ChildOutOfMemory(f"It held {sizes} and was stopped.")
             time.sleep(POLL_SECONDS)
     finally:
         stop(process)
@@ -107,12 +118,50 @@ def stop(process: subprocess.Popen[bytes]) -> None:
             continue
 
 
+def memory_of(pid: int) -> int:
+    """Bytes of memory that a process and all its descendants hold, shared pages counted once. 0 without /proc."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended meanwhile
+            parent = int(entry.read_text("utf-8", "replace").rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(entry.parent.name))
+    family = [pid]
+    for one in family:  # grows while it is walked
+        family += children.get(one, [])
+    return sum(_held(one) for one in family)
+
+
+def _held(pid: int) -> int:
+    """Bytes of one process: its own pages and its share of those that it shares (PSS)."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
+
+
+def memory_here() -> int:
+    """Bytes of memory that this machine, or the container round it, has. 0 if nobody tells."""
+    sizes = []
+    for limit in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        with suppress(OSError, ValueError):  # absent, or "max"
+            sizes.append(int(Path(limit).read_text("ascii")))
+    with suppress(OSError, ValueError, AttributeError):
+        sizes.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    return min(sizes, default=0)
+
+
 def last_line(log: Path) -> str:
     """The last line with text of a log file, at most 500 characters; empty if there is none."""
+    lines = [line.strip() for line in tail(log).splitlines()]
+    return next((line for line in reversed(lines) if line), "")[:500]
+
+
+def tail(log: Path) -> str:
+    """The last few thousand characters of a log file; empty if there is none."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - LOG_TAIL_BYTES))
-            lines = [line.strip() for line in file.read().decode("utf-8", "replace").splitlines()]
+            return file.read().decode("utf-8", "replace").strip()
     except FileNotFoundError:
         return ""
-    return next((line for line in reversed(lines) if line), "")[:500]

@@ -2,6 +2,7 @@
 
 It dies with its parent, gives way to the web process, and never works in a folder in which another child still
 works: a worker that was taken for dead may have left one running, and two trainers would spoil one checkpoint.
+A helper that such a child has started is guarded as ``- -``: it dies with whoever started it, who holds the lock.
 No Django and no torch here; what the module imports is its own affair.
 """
 
@@ -37,12 +38,16 @@ def die_with(parent: int) -> None:
 def main(argv: list[str]) -> None:
     """Wait for the lock file, then become ``python -m MODULE ARG...``."""
     parent, lock, module, *arguments = argv
+    sys.argv = [module, *arguments]
+    if (parent, lock) == ("-", "-"):
+        die_with(os.getppid())
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        return
     die_with(int(parent))
     os.nice(NICENESS)
     # The kernel drops the lock when the process ends, however it ends.
     with Path(lock).open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        sys.argv = [module, *arguments]
         runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 

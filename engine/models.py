@@ -121,7 +121,7 @@ class Snapshot(models.Model):
 
 
 class SnapshotImage(models.Model):
-    """One image of a snapshot. ``parts`` is {folder: [serials of masks]}; the folders are those of ``snapshots.FOLDERS``.
+    """One image of a snapshot. ``parts`` is {folder: [serials of masks]} with the folders of ``snapshots.FOLDERS``.
 
     Digest and serials, not keys: what was trained on stays told when the image or a mask is deleted.
     """

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Count
+from django.db.models import Count, Q
 from django.utils import timezone
 
 from annotation.errors import Conflict, NotReady, UserError
 from annotation.jobkit import declare, enqueue
 from annotation.models import Dataset, Image, Job
-from engine.models import ModelVersion, TrainingRun
+from engine.models import ModelVersion, RetrainingPlan, TrainingRun
 from engine.serving import serving_version
 from engine.snapshots import masks_by_people
 
@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 TRAIN = declare("train_model", queue="training", title="Retrain the model", max_attempts=4)
 TRAINABLE = ("anymask_compact",)
+ASKED_TWICE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -195,6 +196,27 @@ def runs_reconcile(*, dataset_id: int | None = None) -> int:
             run_close(run, state=TrainingRun.State.FAILED, code=code or "unexpected", message=message)
         closed += 1
     return closed
+
+
+def dataset_retrain_on_time(*, dataset_id: int) -> TrainingRun | None:
+    """What the clock asks for: a run, if there is something new to learn. The answer is kept for the page.
+
+    Two clocks, or a message that comes twice, start one run: whoever comes within a minute finds it asked already.
+    """
+    now = timezone.now()
+    unasked = Q(asked_at=None) | Q(asked_at__lt=now - ASKED_TWICE)
+    if not RetrainingPlan.objects.filter(unasked, dataset_id=dataset_id).update(asked_at=now):
+        return None
+    dataset = Dataset.objects.get(pk=dataset_id)
+    run, answer = None, "Nothing to do: there are no new masks since the last run."
+    if new_masks_of(dataset_id) > 0:
+        try:
+            run = run_start(dataset=dataset, trigger=TrainingRun.Trigger.SCHEDULE)
+            answer = f"Training run {run.pk} was started."
+        except UserError as refusal:
+            answer = f"No run was started: {refusal.message}"
+    RetrainingPlan.objects.filter(dataset_id=dataset_id).update(answer=answer[:500])
+    return run
 
 
 def datasets_consider() -> list[TrainingRun]:

@@ -55,6 +55,7 @@ class TrainConfig:
     clip: float = 1.0
     ema: float = 0.999
     freeze_norm: bool = False  # keep batch-norm statistics: for fine-tuning on few pictures
+    clock: str = "steps"  # what the next three count: "steps", or "seconds" of training
     report_every: int = 20
     checkpoint_every: int = 100
     validation_every: int = 500
@@ -69,6 +70,8 @@ class TrainConfig:
         for name in ("steps", "batch", "prompts", "report_every", "checkpoint_every", "validation_every"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1.")
+        if self.clock not in ("steps", "seconds"):
+            raise ConfigError('clock must be "steps" or "seconds".')
         if any(side % 16 for side in self.long_sides) or not self.long_sides:
             raise ConfigError("long_sides must be multiples of 16.")
 

@@ -57,6 +57,11 @@ class Devices:
             distributed.destroy_process_group()
 
 
+def gpus_here() -> int:
+    """GPUs that torch can use on this machine."""
+    return torch.cuda.device_count()
+
+
 def join() -> Devices:
     """The device of this process: a GPU where there is one. Joins the others when `torchrun` started it."""
     rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))

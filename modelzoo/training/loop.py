@@ -46,6 +46,14 @@ class Run:
     seconds: float = 0.0  # spent training, over all restarts
     best: float = -1.0
     since_best: int = 0
+    judged: int = -1  # step of the last validation
+    before: float = 0.0  # `seconds` a step ago
+
+    def ends(self, period: int, config: TrainConfig) -> bool:
+        """Whether this step ends a period of so many steps, or seconds, as `config.clock` says."""
+        if config.clock == "steps":
+            return self.step % period == 0
+        return self.seconds // period > self.before // period
 
 
 def train(config: TrainConfig, progress: Progress | None = None) -> dict[str, Any]:
@@ -69,13 +77,13 @@ def train(config: TrainConfig, progress: Progress | None = None) -> dict[str, An
     for batch in batch_loader(config, corpus, run.step, devices.rank, devices.world):
         figures = train_step(run, batch, config, devices)
         run.step += 1
-        run.seconds = time.monotonic() - started
+        run.before, run.seconds = run.seconds, time.monotonic() - started
         report.collect(figures)
-        if run.step % config.report_every == 0:
+        if run.ends(config.report_every, config):
             report(run, "step", report.averages())
-        if devices.first and run.step % config.validation_every == 0:
+        if devices.first and run.ends(config.validation_every, config):
             validate(run, corpus, config, report)
-        if devices.first and run.step % config.checkpoint_every == 0:
+        if devices.first and run.ends(config.checkpoint_every, config):
             save_run(run, config)
         reason = stop_reason(run, config)
         if devices.agree(bool(reason)):
@@ -231,6 +239,7 @@ def save_run(run: Run, config: TrainConfig) -> None:
 
 def validate(run: Run, corpus: Corpus, config: TrainConfig, report: Reporter) -> None:
     """Judge the averaged weights on pictures that no step has seen."""
+    run.judged = run.step
     samples = validation_samples(corpus.validation, config.validation_masks)
     if not samples:
         return
@@ -259,7 +268,7 @@ def validation_samples(records: list[Record], most: int) -> list[Sample]:
 
 def finish(run: Run, config: TrainConfig, corpus: Corpus, report: Reporter, stopped: str) -> dict[str, Any]:
     """Write the averaged weights and the result; the state stays for a longer run to go on from."""
-    if run.step % config.validation_every:
+    if run.judged != run.step:
         validate(run, corpus, config, report)
     save_run(run, config)
     result = {

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.child import ChildFailed, ChildTimedOut, LineReader, run_child
+from engine.child import ChildFailed, ChildOutOfMemory, ChildTimedOut, LineReader, memory_of, run_child
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -82,6 +82,32 @@ def test_the_limit_stops_it(tmp_path, module):
     with pytest.raises(ChildTimedOut):
         run_child([name], folder=tmp_path / "run", limit_seconds=1.5, on_tick=lambda: None)
     assert gone(int(pid.read_text()))
+
+
+needs_proc = pytest.mark.skipif(memory_of(os.getpid()) == 0, reason="this system does not tell what processes hold")
+
+
+@needs_proc
+def test_more_memory_than_allowed_stops_it_with_what_it_started(tmp_path, module):
+    """The memory is held by a process of another session, as those that torchrun starts."""
+    pids = tmp_path / "pids"
+    name = module(
+        "import subprocess\n"
+        "hungry = [sys.executable, '-m', 'engine.guarded', '-', '-', 'hungry']\n"
+        "other = subprocess.Popen(hungry, start_new_session=True)\n"
+        f"pathlib.Path({str(pids)!r}).write_text(f'{{os.getpid()}} {{other.pid}}')\n"
+        "time.sleep(60)\n"
+    )
+    (tmp_path / "hungry.py").write_text("import time; held = b'x' * (300 << 20); time.sleep(60)\n")
+    with pytest.raises(ChildOutOfMemory, match="where 200 MiB are allowed"):
+        run_child([name], folder=tmp_path / "run", limit_seconds=60, memory_limit=200 << 20, on_tick=lambda: None)
+    assert all(gone(int(pid)) for pid in pids.read_text().split())
+
+
+@needs_proc
+def test_within_its_memory_it_ends_in_peace(tmp_path, module):
+    name = module("time.sleep(1)\n")
+    run_child([name], folder=tmp_path / "run", limit_seconds=60, memory_limit=1 << 30, on_tick=lambda: None)
 
 
 def test_a_cancel_stops_the_whole_session(tmp_path, module):

@@ -62,6 +62,14 @@ def wait_for(condition, seconds: float = 120) -> None:
         time.sleep(0.05)
 
 
+def parent_of(stat: Path) -> int:
+    """The parent's id as /proc/PID/stat tells it; 0 if the process has ended."""
+    try:
+        return int(stat.read_text().rsplit(")", 1)[1].split()[1])
+    except OSError:
+        return 0
+
+
 def in_thread(job: Job) -> threading.Thread:
     """Run the job as a worker would, beside the test."""
 
@@ -174,6 +182,25 @@ def test_a_killed_worker_takes_its_trainer_along_and_another_goes_on(dataset, se
     assert len(starts) == 2
     assert starts[1] >= 1
     assert Promotion.objects.filter(run=run).count() == 1
+
+
+def test_two_processes_train_one_candidate_and_end_with_the_one_that_started_them(dataset, settings):
+    """What a machine with two GPUs does, on processors."""
+    settings.ANYMASK_TRAIN_PROCESSES = 2
+    settings.ANYMASK_TRAIN_STEPS = 20
+    run = run_start(dataset=dataset, trigger="person")
+    worker = in_thread(run.job)
+    wait_for(lambda: any(line["step"] >= 3 for line in progress_of(run)) and (folder_of(run) / "state.pt").exists())
+    first = int((folder_of(run) / "pid").read_text())
+    helpers = [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/stat") if parent_of(path) == first]
+    assert len(helpers) >= 2
+    os.kill(first, signal.SIGKILL)
+    worker.join(60)
+    assert all(gone(pid, seconds=20) for pid in helpers)
+    jobkit.run_pending()
+    run.refresh_from_db()
+    assert (run.state, Job.objects.get(pk=run.job_id).attempts) == ("finished", 2)
+    assert [line["step"] for line in progress_of(run) if line["event"] == "start"][1] >= 1
 
 
 def test_cancelling_ends_the_trainer_and_frees_the_slot(dataset, settings):

@@ -1,5 +1,6 @@
 """Training learns, stops when told, and goes on after a kill as if nothing had happened."""
 
+import itertools
 import json
 import os
 import signal
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -64,6 +66,15 @@ def test_time_and_patience_end_a_run(tmp_path):
     assert train(config(tmp_path, minutes=1e-6))["stopped"] == "time"
     other = tmp_path / "other"
     assert train(config(other, steps=40, validation_every=2, patience=1, learning_rate=0.0))["stopped"] == "patience"
+
+
+def test_by_the_clock_it_reports_saves_and_judges_every_so_many_seconds(tmp_path, monkeypatch):
+    ticks = itertools.count(0, 0.5)  # a step takes half a second
+    monkeypatch.setattr("modelzoo.training.loop.time", SimpleNamespace(monotonic=lambda: next(ticks)))
+    lines = []
+    train(config(tmp_path, clock="seconds", report_every=2, validation_every=5, checkpoint_every=4), lines.append)
+    assert [line["step"] for line in lines if line["event"] == "step"] == [4, 8, 12]
+    assert [line["step"] for line in lines if line["event"] == "validation"] == [10, 12]  # and once at the end
 
 
 def test_fine_tuning_starts_from_the_given_weights(tmp_path):
