@@ -9,9 +9,11 @@ RetrainingPlan how a dataset is retrained, and what came of its schedule the las
 TrainingRun    one way from a snapshot to a candidate; at most one open per dataset
 Evaluation     what was measured for the candidate or the serving version in one run
 Promotion      every switch of the serving version, and every refusal to switch
+Detector       finds boxes on one version's embeddings: what the semi-automatic stage proposes
 StageResult    one image done by one machine stage with one version and one set of settings
 StageRule      what a lead asks for before a dataset leaves a stage
 StageMove      every change of a dataset's stage: by rule or by whom, and the values of that moment
+Audit          a random sample that people correct, and what that says of the masks (AuditedImage: one of its images)
 """
 
 from __future__ import annotations
@@ -283,6 +285,34 @@ class Promotion(models.Model):
         return f"dataset {self.dataset_id}: {self.kind} {self.to_version}"
 
 
+class Detector(models.Model):
+    """A one-class object detector on one version's embeddings, trained on one dataset's masks.
+
+    Of a (dataset, version) the newest counts. A row beside ModelVersion, not columns of it: a shared base version works
+    for many datasets, and each has its own objects (docs/decisions/0006-proposals.md). ``digest`` is the SHA-256 of
+    the file at ``path``; ``metrics`` is what was measured on held-out images, ``calibration`` how a proposal's chance
+    is told and from which chance on it is proposed.
+    """
+
+    dataset = models.ForeignKey("annotation.Dataset", on_delete=models.CASCADE, related_name="detectors")
+    version = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="detectors")
+    run = models.ForeignKey(TrainingRun, null=True, blank=True, on_delete=models.SET_NULL, related_name="detectors")
+    digest = models.CharField(max_length=64)
+    path = models.CharField(max_length=500)
+    calibration = models.JSONField(default=dict)
+    metrics = models.JSONField(default=dict)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["run", "version"], name="engine_one_detector_per_run_and_version")
+        ]
+
+    def __str__(self) -> str:
+        return f"detector {self.digest[:12]} of {self.version}"
+
+
 class StageResult(models.Model):
     """A machine stage's finished work on one image: what makes it resumable, also where it found nothing."""
 
@@ -354,3 +384,69 @@ class StageMove(models.Model):
 
     def __str__(self) -> str:
         return f"dataset {self.dataset_id}: {self.from_stage} to {self.to_stage}"
+
+
+class Audit(models.Model):
+    """People correct every mask on a random sample of images; the IoU before and after is the quality figure.
+
+    ``numbers`` is what was measured so far (see ``engine.audit``), frozen once the audit is closed. ``size`` counts the
+    images that were drawn with ``seed``.
+    """
+
+    class Source(models.TextChoices):
+        AUTOMATIC = "automatic", "masks that the model accepted by itself"
+        ACCEPTED = "accepted", "all accepted masks"
+
+    class State(models.TextChoices):
+        OPEN = "open", "being corrected"
+        CLOSED = "closed", "closed"
+
+    dataset = models.ForeignKey("annotation.Dataset", on_delete=models.CASCADE, related_name="audits")
+    source = models.CharField(max_length=16, choices=Source.choices)
+    size = models.PositiveIntegerField()
+    seed = models.PositiveIntegerField()
+    state = models.CharField(max_length=16, choices=State.choices, default=State.OPEN)
+    numbers = models.JSONField(default=dict)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["dataset"], condition=Q(state="open"), name="engine_one_open_audit_per_dataset"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"audit {self.pk} of dataset {self.dataset_id}: {self.state}"
+
+
+class AuditedImage(models.Model):
+    """One image of an audit: the masks as they were (serials), and per mask what became of it.
+
+    ``pairs`` are [{"mask": uuid, "outcome": kept | corrected | deleted, "iou": 0..1}], ``added`` counts masks that the
+    corrector found missing; both are written once, when the task is submitted.
+    """
+
+    audit = models.ForeignKey(Audit, on_delete=models.CASCADE, related_name="images")
+    image = models.ForeignKey("annotation.Image", on_delete=models.CASCADE, related_name="+")
+    task = models.OneToOneField("annotation.Task", null=True, on_delete=models.SET_NULL, related_name="audited_image")
+    masks = models.JSONField()
+    pairs = models.JSONField(default=list)
+    added = models.PositiveIntegerField(default=0)
+    corrected_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    measured_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["audit", "image"], name="engine_one_place_per_image_in_an_audit")
+        ]
+
+    def __str__(self) -> str:
+        return f"image {self.image_id} in audit {self.audit_id}"
