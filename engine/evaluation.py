@@ -78,7 +78,22 @@ def version_evaluate(
     return row
 
 
+KEPT = (
+    "id",
+    "area",
+    "iou",
+    "iou_1_oracle",
+    "iou_box",
+    "boundary_1",
+    "boundary_5",
+    "boundary_box",
+    "noc85",
+    "noc90",
+    "predicted_iou",
+    "candidates",
+)
+
+
 def _plain(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The fields of the rows that the gate and the pages read."""
-    kept = ("id", "iou", "iou_1_oracle", "iou_box", "noc85", "noc90", "area", "predicted_iou")
-    return [{name: row[name] for name in kept} for row in rows]
+    return [{name: row[name] for name in KEPT} for row in rows]

@@ -1,29 +1,69 @@
 """The gate: may a candidate replace the serving model? Pure numbers; no database, no torch.
 
 Both models were judged on the same held-out masks with the same seeded clicks, so every mask gives a pair and
-the question is about the mean of the paired differences. A paired bootstrap gives its interval. Masks of one
-image share light, subject and annotator, hence are not independent: with enough images, images are resampled.
+the question is about the mean of the paired differences. A paired bootstrap gives its interval (``engine.paired``).
+Masks of one image share light, subject and annotator, hence are not independent: with enough images, images are
+resampled.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-CLICKS = (1, 3, 5)
-METRICS = (*(f"iou_{k}" for k in CLICKS), "iou_box")
-METRIC_NAMES = {"iou_1": "1 click", "iou_3": "3 clicks", "iou_5": "5 clicks", "iou_box": "a box"}
+from engine.paired import Difference, Floats, Resampling, compare_calibration, compare_means
 
-Floats = NDArray[np.float64]
+Row = Mapping[str, Any]
+MOST_GROUPS = 30  # of a kind that are compared: those with the most masks
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One figure of an evaluation row: how people call it, whether more is better (+1) or less (-1), and from which
+    difference on, in its own unit, it is clearly worse unless that may be chance."""
+
+    name: str
+    label: str
+    better: int
+    guard: float
+    value: Callable[[Row], float]
+
+
+def after(clicks: int) -> Callable[[Row], float]:
+    """IoU after so many clicks. A model that stopped early (the mask was good enough) keeps its last IoU."""
+    return lambda row: float(row["iou"][min(clicks, len(row["iou"])) - 1])
+
+
+def told(name: str) -> Callable[[Row], float]:
+    """The row's own figure."""
+    return lambda row: float(row[name])
+
+
+# The score is the mean of these four.
+SCORED = (
+    Metric("iou_1", "with 1 click", 1, 0.02, after(1)),
+    Metric("iou_3", "with 3 clicks", 1, 0.02, after(3)),
+    Metric("iou_5", "with 5 clicks", 1, 0.02, after(5)),
+    Metric("iou_box", "with a box", 1, 0.02, told("iou_box")),
+)
+# These decide nothing alone, but being clearly worse in one of them is a refusal.
+WATCHED = (
+    Metric("boundary_1", "at the boundary with 1 click", 1, 0.03, told("boundary_1")),
+    Metric("boundary_5", "at the boundary with 5 clicks", 1, 0.03, told("boundary_5")),
+    Metric("boundary_box", "at the boundary with a box", 1, 0.03, told("boundary_box")),
+    Metric("noc85", "in clicks to 85 %", -1, 0.4, told("noc85")),
+    Metric("noc90", "in clicks to 90 %", -1, 0.4, told("noc90")),
+)
+CALIBRATION = Metric("calibration", "in judging itself", -1, 0.05, told("predicted_iou"))  # value unused: over pairs
 
 
 @dataclass(frozen=True)
 class Rules:
-    """Every number of the decision, in IoU units (0..1) unless said otherwise."""
+    """Every number of the decision, in IoU units (0..1) unless said otherwise; guards stand at the metrics."""
 
     min_masks: int = 10
     margin: float = 0.005
@@ -37,18 +77,6 @@ class Rules:
 
 
 @dataclass(frozen=True)
-class Difference:
-    """Candidate minus serving over ``masks`` pairs: both means, the mean difference and its interval."""
-
-    serving: float
-    candidate: float
-    mean: float
-    low: float
-    high: float
-    masks: int
-
-
-@dataclass(frozen=True)
 class Verdict:
     """``promote`` and one sentence for people; ``numbers`` holds everything that led there (JSON-able)."""
 
@@ -58,127 +86,137 @@ class Verdict:
     numbers: dict[str, Any] = field(default_factory=dict)
 
 
-def bootstrap_mean(values: Floats, groups: Sequence[object] | None, rules: Rules) -> tuple[float, float]:
-    """Interval of the mean of ``values`` (shape N) at ``rules.confidence`` by resampling groups with replacement.
+@dataclass(frozen=True)
+class Pairs:
+    """The rows of both models, mask by mask in one order, and the image of each mask (None: masks are resampled)."""
 
-    ``groups`` (length N) names what each value belongs to; None makes every value its own group. The same values,
-    groups and seed give the same interval. N must be at least 1.
-    """
-    sums: Floats = values
-    sizes: Floats = np.ones(len(values))
-    if groups is not None:
-        index = np.unique(np.asarray([str(group) for group in groups]), return_inverse=True)[1]
-        sums = np.bincount(index, weights=values).astype(np.float64)
-        sizes = np.bincount(index).astype(np.float64)
-    rng = np.random.default_rng(rules.seed)
-    means = np.empty(rules.resamples)
-    # Index matrices stay small (about 1M entries) so that 100k held-out masks do not cost gigabytes.
-    block = max(1, 1_000_000 // len(sums))
-    for start in range(0, rules.resamples, block):
-        drawn = rng.integers(0, len(sums), size=(min(block, rules.resamples - start), len(sums)))
-        means[start : start + len(drawn)] = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
-    tail = (1 - rules.confidence) / 2
-    low, high = np.quantile(means, [tail, 1 - tail])
-    return float(low), float(high)
+    serving: list[Row]
+    candidate: list[Row]
+    images: list[object] | None
 
+    def __len__(self) -> int:
+        return len(self.serving)
 
-def compare(serving: Floats, candidate: Floats, groups: Sequence[object] | None, rules: Rules) -> Difference:
-    """Paired comparison of two score vectors of shape N, same order, IoU units."""
-    difference = candidate - serving
-    low, high = bootstrap_mean(difference, groups, rules)
-    return Difference(
-        serving=float(serving.mean()),
-        candidate=float(candidate.mean()),
-        mean=float(difference.mean()),
-        low=low,
-        high=high,
-        masks=len(difference),
-    )
+    def part(self, places: Sequence[int]) -> Pairs:
+        """The pairs at these places."""
+        images = None if self.images is None else [self.images[place] for place in places]
+        return Pairs([self.serving[place] for place in places], [self.candidate[place] for place in places], images)
+
+    def have(self, name: str) -> bool:
+        """Whether every row carries this figure."""
+        return all(name in row for rows in (self.serving, self.candidate) for row in rows)
+
+    def values(self, metric: Metric) -> tuple[Floats, Floats]:
+        """One figure of all masks: serving, candidate."""
+        one, other = ([metric.value(row) for row in rows] for rows in (self.serving, self.candidate))
+        return np.array(one, np.float64), np.array(other, np.float64)
 
 
-def scores(row: Mapping[str, Any]) -> list[float]:
-    """The four scores of one evaluation row, in the order of ``METRICS``.
+@dataclass(frozen=True)
+class Comparison:
+    """The score and every figure of one set of masks."""
 
-    A model that stopped early (the mask was good enough) keeps its last IoU for the clicks it did not need.
-    """
-    clicks = row["iou"]
-    return [float(clicks[min(k, len(clicks)) - 1]) for k in CLICKS] + [float(row["iou_box"])]
+    combined: Difference
+    metrics: dict[str, Difference]
 
 
 def judge(
-    serving: Iterable[Mapping[str, Any]],
-    candidate: Iterable[Mapping[str, Any]],
+    serving: Iterable[Row],
+    candidate: Iterable[Row],
     *,
     images: Mapping[str, object] | None = None,
     stages: Mapping[str, str] | None = None,
+    categories: Mapping[str, str] | None = None,
     rules: Rules | None = None,
 ) -> Verdict:
     """Decide from the evaluation rows of both models, paired by mask id.
 
-    ``images`` and ``stages`` say, by mask id, which image a mask lies on and in which stage it was made.
-    Promoted when the combined score (mean of the four metrics) is better by the margin, its interval's lower bound
-    is above minus the tolerance, and no metric and no stage is clearly worse. ValueError if the ids differ.
+    ``images``, ``stages`` and ``categories`` say, by mask id, which image a mask lies on, in which stage it was made
+    and what it shows. Promoted when the combined score (mean of SCORED) is better by the margin, its interval's lower
+    bound is above minus the tolerance, and no figure, stage or category is clearly worse. ValueError if the ids differ.
     """
     rules = rules or Rules()
-    old = {str(row["id"]): scores(row) for row in serving}
-    new = {str(row["id"]): scores(row) for row in candidate}
+    old, new = ({str(row["id"]): row for row in rows} for rows in (serving, candidate))
     if old.keys() != new.keys():
         raise ValueError("The two models were not judged on the same masks.")
     ids = sorted(old)
     if len(ids) < rules.min_masks:
-        numbers = {"masks": len(ids), "rules": asdict(rules)}
         reason = (
             f"Refused: {len(ids)} held-out masks are too few to judge a model, {rules.min_masks} are needed. "
             "The serving model stays."
         )
-        return Verdict(False, "too_few_masks", reason, numbers)
-    before, after = np.array([old[i] for i in ids]), np.array([new[i] for i in ids])
-    groups = [images[i] for i in ids] if images else None
-    if groups is not None and len(set(groups)) < rules.min_images:
-        groups = None
-    combined = compare(before.mean(axis=1), after.mean(axis=1), groups, rules)
-    metrics = {name: compare(before[:, k], after[:, k], groups, rules) for k, name in enumerate(METRICS)}
-    by_stage = _by_stage(ids, before.mean(axis=1), after.mean(axis=1), groups, stages or {}, rules)
+        return Verdict(False, "too_few_masks", reason, {"masks": len(ids), "rules": asdict(rules)})
+    places = [images[i] for i in ids] if images else None
+    if places is not None and len(set(places)) < rules.min_images:
+        places = None
+    pairs = Pairs([old[i] for i in ids], [new[i] for i in ids], places)
+    whole = compare(pairs, rules)
+    groups = {
+        "stage": by_group(pairs, [(stages or {}).get(i) for i in ids], rules),
+        "category": by_group(pairs, [(categories or {}).get(i) for i in ids], rules),
+    }
     numbers = {
         "masks": len(ids),
         "images": len(set(images[i] for i in ids)) if images else None,
-        "resampled": "images" if groups is not None else "masks",
-        "combined": asdict(combined),
-        "metrics": {name: asdict(value) for name, value in metrics.items()},
-        "stages": {name: asdict(value) for name, value in by_stage.items()},
+        "resampled": "images" if places is not None else "masks",
+        **asdict(whole),
+        "groups": {kind: {name: asdict(one) for name, one in found.items()} for kind, found in groups.items()},
         "rules": asdict(rules),
     }
-    return _decide(combined, metrics, by_stage, numbers, rules)
+    return _decide(whole, groups, numbers, rules)
 
 
-def _by_stage(
-    ids: list[str],
-    before: Floats,
-    after: Floats,
-    groups: Sequence[object] | None,
-    stages: Mapping[str, str],
-    rules: Rules,
-) -> dict[str, Difference]:
-    """Comparison of the combined score for every stage with enough masks to say something."""
-    found: dict[str, Difference] = {}
-    for stage in sorted(set(stages.values())):
-        pick = [k for k, mask in enumerate(ids) if stages.get(mask) == stage]
-        if len(pick) >= rules.min_group:
-            found[stage] = compare(before[pick], after[pick], [groups[k] for k in pick] if groups else None, rules)
-    return found
+def compare(pairs: Pairs, rules: Rules) -> Comparison:
+    """The score and every figure that all rows have; figures that rows of earlier days lack are left out."""
+    resampling = Resampling(pairs.images, len(pairs), rules.confidence, rules.resamples, rules.seed)
+    columns = [pairs.values(metric) for metric in SCORED]
+    scores = [np.mean([column[side] for column in columns], axis=0) for side in (0, 1)]
+    combined = compare_means(scores[0], scores[1], resampling)
+    metrics = {
+        metric.name: compare_means(*pairs.values(metric), resampling)
+        for metric in (*SCORED, *WATCHED)
+        if metric in SCORED or pairs.have(metric.name)
+    }
+    if pairs.have("candidates"):
+        one, other = ([row["candidates"] for row in rows] for rows in (pairs.serving, pairs.candidate))
+        metrics[CALIBRATION.name] = compare_calibration(one, other, resampling)
+    return Comparison(combined, metrics)
+
+
+def by_group(pairs: Pairs, names: Sequence[str | None], rules: Rules) -> dict[str, Comparison]:
+    """The same for every group of masks; a mask without a name is in none. Nothing if all masks are in one group.
+
+    Intervals are widened (Bonferroni) so that all groups of a kind together are as sure as one figure alone: with
+    thirty categories one would otherwise look worse by chance every other time.
+    """
+    sizes = Counter(name for name in names if name)
+    large = [name for name, size in sizes.most_common(MOST_GROUPS) if size >= rules.min_group]
+    if not large or (len(large) == 1 and sizes[large[0]] == len(names)):
+        return {}
+    strict = replace(rules, confidence=1 - (1 - rules.confidence) / len(large))
+    return {
+        name: compare(pairs.part([place for place, one in enumerate(names) if one == name]), strict)
+        for name in sorted(large)
+    }
 
 
 def _decide(
-    combined: Difference,
-    metrics: Mapping[str, Difference],
-    stages: Mapping[str, Difference],
-    numbers: dict[str, Any],
-    rules: Rules,
+    whole: Comparison, groups: Mapping[str, Mapping[str, Comparison]], numbers: dict[str, Any], rules: Rules
 ) -> Verdict:
     """The rules in the order people would ask them; the first that fails names the refusal."""
-    worse = [f"with {METRIC_NAMES[name]}" for name, value in metrics.items() if _clearly_worse(value, rules)]
-    worse += [f"on {name.replace('_', '-')} masks" for name, value in stages.items() if _clearly_worse(value, rules)]
-    told = (
+    combined = whole.combined
+    worse = [
+        metric.label
+        for metric in (*SCORED, *WATCHED, CALIBRATION)
+        if metric.name in whole.metrics and _clearly_worse(whole.metrics[metric.name], metric.better, metric.guard)
+    ]
+    for kind, found in groups.items():
+        worse += [
+            f"on {name.replace('_', '-')} masks" if kind == "stage" else f"on {name}"
+            for name, one in found.items()
+            if _clearly_worse(one.combined, 1, rules.guard)
+        ]
+    text = (
         f"mean IoU {combined.serving:.3f} to {combined.candidate:.3f} ({combined.mean:+.3f}, "
         f"{rules.confidence:.0%} interval {combined.low:+.3f} to {combined.high:+.3f}) "
         f"on {combined.masks} held-out masks"
@@ -186,16 +224,16 @@ def _decide(
     if combined.mean < rules.margin:
         code = "not_better" if combined.mean > -rules.margin else "worse"
         lead = "the candidate is not better" if code == "not_better" else "the candidate is worse"
-        return Verdict(False, code, f"Refused: {lead}, {told}; at least {rules.margin:+.3f} is asked.", numbers)
+        return Verdict(False, code, f"Refused: {lead}, {text}; at least {rules.margin:+.3f} is asked.", numbers)
     if combined.low < -rules.tolerance:
-        reason = f"Refused: the gain may be chance, {told}; the lower end must be above {-rules.tolerance:+.3f}."
+        reason = f"Refused: the gain may be chance, {text}; the lower end must be above {-rules.tolerance:+.3f}."
         return Verdict(False, "uncertain", reason, numbers)
     if worse:
-        reason = f"Refused: better on the whole, {told}, but clearly worse {' and '.join(worse)}."
+        reason = f"Refused: better on the whole, {text}, but clearly worse {' and '.join(worse)}."
         return Verdict(False, "worse_somewhere", reason, {**numbers, "worse": worse})
-    return Verdict(True, "better", f"Promoted: {told}.", numbers)
+    return Verdict(True, "better", f"Promoted: {text}.", numbers)
 
 
-def _clearly_worse(value: Difference, rules: Rules) -> bool:
+def _clearly_worse(value: Difference, better: int, guard: float) -> bool:
     """Worse by more than the guard, and not by chance."""
-    return value.mean < -rules.guard and value.high < 0
+    return value.mean * better < -guard and max(value.low * better, value.high * better) < 0

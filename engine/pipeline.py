@@ -14,6 +14,7 @@ from django.utils import timezone
 from annotation import storage
 from annotation.errors import UserError
 from annotation.jobkit import JobCancelled, JobContext, JobLost
+from annotation.models import Mask
 from engine import trainer
 from engine.evaluation import version_evaluate
 from engine.models import Evaluation, ModelVersion, Promotion, Snapshot, TrainingRun
@@ -76,7 +77,7 @@ def _steps(run: TrainingRun, ctx: JobContext) -> Promotion:
         run=run, role=Evaluation.Role.CANDIDATE, version=candidate, progress=told(TRAINED_AT + half, "new")
     )
     images, stages = _where_masks_lie(snapshot)
-    verdict = candidate_judge(run=run, images=images, stages=stages)
+    verdict = candidate_judge(run=run, images=images, stages=stages, categories=_names(judged))
     with ctx.fenced():
         decision = candidate_decide(run=run, verdict=verdict)
         ModelVersion.objects.filter(pk=candidate.pk).update(metrics=judged.summary)
@@ -112,6 +113,12 @@ def _where_masks_lie(snapshot: Snapshot) -> tuple[dict[str, str], dict[str, str]
         for mask in line["masks"]:
             images[str(mask["key"])], stages[str(mask["key"])] = line["sha256"], mask["stage"]
     return images, stages
+
+
+def _names(judged: Evaluation) -> dict[str, str]:
+    """What each judged mask shows, where somebody has said so."""
+    masks = Mask.objects.filter(pk__in=[row["id"] for row in judged.rows]).exclude(category="")
+    return {str(serial): category for serial, category in masks.values_list("serial", "category")}
 
 
 # --- Training ----------------------------------------------------------------------------------------------------

@@ -33,13 +33,22 @@ def _evaluations(run: TrainingRun) -> tuple[Evaluation, Evaluation]:
     return rows[Evaluation.Role.SERVING], rows[Evaluation.Role.CANDIDATE]
 
 
-def candidate_judge(*, run: TrainingRun, images: Mapping[str, object], stages: Mapping[str, str]) -> gate.Verdict:
+def candidate_judge(
+    *,
+    run: TrainingRun,
+    images: Mapping[str, object],
+    stages: Mapping[str, str],
+    categories: Mapping[str, str] | None = None,
+) -> gate.Verdict:
     """Compare the run's candidate with the serving version. Takes a moment and writes nothing: no transaction needed.
 
-    ``images`` and ``stages`` say, by mask id, on which image a held-out mask lies and in which stage it was made.
+    ``images``, ``stages`` and ``categories`` say, by mask id, on which image a held-out mask lies, in which stage
+    it was made and what it shows.
     """
     serving, candidate = _evaluations(run)
-    verdict = gate.judge(serving.rows, candidate.rows, images=images, stages=stages, rules=gate_rules())
+    verdict = gate.judge(
+        serving.rows, candidate.rows, images=images, stages=stages, categories=categories, rules=gate_rules()
+    )
     if candidate.version_id == serving.version_id:
         reason = "Refused: training changed nothing, the candidate is the serving model."
         return gate.Verdict(False, "same_model", reason, verdict.numbers)

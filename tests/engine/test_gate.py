@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.gate import Rules, bootstrap_mean, judge
+from engine.gate import Rules, judge
+from engine.paired import Resampling, compare_means
 
 
 def rows(scores: np.ndarray, box: np.ndarray | None = None) -> list[dict]:
@@ -98,6 +99,14 @@ def test_different_masks_cannot_be_compared(base):
 
 
 QUICK = Rules(resamples=200)
+
+
+def interval(values: np.ndarray, groups: list[object] | None = None) -> tuple[float, float]:
+    """Of the mean difference, by 200 resamples."""
+    found = compare_means(np.zeros(len(values)), values, Resampling(groups, len(values), 0.95, 200, 0))
+    return found.low, found.high
+
+
 DIFFERENCES = st.lists(st.floats(-1, 1, allow_nan=False, width=32), min_size=1, max_size=50)
 
 
@@ -105,17 +114,17 @@ DIFFERENCES = st.lists(st.floats(-1, 1, allow_nan=False, width=32), min_size=1, 
 @given(DIFFERENCES)
 def test_the_interval_lies_within_the_values_and_is_repeatable(values):
     array = np.array(values, dtype=np.float64)
-    low, high = bootstrap_mean(array, None, QUICK)
+    low, high = interval(array)
     assert array.min() - 1e-9 <= low <= high <= array.max() + 1e-9
-    assert (low, high) == bootstrap_mean(array, None, QUICK)
+    assert (low, high) == interval(array)
 
 
 @settings(max_examples=60, deadline=None)
 @given(DIFFERENCES, st.floats(-1, 1, allow_nan=False, width=32))
 def test_a_shift_of_all_values_shifts_the_interval(values, shift):
     array = np.array(values, dtype=np.float64)
-    low, high = bootstrap_mean(array, None, QUICK)
-    moved_low, moved_high = bootstrap_mean(array + shift, None, QUICK)
+    low, high = interval(array)
+    moved_low, moved_high = interval(array + shift)
     assert moved_low == pytest.approx(low + shift, abs=1e-9)
     assert moved_high == pytest.approx(high + shift, abs=1e-9)
 
@@ -125,7 +134,7 @@ def test_a_shift_of_all_values_shifts_the_interval(values, shift):
 def test_one_group_per_value_is_the_same_as_no_groups(values):
     array = np.array(values, dtype=np.float64)
     names = [f"{i:04d}" for i in range(len(array))]
-    assert bootstrap_mean(array, names, QUICK) == pytest.approx(bootstrap_mean(array, None, QUICK))
+    assert interval(array, names) == pytest.approx(interval(array))
 
 
 def test_equal_models_with_noise_are_rarely_promoted():
@@ -136,3 +145,103 @@ def test_equal_models_with_noise_are_rarely_promoted():
         start = rng.uniform(0.4, 0.8, 40)
         promoted += judge(rows(start), rows(start + rng.normal(0, 0.1, 40)), rules=QUICK).promote
     assert promoted <= 12
+
+
+# --- Figures beside the score --------------------------------------------------------------------------------------
+
+
+def full_rows(scores: np.ndarray, **changed) -> list[dict]:
+    """Rows as an evaluation of today keeps them; ``changed`` replaces figures."""
+    figures = {
+        "boundary_1": 0.5,
+        "boundary_5": 0.6,
+        "boundary_box": 0.6,
+        "noc85": 4,
+        "noc90": 7,
+        "predicted_iou": 0.7,
+        "candidates": [[0.7, 0.7], [0.6, 0.6], [0.5, 0.5]],
+    }
+    return [row | figures | changed for row in rows(scores)]
+
+
+def test_every_figure_is_compared_with_an_interval(base):
+    verdict = judge(full_rows(base), full_rows(base + 0.05, boundary_5=0.65, noc90=6))
+    figures = verdict.numbers["metrics"]
+    assert set(figures) == {
+        *("iou_1", "iou_3", "iou_5", "iou_box", "boundary_1", "boundary_5", "boundary_box", "noc85", "noc90"),
+        "calibration",
+    }
+    assert figures["boundary_5"]["mean"] == pytest.approx(0.05)
+    assert (figures["noc90"]["serving"], figures["noc90"]["candidate"], figures["noc90"]["mean"]) == (7, 6, -1)
+    assert figures["noc90"]["low"] == figures["noc90"]["high"] == -1
+    assert verdict.promote
+
+
+@pytest.mark.parametrize(
+    ("worse", "said"),
+    [
+        ({"boundary_box": 0.5}, "at the boundary with a box"),
+        ({"noc90": 9}, "in clicks to 90 %"),
+        ({"candidates": [[0.9, 0.6], [0.8, 0.5], [0.7, 0.4]]}, "in judging itself"),
+    ],
+)
+def test_a_better_score_does_not_buy_a_clear_loss_elsewhere(base, worse, said):
+    verdict = judge(full_rows(base), full_rows(base + 0.05, **worse))
+    assert (verdict.promote, verdict.code) == (False, "worse_somewhere")
+    assert verdict.numbers["worse"] == [said]
+
+
+def test_fewer_clicks_are_better_not_worse(base):
+    assert judge(full_rows(base), full_rows(base + 0.05, noc85=2, noc90=3)).promote
+
+
+def test_the_calibration_error_is_that_of_its_definition(base):
+    """0.9 said and 0.6 true in one bin: 0.3; said and true agree on the other side: 0."""
+    verdict = judge(full_rows(base), full_rows(base, candidates=[[0.95, 0.65]]))
+    figure = verdict.numbers["metrics"]["calibration"]
+    assert figure["serving"] == pytest.approx(0)
+    assert figure["candidate"] == pytest.approx(0.3)
+
+
+def test_rows_of_an_older_evaluation_are_judged_by_what_they_have(base):
+    verdict = judge(rows(base), full_rows(base + 0.05))
+    assert set(verdict.numbers["metrics"]) == {"iou_1", "iou_3", "iou_5", "iou_box"}
+    assert verdict.promote
+
+
+def test_stages_and_categories_are_told_apart(base):
+    names = {f"mask-{i}": ("fig", "date", "")[i % 3] for i in range(60)}
+    stages = {f"mask-{i}": "assisted" for i in range(60)}
+    groups = judge(full_rows(base), full_rows(base + 0.05), categories=names, stages=stages).numbers["groups"]
+    assert set(groups["category"]) == {"fig", "date"}
+    assert groups["category"]["fig"]["combined"]["masks"] == 20
+    assert groups["category"]["fig"]["metrics"]["noc90"]["serving"] == 7
+    assert groups["stage"] == {}  # all masks are of one stage: that is the whole table again
+
+
+def test_better_on_the_whole_but_worse_in_one_category_is_refused(base):
+    change = np.full(60, 0.1)
+    change[:15] = -0.1
+    names = {f"mask-{i}": "hazelnut" if i < 15 else "date" for i in range(60)}
+    verdict = judge(rows(base), rows(base + change), categories=names)
+    assert (verdict.promote, verdict.code) == (False, "worse_somewhere")
+    assert "on hazelnut" in verdict.reason
+
+
+def test_small_groups_say_nothing(base):
+    names = {f"mask-{i}": "rare" if i < 3 else "common" for i in range(60)}
+    change = np.full(60, 0.1)
+    change[:3] = -0.5
+    assert judge(rows(base), rows(base + change), categories=names).promote
+
+
+def test_with_many_categories_chance_alone_seldom_refuses():
+    """Thirty categories that are all equally better: one that looks worse by chance must not stop the model."""
+    rng = np.random.default_rng(17)
+    refused = 0
+    for _ in range(20):
+        start = rng.uniform(0.4, 0.8, 300)
+        names = {f"mask-{i}": f"kind {i % 30}" for i in range(300)}
+        verdict = judge(rows(start), rows(start + rng.normal(0.03, 0.12, 300)), categories=names, rules=QUICK)
+        refused += verdict.code == "worse_somewhere"
+    assert refused <= 2
