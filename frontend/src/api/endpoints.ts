@@ -15,6 +15,11 @@ import type {
   PredictAnswer,
   Role,
   Session,
+  Stage,
+  StageMove,
+  StageRuleChange,
+  StageStep,
+  Stages,
   Task,
   TrainingRun,
 } from "./types";
@@ -41,10 +46,12 @@ export const api = {
   removeMember: (dataset: number, member: number) =>
     request<void>(`/api/datasets/${dataset}/members/${member}/`, { method: "DELETE" }),
 
-  images: (dataset: number, state: string, next: string | null) =>
-    request<Page<ImageRecord>>(
-      next ? pathOf(next) : `/api/datasets/${dataset}/images/${state ? `?state=${encodeURIComponent(state)}` : ""}`,
-    ),
+  /** `filter`: any of state and stage; empty ones do not count. */
+  images: (dataset: number, filter: Record<string, string>, next: string | null) => {
+    const query = new URLSearchParams(Object.entries(filter).filter(([, value]) => value !== "")).toString();
+    const first = `/api/datasets/${dataset}/images/${query && `?${query}`}`;
+    return request<Page<ImageRecord>>(next ? pathOf(next) : first);
+  },
   image: (id: number) => request<ImageRecord>(`/api/images/${id}/`),
   removeImage: (id: number) => request<void>(`/api/images/${id}/`, { method: "DELETE" }),
   /** Masks that changed since the `at` of an earlier answer; without it all but the superseded ones. */
@@ -84,6 +91,12 @@ export const api = {
     request<Page<ModelVersion> | ModelVersion[]>(`/api/datasets/${dataset}/models/`).then(listOf),
   restoreModel: (dataset: number, digest: string) =>
     request<ModelVersion>(`/api/datasets/${dataset}/models/${digest}/restore/`, { method: "POST", body: {} }),
+
+  stages: (dataset: number) => request<Stages>(`/api/datasets/${dataset}/stages/`),
+  changeStageRule: (dataset: number, stage: Stage, body: StageRuleChange) =>
+    request<StageStep>(`/api/datasets/${dataset}/stages/${stage}/`, { method: "PATCH", body }),
+  moveStage: (dataset: number, to: Stage, note: string) =>
+    request<StageMove>(`/api/datasets/${dataset}/stages/move/`, { method: "POST", body: { to, note } }),
 
   jobs: (dataset: number, next: string | null) =>
     request<Page<Job>>(next ? pathOf(next) : `/api/datasets/${dataset}/jobs/`),

@@ -13,7 +13,7 @@ export type User = Schemas["UserOut"];
 export type Session = Schemas["SessionOut"];
 export type Role = Schemas["RoleEnum"];
 export type Dataset = Schemas["DatasetOut"];
-export type DatasetChange = Schemas["PatchedDatasetInRequest"];
+export type DatasetChange = Schemas["PatchedDatasetChangeInRequest"];
 export type Member = Schemas["MemberOut"];
 export type ImageRecord = Schemas["ImageOut"];
 export type UploadReport = Schemas["UploadOut"];
@@ -36,6 +36,13 @@ export type Job = Omit<Schemas["JobOut"], "result"> & { result: Record<string, u
 export type ModelVersion = Schemas["ModelVersionOut"];
 export type TrainingRun = Schemas["TrainingRunOut"];
 export type Loop = Schemas["LoopOut"];
+
+export type Stage = Schemas["StageEnum"];
+export type Stages = Schemas["StagesOut"];
+export type StageStep = Schemas["StageStepOut"];
+export type StageCheck = Schemas["StageCheckOut"];
+export type StageMove = Schemas["StageMoveOut"];
+export type StageRuleChange = Schemas["PatchedStageRuleInRequest"];
 
 export interface Page<T> {
   next: string | null;

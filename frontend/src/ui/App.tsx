@@ -9,6 +9,7 @@ import { ImagesTab } from "./dataset/ImagesTab";
 import { JobsTab } from "./dataset/JobsTab";
 import { ModelTab } from "./dataset/ModelTab";
 import { PeopleTab } from "./dataset/PeopleTab";
+import { StagesTab } from "./dataset/StagesTab";
 import { DatasetsPage } from "./datasets/DatasetsPage";
 import { EditorPage } from "./editor/EditorPage";
 import { LabelNext } from "./editor/LabelNext";
@@ -68,6 +69,7 @@ const router = createBrowserRouter([
             element: <DatasetPage />,
             children: [
               { index: true, element: <ImagesTab /> },
+              { path: "stages", element: <StagesTab /> },
               { path: "model", element: <ModelTab /> },
               { path: "jobs", element: <JobsTab /> },
               { path: "export", element: <ExportTab /> },

@@ -8,9 +8,11 @@ import { count, counted } from "../kit/format";
 import { Badge, Bar, buttonClass, ErrorState, Loading } from "../kit/kit";
 import { usePageTitle } from "../usePageTitle";
 import { useWorkbench } from "../workbench";
+import { STAGE_NAMES } from "./stageNames";
 
 const TABS = [
   { to: ".", label: "Images" },
+  { to: "stages", label: "Stages" },
   { to: "model", label: "Model" },
   { to: "jobs", label: "Jobs" },
   { to: "export", label: "Export" },
@@ -79,7 +81,7 @@ function Head({ dataset }: { dataset: Dataset }) {
           </p>
           <div className="row">
             <h1>{dataset.name}</h1>
-            <Badge>{dataset.stage.replaceAll("_", " ")}</Badge>
+            <Badge>{STAGE_NAMES[dataset.stage]}</Badge>
           </div>
           {dataset.description && <p>{dataset.description}</p>}
         </div>

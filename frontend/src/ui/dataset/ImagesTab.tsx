@@ -7,6 +7,7 @@ import type { ImageRecord } from "../../api/types";
 import { counted } from "../kit/format";
 import { Badge, Button, EmptyState, ErrorState, type Tone } from "../kit/kit";
 import { mayLead, useDataset } from "./DatasetPage";
+import { STAGE_NAMES, STAGES, stageTitle } from "./stageNames";
 import { UploadList } from "./UploadList";
 import { useUploads } from "./useUploads";
 
@@ -23,12 +24,13 @@ export function ImagesTab() {
   const dataset = useDataset();
   const queries = useQueryClient();
   const [state, setState] = useState("");
+  const [stage, setStage] = useState("");
   const [over, setOver] = useState(false);
   const picker = useRef<HTMLInputElement>(null);
   const may = mayLead(dataset);
   const images = useInfiniteQuery({
-    queryKey: ["images", dataset.id, state],
-    queryFn: ({ pageParam }) => api.images(dataset.id, state, pageParam),
+    queryKey: ["images", dataset.id, state, stage],
+    queryFn: ({ pageParam }) => api.images(dataset.id, { state, stage }, pageParam),
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.next,
     // While pictures are being prepared their badges should come and go by themselves.
@@ -66,19 +68,34 @@ export function ImagesTab() {
       onDrop={drop}
     >
       <div className="row row--between toolbar">
-        <fieldset className="row segmented" aria-label="Show">
-          {STATES.map((one) => (
-            <Button
-              key={one.value}
-              size="small"
-              look="quiet"
-              aria-pressed={state === one.value}
-              onClick={() => setState(one.value)}
-            >
-              {one.label}
-            </Button>
-          ))}
-        </fieldset>
+        <div className="row">
+          <fieldset className="row segmented" aria-label="Show">
+            {STATES.map((one) => (
+              <Button
+                key={one.value}
+                size="small"
+                look="quiet"
+                aria-pressed={state === one.value}
+                onClick={() => setState(one.value)}
+              >
+                {one.label}
+              </Button>
+            ))}
+          </fieldset>
+          <select
+            className="input input--small"
+            aria-label="Stage of the images"
+            value={stage}
+            onChange={(event) => setStage(event.target.value)}
+          >
+            <option value="">Any stage</option>
+            {STAGES.map((one) => (
+              <option key={one} value={one}>
+                {stageTitle(one)}
+              </option>
+            ))}
+          </select>
+        </div>
         {may && (
           <>
             <Button icon={Upload} onClick={pick}>
@@ -102,7 +119,15 @@ export function ImagesTab() {
       {images.isError && <ErrorState error={images.error} retry={() => void images.refetch()} />}
       {images.isPending && <GridSkeleton />}
       {images.isSuccess && list.length === 0 && (
-        <Empty filtered={state !== ""} may={may} pick={pick} clear={() => setState("")} />
+        <Empty
+          filtered={state !== "" || stage !== ""}
+          may={may}
+          pick={pick}
+          clear={() => {
+            setState("");
+            setStage("");
+          }}
+        />
       )}
       <ul className="images">
         {list.map((image) => (
@@ -129,7 +154,7 @@ function Empty({
 }) {
   if (filtered) {
     return (
-      <EmptyState icon={ImagePlus} title="No images in this state" action={<Button onClick={clear}>Show all</Button>} />
+      <EmptyState icon={ImagePlus} title="No images like this" action={<Button onClick={clear}>Show all</Button>} />
     );
   }
   return (
@@ -166,6 +191,11 @@ function ImageCard({ image }: { image: ImageRecord }) {
         {image.overlay_url && <img src={image.overlay_url} alt="" loading="lazy" decoding="async" />}
         <span className="image-card__state">
           {badge && <Badge tone={badge.tone}>{badge.label}</Badge>}
+          {image.stage !== "assisted" && (
+            <Badge tone="accent" title={`The model's part of the ${STAGE_NAMES[image.stage]} stage is done`}>
+              {image.stage === "semi_automatic" ? "Prefilled" : "Automatic"}
+            </Badge>
+          )}
           {image.readiness === "pending" && <Badge>Preparing</Badge>}
           {image.split === "held_out" && (
             <Badge title="Models are judged on this picture, never trained on it">Held out</Badge>
