@@ -42,21 +42,29 @@ class PositionCode(nn.Module):
         return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
 
+def centres(cells: int, stride: int, like: Tensor) -> Tensor:
+    """Centres of the cells along one side of a map, in input pixels."""
+    return (torch.arange(cells, device=like.device, dtype=like.dtype) + 0.5) * stride
+
+
 def grid_centres(height: int, width: int, stride: int, like: Tensor) -> Tensor:
     """Centres of the cells of a map, H x W x 2 (x, y) in input pixels."""
-    y = (torch.arange(height, device=like.device, dtype=like.dtype) + 0.5) * stride
-    x = (torch.arange(width, device=like.device, dtype=like.dtype) + 0.5) * stride
+    x, y = centres(width, stride, like), centres(height, stride, like)
     return torch.stack([x[None, :].expand(height, width), y[:, None].expand(height, width)], dim=-1)
 
 
-def sample_at(features: Tensor, points: Tensor, stride: int) -> Tensor:
-    """Bilinear samples of B x C x h x w at B x N x 2 input pixels -> B x N x C."""
-    height, width = features.shape[-2:]
+def sampling_grid(coarse: Tensor, points: Tensor) -> Tensor:
+    """B x N x 2 input pixels -> B x 1 x N x 2 in -1 ... 1, the same for all maps: they cover the same padded frame."""
+    height, width = coarse.shape[-2:]
     # The sides are divided one by one: as a constant tensor they would be frozen into the exported graph.
-    x, y = points[..., 0] / (width * stride), points[..., 1] / (height * stride)
-    grid = (2 * torch.stack([x, y], dim=-1) - 1).unsqueeze(1)
+    x, y = points[..., 0] / (width * COARSE_STRIDE), points[..., 1] / (height * COARSE_STRIDE)
+    return (2 * torch.stack([x, y], dim=-1) - 1).unsqueeze(1)
+
+
+def sample_at(features: Tensor, grid: Tensor) -> Tensor:
+    """Bilinear samples of B x C x h x w -> B x C x N."""
     sampled = F.grid_sample(features, grid, mode="bilinear", padding_mode="border", align_corners=False)
-    return sampled[:, :, 0].transpose(1, 2)
+    return sampled[:, :, 0]
 
 
 def mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
@@ -146,22 +154,17 @@ class CompactDecoder(nn.Module):
         places, so that none appears twice.
         """
         logits, ious = self(features, points, labels, previous)
-        order = best_first(ious, several_prompts(labels))
-        rows = torch.arange(len(order), device=order.device)[:, None]
-        return logits[rows, order], ious[rows, order]
+        # A permutation as a matrix of zeros and ones moves values exactly, and is one operation of the exported graph.
+        order = F.one_hot(best_first(ious, several_prompts(labels)), self.masks).to(ious.dtype)
+        moved = order @ logits.flatten(2)
+        return moved.view_as(logits), (order @ ious[..., None])[..., 0]
 
     def prompt_tokens(
         self, coarse: Tensor, middle: Tensor, fine: Tensor, points: Tensor, labels: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Output tokens and prompt tokens, B x (5 + N) x dim, and the affinity under each point, B x N x A."""
-        under = torch.cat(
-            [
-                sample_at(coarse, points, COARSE_STRIDE),
-                sample_at(middle, points, MIDDLE_STRIDE),
-                sample_at(fine, points, FINE_STRIDE),
-            ],
-            dim=-1,
-        )
+        grid = sampling_grid(coarse, points)
+        under = torch.cat([sample_at(features, grid) for features in (coarse, middle, fine)], dim=1).transpose(1, 2)
         kinds = self.label_embedding(labels.clamp(min=0).long())
         tokens = kinds + self.position(points) + self.feature_token(under)
         outputs = self.output_tokens[None].expand(points.shape[0], -1, -1)
@@ -173,16 +176,17 @@ class CompactDecoder(nn.Module):
     ) -> Tensor:
         """The six prompt maps at stride 4, B x 6 x h4 x w4."""
         prompts, _, height, width = affinity.shape
-        centres = grid_centres(height, width, FINE_STRIDE, affinity).reshape(1, 1, height * width, 2)
-        distance2 = (points[:, :, None] - centres).square().sum(-1)
-        nearness = torch.exp(-distance2 / (2 * CLICK_RADIUS**2))
+        x, y = centres(width, FINE_STRIDE, affinity), centres(height, FINE_STRIDE, affinity)
+        # Gaussians and boxes are products of one factor for each side.
+        near_x, near_y = gaussian(points[..., :1] - x), gaussian(points[..., 1:] - y)
+        nearness = (near_y[..., None] * near_x[:, :, None]).flatten(2)
         alike = F.normalize(sampled, dim=-1) @ F.normalize(affinity.flatten(2), dim=1)
         positive = (labels == POSITIVE).to(points.dtype).unsqueeze(-1)
         negative = (labels == NEGATIVE).to(points.dtype).unsqueeze(-1)
         rows = [
             (nearness * positive).amax(1),
             (nearness * negative).amax(1),
-            box_map(centres[:, 0], points, labels),
+            box_map(x, y, points, labels).flatten(1),
             torch.tanh(previous.flatten(1) / LOGIT_SCALE),
             self.affinity_gain * (alike * positive).amax(1).clamp(min=0),
             self.affinity_gain * (alike * negative).amax(1).clamp(min=0),
@@ -235,13 +239,21 @@ def best_first(ious: Tensor, several: Tensor) -> Tensor:
 
 
 def shared_by(features: Tensor, prompts: int) -> Tensor:
-    return features.expand(prompts, -1, -1, -1) if features.shape[0] == 1 else features
+    return features if features.shape[0] == prompts else features.expand(prompts, -1, -1, -1)
 
 
-def box_map(centres: Tensor, points: Tensor, labels: Tensor) -> Tensor:
-    """B x (h4 w4): +1 inside the box, -1 outside, 0 where no box was given. The two corners carry labels 2 and 3."""
+def gaussian(distance: Tensor) -> Tensor:
+    return torch.exp(distance.square() / (-2 * CLICK_RADIUS**2))
+
+
+def box_map(x: Tensor, y: Tensor, points: Tensor, labels: Tensor) -> Tensor:
+    """B x h4 x w4: +1 inside the box, -1 outside, 0 where no box was given. The two corners carry labels 2 and 3.
+
+    x (w4) and y (h4): the centres of the cells in input pixels.
+    """
     first = (labels == CORNER_FIRST).to(points.dtype).unsqueeze(-1)
     second = (labels == CORNER_SECOND).to(points.dtype).unsqueeze(-1)
-    low, high = (points * first).sum(1, keepdim=True), (points * second).sum(1, keepdim=True)
-    inside = ((centres >= low) & (centres <= high)).all(-1).to(points.dtype)
-    return (2 * inside - 1) * first.amax(1)
+    low, high = (points * first).sum(1), (points * second).sum(1)
+    inside_x = ((x >= low[:, :1]) & (x <= high[:, :1])).to(points.dtype)
+    inside_y = ((y >= low[:, 1:]) & (y <= high[:, 1:])).to(points.dtype)
+    return (2 * inside_y[:, :, None] * inside_x[:, None] - 1) * first.amax(1)[..., None]

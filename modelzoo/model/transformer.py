@@ -26,7 +26,8 @@ class Attention(nn.Module):
         if dim % downsample_rate or internal % heads:
             raise ValueError(f"{heads} heads do not divide {dim} / {downsample_rate} channels.")
         self.heads = heads
-        self.scale = (internal // heads) ** -0.5
+        self.width = internal // heads
+        self.scale = self.width**-0.5
         self.q_proj = nn.Linear(dim, internal)
         self.k_proj = nn.Linear(dim, internal)
         self.v_proj = nn.Linear(dim, internal)
@@ -34,11 +35,11 @@ class Attention(nn.Module):
 
     def _split(self, x: Tensor) -> Tensor:
         """B x N x internal -> B x heads x N x c."""
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        return x.reshape(x.shape[0], -1, self.heads, self.width).transpose(1, 2)
 
     def _per_head(self, layer: nn.Linear) -> Tensor:
         """Weight of an input projection as heads x c x C."""
-        return layer.weight.unflatten(0, (self.heads, -1))
+        return layer.weight.view(self.heads, self.width, -1)
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, key_bias: Tensor | None = None) -> Tensor:
         """q B x N x C; k and v B x M x C -> B x N x C. key_bias B x M is added to the scores of each key."""
@@ -47,7 +48,12 @@ class Attention(nn.Module):
         if key_bias is not None:
             scores = scores + key_bias[:, None, None]
         mixed = torch.softmax(scores, dim=-1) @ values
-        result: Tensor = self.out_proj(mixed.transpose(1, 2).flatten(2))
+        return self._joined(mixed)
+
+    def _joined(self, values: Tensor) -> Tensor:
+        """B x heads x N x c -> the output projection, B x N x C."""
+        joined = values.transpose(1, 2).reshape(values.shape[0], -1, self.heads * self.width)
+        result: Tensor = self.out_proj(joined)
         return result
 
     def few_queries(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -57,23 +63,24 @@ class Attention(nn.Module):
         bias adds the same to all scores of a query and drops out of the softmax.
         """
         queries = self._split(self.q_proj(q)) @ self._per_head(self.k_proj)  # B x heads x N x C
-        scores = queries.flatten(1, 2) @ k.transpose(-2, -1) * self.scale
-        mixed = (torch.softmax(scores, dim=-1) @ v).unflatten(1, (self.heads, -1))
+        batch, channels = q.shape[0], q.shape[2]
+        scores = queries.reshape(batch, -1, channels) @ k.transpose(-2, -1) * self.scale
+        mixed = (torch.softmax(scores, dim=-1) @ v).reshape(batch, self.heads, -1, channels)
         values = mixed @ self._per_head(self.v_proj).transpose(1, 2) + self.v_proj.bias.view(self.heads, 1, -1)
-        result: Tensor = self.out_proj(values.transpose(1, 2).flatten(2))
-        return result
+        return self._joined(values)
 
     def few_keys(self, q: Tensor, k: Tensor, v: Tensor, key_bias: Tensor | None = None) -> Tensor:
         """As `forward`, for an image of N positions that looks at M << N tokens (q may have batch 1)."""
+        batch, tokens, channels = k.shape
         keys = self._split(self.k_proj(k))
-        folded = (keys @ self._per_head(self.q_proj)).flatten(1, 2)  # B x heads * M x C
-        bias = (keys @ self.q_proj.bias.view(self.heads, -1, 1)).flatten(1)
-        scores = ((q @ folded.transpose(1, 2) + bias[:, None]) * self.scale).unflatten(-1, (self.heads, -1))
+        folded = (keys @ self._per_head(self.q_proj)).reshape(batch, -1, channels)  # B x heads * M x C
+        bias = (keys @ self.q_proj.bias.view(self.heads, -1, 1)).reshape(batch, 1, -1)
+        scores = ((q @ folded.transpose(1, 2) + bias) * self.scale).reshape(batch, -1, self.heads, tokens)
         if key_bias is not None:
             scores = scores + key_bias[:, None, None]
         weights = torch.softmax(scores, dim=-1).flatten(-2)
-        values = self._split(self.v_proj(v)) @ self.out_proj.weight.unflatten(1, (self.heads, -1)).permute(1, 2, 0)
-        return weights @ values.flatten(1, 2) + self.out_proj.bias
+        values = self._split(self.v_proj(v)) @ self.out_proj.weight.view(-1, self.heads, self.width).permute(1, 2, 0)
+        return weights @ values.reshape(batch, -1, channels) + self.out_proj.bias
 
 
 class TwoWayAttentionBlock(nn.Module):
