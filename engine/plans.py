@@ -11,6 +11,8 @@ from annotation.models import Dataset
 from engine.models import RetrainingPlan
 from engine.schedules import Schedule, schedule_set
 
+MOST_STEPS = 1_000_000  # what a trainer is told when the minutes are the limit
+
 
 def plan_of(dataset_id: int) -> RetrainingPlan:
     """The dataset's plan with its schedule; the defaults where nobody has changed anything."""

@@ -13,9 +13,11 @@ from annotation.errors import NotReady
 from annotation.jobkit import enqueue
 from annotation.models import Dataset, Image, Task
 from annotation.services.tasks import tasks_upcoming
-from annotation.signals import image_uploaded, task_claimed
+from annotation.signals import image_uploaded, task_claimed, task_submitted
+from engine.audit import MEASURE
 from engine.embeddings import REBUILD, embedding_file_remove, embedding_request, images_embed
-from engine.models import Embedding, ModelVersion, Snapshot, TrainingRun
+from engine.models import Detector, Embedding, ModelVersion, RetrainingPlan, Snapshot, TrainingRun
+from engine.proposals import detector_file_remove
 from engine.serving import default_version
 from engine.signals import serving_changed
 from engine.snapshots import run_folder
@@ -40,6 +42,14 @@ def _prefetch(task_id: int, **_: Any) -> None:
     if task is not None and default_is_registered():
         upcoming = tasks_upcoming(dataset=task.image.dataset, limit=PREFETCH)
         images_embed([task.image_id, *upcoming])
+
+
+@receiver(task_submitted)
+def _measure_audit(task_id: int, **_: Any) -> None:
+    """An audited image is done: measure what became of its masks."""
+    task = Task.objects.select_related("image__dataset").filter(pk=task_id, kind=Task.Kind.AUDIT).first()
+    if task is not None:
+        enqueue(MEASURE.name, {"task": task.pk}, dataset=task.image.dataset, dedupe_key=str(task.pk))
 
 
 @receiver(serving_changed)
@@ -84,6 +94,18 @@ def _run_folder(instance: TrainingRun, **_: Any) -> None:
 @receiver(post_delete, sender=Snapshot)
 def _snapshot_folder(instance: Snapshot, **_: Any) -> None:
     transaction.on_commit(lambda: storage.remove(instance.path))
+
+
+@receiver(post_delete, sender=RetrainingPlan)
+def _schedule(instance: RetrainingPlan, **_: Any) -> None:
+    """Beat stops asking for a dataset that is gone."""
+    if instance.task is not None:
+        instance.task.delete()
+
+
+@receiver(post_delete, sender=Detector)
+def _detector_folder(instance: Detector, **_: Any) -> None:
+    transaction.on_commit(lambda: detector_file_remove(instance.digest))
 
 
 @receiver(post_delete, sender=ModelVersion)

@@ -62,12 +62,15 @@ def next_time(plan: RetrainingPlan) -> datetime | None:
     task = plan.task
     if task is None or not task.enabled:
         return None
-    now = timezone.now()
     # Beat writes its own note a few minutes late.
     asked = max(moment for moment in (task.last_run_at or task.date_changed, plan.asked_at) if moment is not None)
+    now = timezone.now()
     if task.crontab is not None:
-        asked = asked.astimezone(ZoneInfo(str(task.crontab.timezone)))
-    return now + max(task.schedule.remaining_estimate(asked), now - now)
+        start, step, _ = task.schedule.remaining_delta(asked.astimezone(ZoneInfo(str(task.crontab.timezone))))
+        due: datetime = start + step
+    else:
+        due = now + task.schedule.remaining_estimate(asked)
+    return max(due, now)
 
 
 def schedule_set(*, plan: RetrainingPlan, schedule: Schedule) -> None:

@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from annotation.models import Job
 from engine.models import Evaluation, ModelVersion, Promotion, TrainingRun
+from engine.plans import MOST_STEPS
 from engine.retraining import LoopState, is_abandoned
 
 SIZE = serializers.ListField(child=serializers.IntegerField(), min_length=2, max_length=2, help_text="[height, width]")
@@ -132,6 +133,12 @@ class TrainingRunOut(serializers.ModelSerializer[Any]):
     decision = serializers.SerializerMethodField()
     error = serializers.SerializerMethodField()
     job = serializers.UUIDField(source="job_id", allow_null=True)
+    minutes = serializers.SerializerMethodField()
+    steps = serializers.SerializerMethodField()
+    mix = serializers.DictField(
+        child=serializers.FloatField(),
+        help_text="Shares of the views: people, automatic, synthetic. Empty until it trains.",
+    )
 
     class Meta:
         model = TrainingRun
@@ -150,6 +157,9 @@ class TrainingRunOut(serializers.ModelSerializer[Any]):
             "decision",
             "error",
             "job",
+            "minutes",
+            "steps",
+            "mix",
             "created_at",
             "finished_at",
         ]
@@ -173,6 +183,18 @@ class TrainingRunOut(serializers.ModelSerializer[Any]):
         if not row.is_open:
             return row.message
         return (row.job.message or row.job.error_message) if row.job else ""
+
+    @extend_schema_field(serializers.FloatField(allow_null=True))
+    def get_minutes(self, row: TrainingRun) -> float | None:
+        """Most minutes of training, once that is settled."""
+        minutes: float | None = row.config.get("minutes")
+        return minutes
+
+    @extend_schema_field(serializers.IntegerField(allow_null=True))
+    def get_steps(self, row: TrainingRun) -> int | None:
+        """Most steps of training; null where only the minutes end it."""
+        steps: int | None = row.config.get("steps")
+        return steps if steps != MOST_STEPS else None
 
     @extend_schema_field(SnapshotOut(allow_null=True))
     def get_snapshot(self, row: TrainingRun) -> dict[str, Any] | None:

@@ -51,6 +51,13 @@ def masks_by_people(dataset_id: int) -> QuerySet[Mask]:
     )
 
 
+def training_masks(dataset_id: int) -> tuple[int, int]:
+    """(masks that a person has seen, masks that nobody has) on the training images of a dataset."""
+    train = Image.Split.TRAIN
+    people = masks_by_people(dataset_id).filter(image__split=train).count()
+    return people, accepted_masks(dataset_id).filter(image__split=train).count() - people
+
+
 def folder_of(mask: Mask) -> str | None:
     """The folder a mask goes to; None for a machine's mask outside of the training side, which judges nothing."""
     split = mask.image.split

@@ -15,11 +15,10 @@ from annotation.errors import UserError
 from annotation.jobkit import JobContext
 from engine import child
 from engine.models import Snapshot, TrainingRun
-from engine.plans import minutes_of, plan_of, steps_of, view_mix
+from engine.plans import MOST_STEPS, minutes_of, plan_of, steps_of, view_mix
 
 TRAINED = "model.safetensors"
 CURVE_POINTS = 400
-MOST_STEPS = 1_000_000  # the minutes are the limit
 BY_STEP = 200  # a run of no more steps is reported and saved by steps, a longer one by the clock
 CHECKPOINT_SECONDS = 15  # what a killed trainer does again at the most
 MEMORY_SHARE = 0.8  # of the machine's memory, where no limit is set
@@ -189,8 +188,10 @@ class Curve:
 
     def share(self, minutes: float) -> float:
         """What is done, 0..1, by steps or by time, whichever is further."""
-        by_steps = self._last.get("step", 0) / max(1, self._last.get("steps", 1))
-        return min(1.0, max(by_steps, self._last.get("seconds", 0) / (minutes * 60)))
+        by_steps: float = float(self._last.get("step", 0)) / max(1, self._last.get("steps", 1))
+        by_time: float = float(self._last.get("seconds", 0)) / (minutes * 60)
+        share: float = min(1.0, max(by_steps, by_time))
+        return share
 
     def message(self) -> str:
         """Where it is, for people."""

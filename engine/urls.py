@@ -5,13 +5,14 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, path
 
 from annotation.api import converters  # noqa: F401  <row:...> and <digest:...>
-from engine import api, api_stages
+from engine import api, api_audit, api_retraining, api_stages
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("images/<row:image_id>/embedding/", api.ImageEmbeddingView.as_view(), name="image-embedding"),
     path("embeddings/<digest:image_sha256>/<digest:digest>/", api.EmbeddingFileView.as_view(), name="embedding-file"),
     path("models/<digest:digest>/decoder/", api.DecoderFileView.as_view(), name="decoder-file"),
     path("datasets/<row:dataset_id>/loop/", api.LoopView.as_view(), name="loop"),
+    path("datasets/<row:dataset_id>/retraining/", api_retraining.RetrainingView.as_view(), name="retraining"),
     path("datasets/<row:dataset_id>/training-runs/", api.TrainingRunsView.as_view(), name="training-runs"),
     path("training-runs/<row:run_id>/", api.TrainingRunView.as_view(), name="training-run"),
     path("datasets/<row:dataset_id>/models/", api.ModelsView.as_view(), name="models"),
@@ -19,6 +20,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
         "datasets/<row:dataset_id>/models/<digest:digest>/restore/",
         api.ModelRestoreView.as_view(),
         name="model-restore",
+    ),
+    path("datasets/<row:dataset_id>/audits/", api_audit.AuditsView.as_view(), name="audits"),
+    path(
+        "datasets/<row:dataset_id>/audits/<row:audit_id>/close/",
+        api_audit.AuditCloseView.as_view(),
+        name="audit-close",
     ),
     path("datasets/<row:dataset_id>/stages/", api_stages.StagesView.as_view(), name="stages"),
     path("datasets/<row:dataset_id>/stages/move/", api_stages.StageMoveView.as_view(), name="stage-move"),

@@ -15,7 +15,7 @@ import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from annotation.models import Job, Task
-from engine.models import Embedding, ModelVersion, TrainingRun
+from engine.models import Audit, Embedding, ModelVersion, TrainingRun
 from tests.cast import add_image, add_mask, client_of, make_cast, mask_body
 
 ALL = "++++0!"
@@ -75,11 +75,16 @@ TABLE = {
     ("GET", "embedding-file"): ALL,
     ("GET", "decoder-file"): ALL,
     ("GET", "loop"): ALL,
+    ("GET", "retraining"): ALL,
+    ("PATCH", "retraining"): LEAD,
     ("GET", "training-runs"): ALL,
     ("POST", "training-runs"): LEAD,
     ("GET", "training-run"): ALL,
     ("GET", "models"): ALL,
     ("POST", "model-restore"): LEAD,
+    ("GET", "audits"): ALL,
+    ("POST", "audits"): LEAD,
+    ("POST", "audit-close"): LEAD,
     ("GET", "stages"): ALL,
     ("PATCH", "stage-rule"): LEAD,
     ("POST", "stage-move"): LEAD,
@@ -135,6 +140,7 @@ class Stage:
         self.run = TrainingRun.objects.create(
             dataset=self.cast.dataset, trigger="person", state="finished", base=self.version, seed=1
         )
+        self.audit = Audit.objects.create(dataset=self.cast.dataset, source="accepted", size=1, seed=0)
         Embedding.objects.create(
             image=self.image, version=self.version, path="embeddings/none", layout=[], frame={}, byte_size=1
         )
@@ -151,6 +157,7 @@ class Stage:
             "image_sha256": self.image.sha256,
             "digest": self.version.digest,
             "stage": "assisted",
+            "audit_id": self.audit.pk,
         }
         route = re.sub(r"<\w+:(\w+)>", lambda found: str(values[found.group(1)]), str(pattern.pattern))
         assert "<" not in route
@@ -166,6 +173,7 @@ class Stage:
             "members": {"username": "cyd", "role": "viewer"},
             "member": {"role": "viewer"},
             "exports": {"format": "coco"},
+            "audits": {"size": 5, "source": "accepted"},
             "stage-rule": {"masks": 10},
             "stage-move": {"to": "semi_automatic"},
             "image-predict": {"points": [[5, 5]], "labels": [1]},

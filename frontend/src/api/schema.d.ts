@@ -218,6 +218,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/datasets/{dataset_id}/retraining/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description For every member. */
+        get: operations["retraining"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** @description Leads only. A run that is under way goes on as it began. */
+        patch: operations["retraining_change"];
+        trace?: never;
+    };
     "/api/datasets/{dataset_id}/stages/": {
         parameters: {
             query?: never;
@@ -1122,6 +1140,24 @@ export interface components {
             name: string;
             role: components["schemas"]["RoleEnum"];
         };
+        /** @description Where the views of a training come from; shares that sum to 1. */
+        MixOut: {
+            /**
+             * Format: double
+             * @description Masks that a person made, corrected or accepted.
+             */
+            people: number;
+            /**
+             * Format: double
+             * @description Masks that no person has seen.
+             */
+            automatic: number;
+            /**
+             * Format: double
+             * @description Scenes made from nothing.
+             */
+            synthetic: number;
+        };
         /** @description One version as a dataset sees it; the context is made by `version_context`. */
         ModelVersionOut: {
             digest: string;
@@ -1188,6 +1224,18 @@ export interface components {
             licence?: string;
             source?: string;
             credit?: string;
+        };
+        /** @description What a lead changes; what is left out stays. */
+        PatchedRetrainingInRequest: {
+            auto_retrain?: boolean;
+            retrain_after?: number;
+            schedule?: components["schemas"]["ScheduleInRequest"];
+            minutes?: number | null;
+            steps?: number | null;
+            /** Format: float */
+            automatic_weight?: number;
+            /** Format: float */
+            synthetic_share?: number;
         };
         /** @description Change a role. */
         PatchedRoleInRequest: {
@@ -1313,6 +1361,32 @@ export interface components {
              */
             seconds: number;
         };
+        /** @description How a dataset is retrained. */
+        RetrainingOut: {
+            auto_retrain: boolean;
+            /** @description New accepted masks. */
+            retrain_after: number;
+            schedule: components["schemas"]["ScheduleOut"];
+            /** @description Of training; null: the installation's. */
+            minutes: number | null;
+            /** @description Most steps; null: the installation's. */
+            steps: number | null;
+            default_minutes: number;
+            /** @description 0: as many as the minutes allow. */
+            default_steps: number;
+            /**
+             * Format: double
+             * @description 0..1: what a mask that no person has seen counts against one that somebody has.
+             */
+            automatic_weight: number;
+            /**
+             * Format: double
+             * @description 0..1 of the views.
+             */
+            synthetic_share: number;
+            /** @description What a run would train on now. */
+            mix: components["schemas"]["MixOut"];
+        };
         /** @enum {string} */
         RoleEnum: "lead" | "reviewer" | "annotator" | "viewer";
         /** @description Why a run came to nothing. */
@@ -1320,6 +1394,45 @@ export interface components {
             code: string;
             message: string;
         };
+        /** @enum {string} */
+        ScheduleInKindEnum: "off" | "hours" | "daily" | "weekly";
+        /** @description `every` for hours; `at` and `zone` for daily and weekly; `weekday` for weekly. */
+        ScheduleInRequest: {
+            kind: components["schemas"]["ScheduleInKindEnum"];
+            every?: number;
+            /** Format: time */
+            at?: string;
+            weekday?: number;
+            zone?: string;
+        };
+        /** @description When the clock asks for a retraining. */
+        ScheduleOut: {
+            kind: components["schemas"]["ScheduleOutKindEnum"];
+            /** @description Hours from one to the next. */
+            every: number | null;
+            /**
+             * Format: time
+             * @description Time of day in `zone`.
+             */
+            at: string | null;
+            /** @description 0 (Monday) to 6. */
+            weekday: number | null;
+            /** @description IANA name. */
+            zone: string;
+            /** @description Of an `other`, which was made in the admin. */
+            text: string;
+            /** Format: date-time */
+            next_at: string | null;
+            /**
+             * Format: date-time
+             * @description When it asked last.
+             */
+            asked_at: string | null;
+            /** @description What came of it. */
+            answer: string;
+        };
+        /** @enum {string} */
+        ScheduleOutKindEnum: "off" | "hours" | "daily" | "weekly" | "other";
         /** @description The state of sign-in. */
         SessionOut: {
             user: components["schemas"]["UserOut"] | null;
@@ -1493,6 +1606,13 @@ export interface components {
             readonly error: components["schemas"]["RunErrorOut"] | null;
             /** Format: uuid */
             job: string | null;
+            /** Format: double */
+            readonly minutes: number | null;
+            readonly steps: number | null;
+            /** @description Shares of the views: people, automatic, synthetic. Empty until it trains. */
+            mix: {
+                [key: string]: number;
+            };
             /** Format: date-time */
             readonly created_at: string;
             /** Format: date-time */
@@ -2082,6 +2202,68 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ModelVersionOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    retraining: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetrainingOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    retraining_change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedRetrainingInRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetrainingOut"];
                 };
             };
             default: {
