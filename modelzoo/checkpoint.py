@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,17 +49,26 @@ def load_checkpoint(path: Path | str, map_location: str = "cpu", variant: str | 
     path = Path(path)
     stored = WeightFile(path)
     header = stored.header or {"variant": variant or _recognise(stored), "config": None}
+    return load_state(stored, lambda: build_from(header, path)).to(map_location)
+
+
+def load_state(stored: WeightFile, build_empty: Callable[[], Any]) -> Any:
+    """The module of `build_empty` with the weights of a file, in evaluation mode, float32.
+
+    Names, shapes and kinds are compared before any weight is read; CheckpointError for what does not fit exactly and
+    for weights that are not finite.
+    """
     with torch.device("meta"):  # names and shapes without memory
-        _compare(build_from(header, path), stored)
-    model = build_from(header, path)
+        _compare(build_empty(), stored)
+    model = build_empty()
     state = {
         name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in stored.tensors().items()
     }
     for name, tensor in state.items():
         if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-            raise CheckpointError(f"{path.name} is damaged: {name} holds numbers that are not finite.")
+            raise CheckpointError(f"{stored.path.name} is damaged: {name} holds numbers that are not finite.")
     model.load_state_dict(state, strict=True)
-    return model.to(map_location).eval()
+    return model.eval()
 
 
 def build_from(header: Mapping[str, Any], path: Path) -> Any:
