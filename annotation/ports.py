@@ -107,6 +107,7 @@ class FakeSegmenter:
 
 
 _segmenter: Segmenter = NoSegmenter()
+_quality: Callable[[int], dict[str, Any]] = lambda _dataset_id: {}  # noqa: E731
 _health_parts: dict[str, Callable[[], dict[str, Any]]] = {}
 
 
@@ -124,6 +125,17 @@ def segmenter() -> Segmenter:
 def provide_health_part(name: str, look: Callable[[], dict[str, Any]]) -> None:
     """Add a part to GET /healthz; `look` returns {"status": "ok" | "degraded" | "starting", ...} and must be quick."""
     _health_parts[name] = look
+
+
+def provide_quality(look: Callable[[int], dict[str, Any]]) -> None:
+    """Install what an export says of the quality of its masks; `look` takes a dataset id, {} if nothing is known."""
+    global _quality
+    _quality = look
+
+
+def quality_of(dataset_id: int) -> dict[str, Any]:
+    """What is known of the quality of a dataset's masks, JSON-able."""
+    return _quality(dataset_id)
 
 
 def health_parts() -> dict[str, Callable[[], dict[str, Any]]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db.models import Count, F, IntegerField, Max, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
+from django.utils import timezone
 
 from annotation.models import Dataset, Image, Mask, Task
 
@@ -63,10 +64,11 @@ def masks_changed(image: Image, since: datetime | None) -> QuerySet[Mask]:
     return masks.filter(status_changed_at__gte=since)
 
 
-def annotate_task_of(image: Image) -> Task | None:
-    """The newest annotate task of an image, with its holder."""
-    tasks = Task.objects.filter(_ANNOTATE, image=image).select_related("assignee")
-    return tasks.order_by("-id").first()
+def task_shown(image: Image, user: Any) -> Task | None:
+    """The task this person holds on an image, whatever its kind; else the newest annotate task, with its holder."""
+    tasks = Task.objects.filter(image=image).select_related("assignee").order_by("-id")
+    held = tasks.filter(state=Task.State.CLAIMED, assignee=user, lease_expires_at__gt=timezone.now()).first()
+    return held or tasks.filter(_ANNOTATE).first()
 
 
 def categories_of(dataset: Dataset, limit: int) -> list[dict[str, Any]]:

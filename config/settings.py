@@ -182,6 +182,12 @@ SPECTACULAR_SETTINGS = {
         "TaskStateEnum": "annotation.models.Task.State",
         "TaskAnswerEnum": "annotation.models.Task.Answer",
         "JobStateEnum": "annotation.models.Job.State",
+        "ModelStateEnum": "engine.models.ModelVersion.State",
+        "TrainingStateEnum": "engine.models.TrainingRun.State",
+        "PromotionKindEnum": "engine.models.Promotion.Kind",
+        "StageMoveKindEnum": "engine.models.StageMove.Kind",
+        "AuditSourceEnum": "engine.models.Audit.Source",
+        "AuditStateEnum": "engine.models.Audit.State",
         "JobQueueEnum": "annotation.models.Job.Queue",
         "PromptTypeEnum": ["point", "box", "mask", "text"],
         "ReadinessEnum": ["ready", "pending", "failed", "absent"],
@@ -228,6 +234,7 @@ ANYMASK_TRAIN_STEPS = env.number("ANYMASK_TRAIN_STEPS", 0)  # 0: as many as the 
 ANYMASK_TRAIN_THREADS = env.number("ANYMASK_TRAIN_THREADS", 0)  # 0: one per processor
 ANYMASK_TRAIN_PROCESSES = env.number("ANYMASK_TRAIN_PROCESSES", 0)  # 0: one for each GPU, one without
 ANYMASK_TRAIN_MEMORY_BYTES = env.number("ANYMASK_TRAIN_MEMORY_MIB", 0) * MEBIBYTE  # 0: four fifths of the machine's
+ANYMASK_PROPOSAL_MINUTES = env.number("ANYMASK_PROPOSAL_MINUTES", 2)  # of the detector of proposals; 0: none is trained
 ANYMASK_TRAIN_MIN_MASKS = env.number("ANYMASK_TRAIN_MIN_MASKS", 8)  # on training images, before a run may start
 ANYMASK_GATE_MIN_MASKS = env.number("ANYMASK_GATE_MIN_MASKS", 8)  # on held-out images, to judge a model at all
 ANYMASK_EVALUATE_MASKS = env.number("ANYMASK_EVALUATE_MASKS", 200)  # at most so many held-out masks are clicked

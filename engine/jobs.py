@@ -7,7 +7,7 @@ from typing import Any
 from annotation.errors import Missing, UserError
 from annotation.jobkit import JobContext, job, periodic, scheduled
 from annotation.models import Image
-from engine import embeddings, retraining, schedules
+from engine import audit, embeddings, retraining, schedules
 from engine.pipeline import run_execute
 from engine.serving import version_by_digest
 from engine.stages import moves, running
@@ -64,6 +64,12 @@ def run_stage(ctx: JobContext, *, dataset: int, stage: str, every: bool = True) 
 def retrain_on_time(*, dataset: int) -> None:
     """A dataset's own hour has come."""
     retraining.dataset_retrain_on_time(dataset_id=dataset)
+
+
+@job(audit.MEASURE.name)
+def measure_audit(ctx: JobContext, *, task: int) -> dict[str, Any]:
+    """What became of the masks of an audited image."""
+    return audit.audit_measure(task_id=task)
 
 
 @periodic(seconds=CONSIDER_SECONDS)

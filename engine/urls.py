@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, path
 
 from annotation.api import converters  # noqa: F401  <row:...> and <digest:...>
-from engine import api, api_audit, api_retraining, api_stages
+from engine import api, api_audit, api_provenance, api_retraining, api_stages
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("images/<row:image_id>/embedding/", api.ImageEmbeddingView.as_view(), name="image-embedding"),
@@ -27,6 +27,18 @@ urlpatterns: list[URLPattern | URLResolver] = [
         api_audit.AuditCloseView.as_view(),
         name="audit-close",
     ),
+    path(
+        "datasets/<row:dataset_id>/models/<digest:digest>/provenance/",
+        api_provenance.ModelProvenanceView.as_view(),
+        name="model-provenance",
+    ),
+    path(
+        "datasets/<row:dataset_id>/snapshots/<digest:digest>/images/",
+        api_provenance.SnapshotImagesView.as_view(),
+        name="snapshot-images",
+    ),
+    path("masks/<uuid:mask_id>/provenance/", api_provenance.MaskProvenanceView.as_view(), name="mask-provenance"),
+    path("images/<row:image_id>/provenance/", api_provenance.ImageProvenanceView.as_view(), name="image-provenance"),
     path("datasets/<row:dataset_id>/stages/", api_stages.StagesView.as_view(), name="stages"),
     path("datasets/<row:dataset_id>/stages/move/", api_stages.StageMoveView.as_view(), name="stage-move"),
     path("datasets/<row:dataset_id>/stages/<slug:stage>/", api_stages.StageRuleView.as_view(), name="stage-rule"),

@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 
 from annotation import jobkit
 from annotation.access import Role, dataset_for, image_for, job_for, task_for
-from annotation.api.serializers import JobDetailOut, LeaseIn, ReleaseIn, SkipIn, SubmitIn, TaskOut
+from annotation.api.serializers import JobDetailOut, LeaseIn, ReleaseIn, SkipIn, SubmitIn, TaskKindIn, TaskOut
 from annotation.models import Task
 from annotation.services import tasks
 
@@ -27,22 +27,22 @@ def _task_out(request: Request, task: Task) -> Response:
 class NextTaskView(APIView):
     """The queue of a dataset."""
 
-    @extend_schema(operation_id="tasks_next", request=None, responses={200: TaskOut, 204: None})
+    @extend_schema(operation_id="tasks_next", request=TaskKindIn, responses={200: TaskOut, 204: None})
     def post(self, request: Request, dataset_id: int) -> Response:
         """The image the caller holds, else the next free one: 200; 204 if none is left. Annotators and above."""
         dataset = dataset_for(request.user, dataset_id, Role.ANNOTATOR)
-        task = tasks.task_claim_next(dataset=dataset, user=request.user)
+        task = tasks.task_claim_next(dataset=dataset, user=request.user, **_read(TaskKindIn, request))
         return _task_out(request, task) if task else Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class ImageTaskView(APIView):
     """The work on one image."""
 
-    @extend_schema(operation_id="tasks_claim", request=None, responses={200: TaskOut})
+    @extend_schema(operation_id="tasks_claim", request=TaskKindIn, responses={200: TaskOut})
     def post(self, request: Request, image_id: int) -> Response:
         """Take up this image; 409 `task_taken` says who has it. Annotators and above."""
         image = image_for(request.user, image_id, Role.ANNOTATOR)
-        return _task_out(request, tasks.task_claim_image(image=image, user=request.user))
+        return _task_out(request, tasks.task_claim_image(image=image, user=request.user, **_read(TaskKindIn, request)))
 
 
 class TaskView(APIView):

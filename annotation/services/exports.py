@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from annotation import jobkit, selectors, storage
+from annotation import jobkit, ports, selectors, storage
 from annotation.errors import Missing, UserError
 from annotation.formats import coco, sa1b
 from annotation.formats.manifest import NAME, Counts
@@ -73,7 +73,8 @@ def export_write(*, dataset: Dataset, export_format: str, folder: Path, progress
             progress(0.6 * done / total, f"{done} of {total} images written")
 
     records = selectors.export_records(dataset)
-    about = {"dataset": dataset.name, "licence": dataset.licence, "source": dataset.source}
+    about: dict[str, Any] = {"dataset": dataset.name, "licence": dataset.licence, "source": dataset.source}
+    about |= ports.quality_of(dataset.pk)
     if export_format == coco.FORMAT:
         categories, licences = selectors.export_names(dataset)
         counts = coco.write(folder, records, about=about, categories=categories, licences=licences, on_image=on_image)

@@ -15,8 +15,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
 from django.utils import timezone
 
-from annotation.errors import Conflict, UserError
-from annotation.models import Dataset, Image, Task
+from annotation.errors import Conflict, Missing, NotAllowed, UserError
+from annotation.models import Dataset, Image, Mask, Task
 from annotation.signals import send_on_commit, task_claimed, task_submitted
 
 State = Task.State
@@ -25,10 +25,10 @@ _BACK = Case(When(submitted_at__isnull=False, then=Value(State.SUBMITTED.value))
 BATCH = 20
 
 
-def task_claim_next(*, dataset: Dataset, user: Any) -> Task | None:
-    """The task this person holds already in the dataset, else the next free one, else None."""
+def task_claim_next(*, dataset: Dataset, user: Any, kind: str = Task.Kind.ANNOTATE) -> Task | None:
+    """The task of this kind that the person holds already in the dataset, else the next free one, else None."""
     now = timezone.now()
-    tasks = Task.objects.filter(image__dataset=dataset, kind=Task.Kind.ANNOTATE)
+    tasks = Task.objects.filter(_open_to(user), image__dataset=dataset, kind=kind)
     held = tasks.filter(state=State.CLAIMED, assignee=user, lease_expires_at__gt=now).order_by("id").first()
     if held is not None and (kept := _kept(held)) is not None:
         return kept
@@ -41,20 +41,25 @@ def task_claim_next(*, dataset: Dataset, user: Any) -> Task | None:
                 return task
 
 
-def task_claim_image(*, image: Image, user: Any) -> Task:
-    """Take up this image, also one that was submitted or skipped. Raises Conflict `task_taken` if somebody has it."""
+def task_claim_image(*, image: Image, user: Any, kind: str = Task.Kind.ANNOTATE) -> Task:
+    """Take up this image, also one that was submitted or skipped. Raises Conflict `task_taken` if somebody has it.
+
+    Work of another kind than annotating is asked for by the engine: it is there or not (Missing `no_task`), ends with
+    its submit, and an audit is for those who made nothing on the image (NotAllowed `own_work`).
+    """
     now = timezone.now()
     mine = Q(state=State.CLAIMED, assignee=user)
+    again = Q(state__in=[State.SUBMITTED, State.SKIPPED]) if kind == Task.Kind.ANNOTATE else Q(state=State.SKIPPED)
     for _ in range(3):  # a task may appear or end between two looks
-        task = _latest(image)
-        if task is None:
-            task = _create(image)
-        elif task.is_held_by(user.pk, now) and (kept := _kept(task)) is not None:
+        task = _latest(image, kind) or _create(image, kind)
+        if task.is_held_by(user.pk, now) and (kept := _kept(task)) is not None:
             return kept
-        claimable = Task.objects.filter(_free(now) | mine | Q(state__in=[State.SUBMITTED, State.SKIPPED]), pk=task.pk)
+        if not Task.objects.filter(_open_to(user), pk=task.pk).exists():
+            raise NotAllowed("own_work", "You made masks on this image: somebody else has to look at them.")
+        claimable = Task.objects.filter(_free(now) | mine | again, pk=task.pk)
         if (claimed := _claim(claimable, user)) is not None:
             return claimed
-    holder = _latest(image)
+    holder = _latest(image, kind)
     name = holder.assignee.get_username() if holder and holder.assignee else "somebody else"
     until = holder.lease_expires_at.isoformat() if holder and holder.lease_expires_at else None
     raise Conflict("task_taken", f"{name} is working on this image.", {"assignee": name, "until": until})
@@ -110,6 +115,16 @@ def tasks_expire() -> int:
     return ended.update(state=_BACK, assignee=None, lease=None, lease_expires_at=None)
 
 
+def task_open(*, image: Image, kind: str) -> Task:
+    """Ask for work on an image."""
+    return Task.objects.create(image=image, kind=kind)
+
+
+def tasks_withdraw(*, tasks: QuerySet[Task]) -> int:
+    """Take back what was asked for and is not done; masks that were made under it stay. Their number."""
+    return tasks.filter(state__in=[State.OPEN, State.CLAIMED]).delete()[1].get("annotation.Task", 0)
+
+
 def task_withdraw(*, image: Image) -> bool:
     """Nobody has to label this image any more; whether there was a task to take away. Touched work stays."""
     untouched = Task.objects.filter(
@@ -126,10 +141,25 @@ def tasks_open_missing(*, dataset: Dataset) -> int:
     return len(Task.objects.bulk_create(rows, ignore_conflicts=True, batch_size=500))
 
 
+def tasks_left_for(*, dataset: Dataset, user: Any, kind: str) -> int:
+    """How many tasks of a kind this person could take up now, those they hold included."""
+    tasks = Task.objects.filter(_open_to(user), image__dataset=dataset, kind=kind)
+    return tasks.filter(_free(timezone.now()) | Q(state=State.CLAIMED, assignee=user)).count()
+
+
 def tasks_upcoming(*, dataset: Dataset, limit: int = 3) -> list[int]:
     """Ids of the images that will be offered next, for prefetching."""
     free = Task.objects.filter(_free(timezone.now()), image__dataset=dataset, kind=Task.Kind.ANNOTATE)
     return list(free.order_by("-priority", "id").values_list("image_id", flat=True)[:limit])
+
+
+def _open_to(user: Any) -> Q:
+    """Tasks that this person may do: nobody audits an image on which they made a mask or finished the labelling."""
+    made = Mask.objects.filter(image=OuterRef("image"), created_by=user).exclude(task=OuterRef("pk"))
+    finished = Task.objects.filter(
+        image=OuterRef("image"), kind=Task.Kind.ANNOTATE, assignee=user, submitted_at__isnull=False
+    )
+    return ~Q(kind=Task.Kind.AUDIT) | (~Exists(made) & ~Exists(finished))
 
 
 def _free(now: datetime) -> Q:
@@ -168,19 +198,21 @@ def _claim(claimable: QuerySet[Task], user: Any) -> Task | None:
     return task
 
 
-def _latest(image: Image) -> Task | None:
-    """The live annotate task of an image, else its newest."""
-    tasks = Task.objects.filter(image=image, kind=Task.Kind.ANNOTATE).select_related("assignee")
+def _latest(image: Image, kind: str) -> Task | None:
+    """The live task of this kind of an image, else its newest."""
+    tasks = Task.objects.filter(image=image, kind=kind).select_related("assignee")
     live = tasks.filter(state__in=[State.OPEN, State.CLAIMED]).first()
     return live or tasks.order_by("-id").first()
 
 
-def _create(image: Image) -> Task:
+def _create(image: Image, kind: str) -> Task:
+    if kind != Task.Kind.ANNOTATE:
+        raise Missing("no_task", "There is no such work on this image.")
     try:
         with transaction.atomic():
             return Task.objects.create(image=image)
     except IntegrityError:
-        task = _latest(image)
+        task = _latest(image, kind)
         assert task is not None
         return task
 

@@ -127,7 +127,7 @@ def share_kept(dataset: Dataset) -> tuple[float | None, int]:
     if len(pixels) < FEWEST_DECIDED:
         return None, len(pixels)
     successors = Mask.objects.filter(parent__in=list(pixels)).values_list("parent", "segmentation__counts")
-    kept = {parent for parent, counts in successors if counts == pixels.get(parent)}
+    kept = {parent for parent, counts in successors if parent is not None and counts == pixels[parent]}
     return len(kept) / len(pixels), len(pixels)
 
 

@@ -15,7 +15,7 @@ import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from annotation.models import Job, Task
-from engine.models import Audit, Embedding, ModelVersion, TrainingRun
+from engine.models import Audit, Embedding, ModelVersion, Snapshot, TrainingRun
 from tests.cast import add_image, add_mask, client_of, make_cast, mask_body
 
 ALL = "++++0!"
@@ -75,6 +75,10 @@ TABLE = {
     ("GET", "embedding-file"): ALL,
     ("GET", "decoder-file"): ALL,
     ("GET", "loop"): ALL,
+    ("GET", "model-provenance"): ALL,
+    ("GET", "snapshot-images"): ALL,
+    ("GET", "mask-provenance"): ALL,
+    ("GET", "image-provenance"): ALL,
     ("GET", "retraining"): ALL,
     ("PATCH", "retraining"): LEAD,
     ("GET", "training-runs"): ALL,
@@ -141,6 +145,8 @@ class Stage:
             dataset=self.cast.dataset, trigger="person", state="finished", base=self.version, seed=1
         )
         self.audit = Audit.objects.create(dataset=self.cast.dataset, source="accepted", size=1, seed=0)
+        # Known by the version's digest, since an address has one of them.
+        Snapshot.objects.create(dataset=self.cast.dataset, digest=self.version.digest, path="snapshots/x", counts={})
         Embedding.objects.create(
             image=self.image, version=self.version, path="embeddings/none", layout=[], frame={}, byte_size=1
         )

@@ -46,6 +46,7 @@ from annotation.api.serializers.work import (
     SignInIn,
     SkipIn,
     SubmitIn,
+    TaskKindIn,
     TaskOut,
     UserOut,
 )
@@ -85,6 +86,7 @@ __all__ = [
     "SignInIn",
     "SkipIn",
     "SubmitIn",
+    "TaskKindIn",
     "TaskOut",
     "UploadIn",
     "UploadOut",

@@ -59,6 +59,12 @@ class TaskOut(serializers.ModelSerializer[Any]):
         return list(self.context.get("upcoming", []))
 
 
+class TaskKindIn(serializers.Serializer[Any]):
+    """Which work is asked for."""
+
+    kind = serializers.ChoiceField(choices=Task.Kind.choices, default=Task.Kind.ANNOTATE)
+
+
 class LeaseIn(serializers.Serializer[Any]):
     """Proof of holding a task."""
 

@@ -41,6 +41,41 @@ export interface paths {
         patch: operations["datasets_change"];
         trace?: never;
     };
+    "/api/datasets/{dataset_id}/audits/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Newest first, with what was measured. */
+        get: operations["audits"];
+        put?: never;
+        /** @description Draw a sample and open its tasks. Leads only; 409 `audit_open`, 400 `nothing_to_audit`. */
+        post: operations["audits_start"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets/{dataset_id}/audits/{audit_id}/close/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Publish what was measured so far and withdraw the tasks that are left. Leads only; 409 `audit_closed`. */
+        post: operations["audits_close"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/datasets/{dataset_id}/categories/": {
         parameters: {
             query?: never;
@@ -201,6 +236,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/datasets/{dataset_id}/models/{digest}/provenance/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description As one dataset sees it: its own runs, and versions that it may serve. */
+        get: operations["model_provenance"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/datasets/{dataset_id}/models/{digest}/restore/": {
         parameters: {
             query?: never;
@@ -234,6 +286,23 @@ export interface paths {
         head?: never;
         /** @description Leads only. A run that is under way goes on as it began. */
         patch: operations["retraining_change"];
+        trace?: never;
+    };
+    "/api/datasets/{dataset_id}/snapshots/{digest}/images/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Page by page, two queries each. */
+        get: operations["snapshot_images"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/datasets/{dataset_id}/stages/": {
@@ -478,6 +547,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/images/{image_id}/provenance/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description For every member of its dataset. */
+        get: operations["image_provenance"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/images/{image_id}/task/": {
         parameters: {
             query?: never;
@@ -600,6 +686,23 @@ export interface paths {
         };
         /** @description From the first version to the newest. */
         get: operations["masks_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/masks/{mask_id}/provenance/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description For every member of its dataset. */
+        get: operations["mask_provenance"];
         put?: never;
         post?: never;
         delete?: never;
@@ -767,6 +870,79 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description How large a sample, of which masks. */
+        AuditInRequest: {
+            size: number;
+            /** @default 0 */
+            seed: number;
+            source: components["schemas"]["AuditSourceEnum"];
+        };
+        /** @description What was measured so far; figures are null before the first image. */
+        AuditNumbersOut: {
+            /** @default 0 */
+            images: number;
+            /**
+             * @description Masks that were compared with what people left.
+             * @default 0
+             */
+            pairs: number;
+            /** @default 0 */
+            kept: number;
+            /** @default 0 */
+            corrected: number;
+            /**
+             * @description Count as IoU 0.
+             * @default 0
+             */
+            deleted: number;
+            /**
+             * @description Masks that people found missing; not among the pairs.
+             * @default 0
+             */
+            added: number;
+            mean_iou: components["schemas"]["FigureOut"] | null;
+            /** @description Share of pairs above 0.90 IoU. */
+            above_90: components["schemas"]["FigureOut"] | null;
+            /** @description Share of pairs above 0.75 IoU. */
+            above_75: components["schemas"]["FigureOut"] | null;
+        };
+        /** @description One audit; rows come from `_with_tasks`. */
+        AuditOut: {
+            readonly id: number;
+            source: components["schemas"]["AuditSourceEnum"];
+            size: number;
+            seed: number;
+            state: components["schemas"]["AuditStateEnum"];
+            numbers: components["schemas"]["AuditNumbersOut"];
+            readonly tasks: components["schemas"]["AuditTasksOut"];
+            readonly created_by: string | null;
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            closed_at: string | null;
+        };
+        /** @enum {string} */
+        AuditSourceEnum: "automatic" | "accepted";
+        /** @enum {string} */
+        AuditStateEnum: "open" | "closed";
+        /** @description Images of the sample by the state of their task. */
+        AuditTasksOut: {
+            open: number;
+            claimed: number;
+            submitted: number;
+            skipped: number;
+        };
+        /** @description Audits of a dataset, and what a new one could draw from. */
+        AuditsOut: {
+            /** @description Images that can be drawn now, by source. */
+            eligible: {
+                [key: string]: number;
+            };
+            /** @description Audit tasks that the caller may take up. */
+            left_for_you: number;
+            /** @description Newest first, at most 20. */
+            audits: components["schemas"]["AuditOut"][];
+        };
         /** @enum {unknown} */
         BlankEnum: "";
         /** @description One mask that was offered, without its pixels. `token` is the decoder's output it came from. */
@@ -843,14 +1019,12 @@ export interface components {
         };
         /** @description What the gate said; the numbers hold every comparison with its interval. */
         DecisionOut: {
-            kind: components["schemas"]["DecisionOutKindEnum"];
+            kind: components["schemas"]["PromotionKindEnum"];
             reason: string;
             numbers: unknown;
             /** Format: date-time */
             readonly at: string;
         };
-        /** @enum {string} */
-        DecisionOutKindEnum: "promote" | "refuse" | "rollback";
         /** @description The demo account of this installation, told to callers on the same machine only. */
         DemoOut: {
             username: string;
@@ -906,6 +1080,15 @@ export interface components {
         ExportInRequest: {
             format: components["schemas"]["ExportInFormatEnum"];
         };
+        /** @description A figure 0..1 with its 95 % bootstrap interval over images. */
+        FigureOut: {
+            /** Format: double */
+            value: number;
+            /** Format: double */
+            low: number;
+            /** Format: double */
+            high: number;
+        };
         /** @description How the picture lies in the model's input; every size is [height, width]. */
         FrameOut: {
             /**
@@ -917,6 +1100,7 @@ export interface components {
         /** @description Who has an image: nobody, once the lease has ended. */
         HolderOut: {
             readonly id: number;
+            kind: components["schemas"]["TaskKindEnum"];
             state: components["schemas"]["TaskStateEnum"];
             readonly assignee: string | null;
             /** Format: date-time */
@@ -952,6 +1136,11 @@ export interface components {
             readonly readiness: components["schemas"]["ReadinessEnum"];
             /** Format: date-time */
             readonly created_at: string;
+        };
+        /** @description What an image's masks were used for. */
+        ImageProvenanceOut: {
+            /** @description Snapshots that held masks of it, newest first, at most 100. */
+            uses: components["schemas"]["UseOut"][];
         };
         /** @enum {string} */
         ImportInFormatEnum: "auto" | "images" | "coco" | "sa1b";
@@ -1050,6 +1239,16 @@ export interface components {
             serving: components["schemas"]["ModelVersionOut"] | null;
             open_run: components["schemas"]["TrainingRunOut"] | null;
         };
+        /** @description One mask, without its pixels. */
+        MaskBriefOut: {
+            /** Format: uuid */
+            id: string;
+            image: number;
+            category: string;
+            stage: components["schemas"]["StageEnum"];
+            source: components["schemas"]["MaskSourceEnum"];
+            status: components["schemas"]["MaskStatusEnum"];
+        };
         /** @description A mask as the client made it; area and box are computed by the server. */
         MaskInRequest: {
             image: number;
@@ -1124,10 +1323,42 @@ export interface components {
             /** Format: date-time */
             readonly created_at: string;
         };
+        /** @description Both ways from one mask. */
+        MaskProvenanceOut: {
+            mask: components["schemas"]["MaskVersionOut"];
+            dataset: number;
+            file_name: string;
+            thumbnail_url: string;
+            /** @description All versions of this object, oldest first. */
+            history: components["schemas"]["MaskVersionOut"][];
+            /** @description The version that a model offered, if one did. */
+            offered_by: components["schemas"]["MaskVersionOut"] | null;
+            /** @description The model that offered it and its parents; empty if none did. */
+            descent: components["schemas"]["StepOut"][];
+            /** @description Snapshots that held this mask, newest first, at most 100. */
+            uses: components["schemas"]["UseOut"][];
+        };
         /** @enum {string} */
         MaskSourceEnum: "model" | "model_edited" | "hand" | "imported";
         /** @enum {string} */
         MaskStatusEnum: "proposed" | "accepted" | "superseded" | "deleted";
+        /** @description One version of a mask's object. */
+        MaskVersionOut: {
+            /** Format: uuid */
+            id: string;
+            image: number;
+            category: string;
+            stage: components["schemas"]["StageEnum"];
+            source: components["schemas"]["MaskSourceEnum"];
+            status: components["schemas"]["MaskStatusEnum"];
+            model: string;
+            /** Format: double */
+            seconds: number;
+            edits: number;
+            readonly created_by: string | null;
+            /** Format: date-time */
+            readonly created_at: string;
+        };
         /** @description Give a role. */
         MemberInRequest: {
             username: string;
@@ -1158,6 +1389,17 @@ export interface components {
              */
             synthetic: number;
         };
+        /** @description What led to a version, and on from it. */
+        ModelProvenanceOut: {
+            /** @description The version itself and its parents. */
+            descent: components["schemas"]["StepOut"][];
+            /** @description Trained from it, newest first, at most 100. */
+            children: components["schemas"]["StepOut"][];
+            /** @description Masks of the dataset that it offered. */
+            masks: number;
+        };
+        /** @enum {string} */
+        ModelStateEnum: "base" | "candidate" | "promoted" | "refused";
         /** @description One version as a dataset sees it; the context is made by `version_context`. */
         ModelVersionOut: {
             digest: string;
@@ -1166,7 +1408,7 @@ export interface components {
             parent: string | null;
             /** @description Whether annotators of the dataset work with it now. */
             readonly serving: boolean;
-            state: components["schemas"]["ModelVersionOutStateEnum"];
+            state: components["schemas"]["ModelStateEnum"];
             /** @description On held-out images of the dataset; empty before a run. */
             readonly metrics: {
                 [key: string]: number | null;
@@ -1178,8 +1420,6 @@ export interface components {
             /** Format: date-time */
             readonly created_at: string;
         };
-        /** @enum {string} */
-        ModelVersionOutStateEnum: "base" | "candidate" | "promoted" | "refused";
         /** @enum {unknown} */
         NullEnum: null;
         PaginatedDatasetOutList: {
@@ -1202,6 +1442,13 @@ export interface components {
             /** Format: uri */
             previous: string | null;
             results: components["schemas"]["JobOut"][];
+        };
+        PaginatedSnapshotImageOutList: {
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            results: components["schemas"]["SnapshotImageOut"][];
         };
         PaginatedTrainingRunOutList: {
             /** Format: uri */
@@ -1293,6 +1540,8 @@ export interface components {
             submitted: number;
             skipped: number;
         };
+        /** @enum {string} */
+        PromotionKindEnum: "promote" | "refuse" | "rollback";
         /** @description What a person gave the model, in image pixels: a point, a box, the mask so far, or text. */
         PromptIO: {
             type: components["schemas"]["PromptTypeEnum"];
@@ -1389,6 +1638,25 @@ export interface components {
         };
         /** @enum {string} */
         RoleEnum: "lead" | "reviewer" | "annotator" | "viewer";
+        /** @description One training run, without its curve. */
+        RunBriefOut: {
+            readonly id: number;
+            trigger: components["schemas"]["TriggerEnum"];
+            state: components["schemas"]["TrainingStateEnum"];
+            snapshot: components["schemas"]["SnapshotBriefOut"] | null;
+            base: components["schemas"]["VersionBriefOut"];
+            candidate: components["schemas"]["VersionBriefOut"] | null;
+            mix: {
+                [key: string]: number;
+            };
+            readonly decision: (components["schemas"]["PromotionKindEnum"] | components["schemas"]["NullEnum"]) | null;
+            /** @description Of the decision. */
+            readonly reason: string;
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            finished_at: string | null;
+        };
         /** @description Why a run came to nothing. */
         RunErrorOut: {
             code: string;
@@ -1455,6 +1723,32 @@ export interface components {
              */
             seconds: number;
         };
+        /** @description One training set. */
+        SnapshotBriefOut: {
+            digest: string;
+            /** @description Images and masks per part. */
+            counts: {
+                [key: string]: {
+                    [key: string]: number;
+                };
+            };
+            /** Format: date-time */
+            readonly created_at: string;
+        };
+        /** @description One image of a snapshot with what it held. */
+        SnapshotImageOut: {
+            sha256: string;
+            /** @description Null: deleted since. */
+            image: number | null;
+            file_name: string;
+            thumbnail_url: string | null;
+            /** @description Masks per part. */
+            parts: {
+                [key: string]: number;
+            };
+            /** @description Those that are still there; what was corrected since is superseded. */
+            masks: components["schemas"]["MaskBriefOut"][];
+        };
         /** @description What a run was trained and judged on. */
         SnapshotOut: {
             digest: string;
@@ -1493,10 +1787,12 @@ export interface components {
             to: components["schemas"]["StageEnum"];
             note?: string;
         };
+        /** @enum {string} */
+        StageMoveKindEnum: "rule" | "person";
         /** @description One change of stage. */
         StageMoveOut: {
             readonly id: number;
-            kind: components["schemas"]["StageMoveOutKindEnum"];
+            kind: components["schemas"]["StageMoveKindEnum"];
             from_stage: components["schemas"]["StageEnum"];
             to_stage: components["schemas"]["StageEnum"];
             /** @description The checklist at that moment. */
@@ -1506,8 +1802,6 @@ export interface components {
             /** Format: date-time */
             readonly at: string;
         };
-        /** @enum {string} */
-        StageMoveOutKindEnum: "rule" | "person";
         /** @description What a lead asks for. */
         StageRuleOut: {
             masks: number | null;
@@ -1540,6 +1834,11 @@ export interface components {
             /** @description Newest first, at most 20. */
             moves: components["schemas"]["StageMoveOut"][];
         };
+        /** @description One version of a line of descent; its run is null where it came from outside. */
+        StepOut: {
+            version: components["schemas"]["VersionBriefOut"];
+            run: components["schemas"]["RunBriefOut"] | null;
+        };
         /** @description Done. */
         SubmitInRequest: {
             /** Format: uuid */
@@ -1555,6 +1854,11 @@ export interface components {
         TaskAnswerEnum: "done" | "nothing_left";
         /** @enum {string} */
         TaskKindEnum: "annotate" | "review" | "audit" | "training";
+        /** @description Which work is asked for. */
+        TaskKindInRequest: {
+            /** @default annotate */
+            kind: components["schemas"]["TaskKindEnum"];
+        };
         /** @description Work on one image. `lease` is only told to its holder. */
         TaskOut: {
             readonly id: number;
@@ -1585,7 +1889,7 @@ export interface components {
             readonly id: number;
             dataset: number;
             trigger: components["schemas"]["TriggerEnum"];
-            readonly state: components["schemas"]["TrainingRunOutStateEnum"];
+            readonly state: components["schemas"]["TrainingStateEnum"];
             /**
              * Format: double
              * @description 0..1
@@ -1619,7 +1923,7 @@ export interface components {
             finished_at: string | null;
         };
         /** @enum {string} */
-        TrainingRunOutStateEnum: "queued" | "freezing" | "training" | "evaluating" | "finished" | "failed" | "cancelled";
+        TrainingStateEnum: "queued" | "freezing" | "training" | "evaluating" | "finished" | "failed" | "cancelled";
         /** @enum {string} */
         TriggerEnum: "person" | "threshold" | "schedule";
         /** @description Pictures and zip archives of pictures; the field may be repeated. */
@@ -1632,11 +1936,31 @@ export interface components {
             duplicates: components["schemas"]["DuplicateOut"][];
             rejected: components["schemas"]["RejectedOut"][];
         };
+        /** @description One snapshot that held it. Part train and train_automatic were learnt from, the others judged by. */
+        UseOut: {
+            snapshot: components["schemas"]["SnapshotBriefOut"];
+            /** @description Masks per part. */
+            parts: {
+                [key: string]: number;
+            };
+            runs: components["schemas"]["RunBriefOut"][];
+        };
         /** @description Who is signed in. */
         UserOut: {
             id: number;
             username: string;
             name: string;
+        };
+        /** @description One version. */
+        VersionBriefOut: {
+            digest: string;
+            name: string;
+            state: components["schemas"]["ModelStateEnum"];
+            origin: {
+                [key: string]: string;
+            };
+            /** Format: date-time */
+            readonly created_at: string;
         };
     };
     responses: never;
@@ -1788,6 +2112,98 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DatasetOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    audits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditsOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    audits_start: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AuditInRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    audits_close: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                audit_id: number;
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditOut"];
                 };
             };
             default: {
@@ -2184,6 +2600,36 @@ export interface operations {
             };
         };
     };
+    model_provenance: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+                digest: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelProvenanceOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
     model_restore: {
         parameters: {
             query?: never;
@@ -2264,6 +2710,43 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RetrainingOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    snapshot_images: {
+        parameters: {
+            query?: {
+                /** @description The pagination cursor value. */
+                cursor?: string;
+                /** @description Number of results to return per page. */
+                limit?: number;
+                /** @description Only images with masks in this part. */
+                part?: "held_out" | "train" | "train_automatic" | "validation";
+            };
+            header?: never;
+            path: {
+                dataset_id: number;
+                digest: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedSnapshotImageOutList"];
                 };
             };
             default: {
@@ -2381,7 +2864,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["TaskKindInRequest"];
+            };
+        };
         responses: {
             200: {
                 headers: {
@@ -2837,7 +3324,7 @@ export interface operations {
             };
         };
     };
-    tasks_claim: {
+    image_provenance: {
         parameters: {
             query?: never;
             header?: never;
@@ -2847,6 +3334,39 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImageProvenanceOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    tasks_claim: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                image_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["TaskKindInRequest"];
+            };
+        };
         responses: {
             200: {
                 headers: {
@@ -3097,6 +3617,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MaskOut"][];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    mask_provenance: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                mask_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MaskProvenanceOut"];
                 };
             };
             default: {
