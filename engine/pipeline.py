@@ -19,12 +19,13 @@ from engine import trainer
 from engine.evaluation import version_evaluate
 from engine.models import Evaluation, ModelVersion, Promotion, Snapshot, TrainingRun
 from engine.promotion import candidate_decide, candidate_judge
+from engine.proposals import detector_train
 from engine.retraining import run_close, run_reopen
 from engine.serving import serving_version, version_register
 from engine.snapshots import manifest_lines, run_folder, snapshot_freeze
 
 # Shares of the job's progress bar.
-FROZEN, TRAINED_AT, JUDGED = 0.05, 0.75, 0.98
+FROZEN, TRAINED_AT, JUDGED, DETECTED = 0.05, 0.7, 0.85, 0.98
 
 
 def run_execute(*, run_id: int, ctx: JobContext) -> dict[str, Any]:
@@ -62,7 +63,7 @@ def _told(decision: Promotion) -> dict[str, Any]:
 
 
 def _steps(run: TrainingRun, ctx: JobContext) -> Promotion:
-    """Freeze, train, register, judge, decide."""
+    """Freeze, train, register, judge, train the detector of what will serve, decide."""
     snapshot = _freeze(run, ctx)
     candidate = _train(run, snapshot, ctx)
     _enter(run, TrainingRun.State.EVALUATING, ctx)
@@ -78,6 +79,9 @@ def _steps(run: TrainingRun, ctx: JobContext) -> Promotion:
     )
     images, stages = _where_masks_lie(snapshot)
     verdict = candidate_judge(run=run, images=images, stages=stages, categories=_names(judged))
+    # Before the switch, so that the version that serves has its detector from the first moment on.
+    winner = candidate if verdict.promote else serving
+    detector_train(run=run, snapshot=snapshot, version=winner, ctx=ctx, share=(JUDGED, DETECTED))
     with ctx.fenced():
         decision = candidate_decide(run=run, verdict=verdict)
         ModelVersion.objects.filter(pk=candidate.pk).update(metrics=judged.summary)

@@ -16,7 +16,7 @@ class Assisted:
     name = str(Stage.ASSISTED)
     title = "Assisted"
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self, *, dataset_id: int, version: ModelVersion) -> dict[str, Any]:
         """Nothing to set."""
         return {}
 

@@ -33,8 +33,8 @@ class Stage(Protocol):
     name: str
     title: str
 
-    def settings(self) -> dict[str, Any]:
-        """What steers the machine's part."""
+    def settings(self, *, dataset_id: int, version: ModelVersion) -> dict[str, Any]:
+        """What steers the machine's part on a dataset with a version."""
         ...
 
     def image_run(self, *, image: Image, version: ModelVersion, progress: Progress) -> int:
@@ -50,15 +50,16 @@ def settings_digest(values: Mapping[str, Any]) -> str:
     return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
-def results_of(stage: Stage, version: ModelVersion) -> QuerySet[StageResult]:
-    """What this stage has done with this version and these settings."""
-    digest = settings_digest(stage.settings())
+def results_of(stage: Stage, dataset_id: int, version: ModelVersion) -> QuerySet[StageResult]:
+    """What this stage has done with this version and today's settings of the dataset."""
+    digest = settings_digest(stage.settings(dataset_id=dataset_id, version=version))
     return StageResult.objects.filter(version=version, stage=stage.name, settings_digest=digest)
 
 
-def is_done(stage: Stage, image: Image, version: ModelVersion) -> bool:
+def is_done(stage: Stage, image: Image, version: ModelVersion, settings: Mapping[str, Any]) -> bool:
     """Whether this stage has done this image with this version and these settings."""
-    return results_of(stage, version).filter(image=image).exists()
+    done = StageResult.objects.filter(image=image, version=version, stage=stage.name)
+    return done.filter(settings_digest=settings_digest(settings)).exists()
 
 
 def masks_write(
@@ -66,19 +67,20 @@ def masks_write(
     stage: Stage,
     image: Image,
     version: ModelVersion,
+    settings: Mapping[str, Any],
     records: list[dict[str, Any]],
     status: str,
     seconds: float,
 ) -> int:
     """Write the machine's masks of one image and the result row, in one transaction; returns how many there are.
 
-    ``records`` are SA-1B style records of the automatic mask generator. Dropped: what covers the whole image, and what
-    a person has masked already. What the same stage wrote before and does not find any more is retired (deleted, with
-    its history kept), unless a person has touched it.
+    ``records`` are SA-1B style records, with the ``prompts`` that led to them or the points. Dropped: what covers the
+    whole image, and what a person has masked already. What the same stage wrote before and does not find any more is
+    retired (deleted, with its history kept), unless a person has touched it.
     """
     by_people = list(_by_people(image).values_list("segmentation", "bbox"))
     kept = [
-        {**record, "prompts": [{"type": "point", "x": x, "y": y, "label": 1} for x, y in record["point_coords"]]}
+        {**record, "prompts": record.get("prompts") or _points(record)}
         for record in records
         if _is_object(record, image) and not _is_known(record, by_people)
     ]
@@ -87,7 +89,7 @@ def masks_write(
             image=image,
             version=version,
             stage=stage.name,
-            settings_digest=settings_digest(stage.settings()),
+            settings_digest=settings_digest(settings),
             defaults={"masks": len(kept), "seconds": seconds},
         )
         if created:
@@ -102,6 +104,11 @@ def masks_write(
                 model=version.digest,
             )
     return result.masks
+
+
+def _points(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The prompts of a mask that was found by a grid."""
+    return [{"type": "point", "x": x, "y": y, "label": 1} for x, y in record["point_coords"]]
 
 
 def _align(image: Image, stage: str, wanted: set[str], status: str) -> set[str]:

@@ -21,7 +21,7 @@ class FullyAutomatic:
     name = str(Stage.FULLY_AUTOMATIC)
     title = "Fully automatic"
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self, *, dataset_id: int, version: ModelVersion) -> dict[str, Any]:
         """A 24 x 24 grid: the default model's maps are a quarter of SAM's side, a finer grid finds little more."""
         return {
             "points_per_side": 24,
@@ -33,11 +33,18 @@ class FullyAutomatic:
 
     def image_run(self, *, image: Image, version: ModelVersion, progress: Progress) -> int:
         """Mask everything that the model is sure of, and take the image out of the queue."""
-        if is_done(self, image, version):
+        settings = self.settings(dataset_id=image.dataset_id, version=version)
+        if is_done(self, image, version, settings):
             return 0
-        records, seconds = segment_everything(image, version, self.settings(), progress)
+        records, seconds = segment_everything(image, version, settings, progress)
         written = masks_write(
-            stage=self, image=image, version=version, records=records, status=Mask.Status.ACCEPTED, seconds=seconds
+            stage=self,
+            image=image,
+            version=version,
+            settings=settings,
+            records=records,
+            status=Mask.Status.ACCEPTED,
+            seconds=seconds,
         )
         if image.dataset.stage == self.name:
             task_withdraw(image=image)

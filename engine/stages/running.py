@@ -29,7 +29,7 @@ def images_waiting(dataset: Dataset, version: ModelVersion) -> QuerySet[Image]:
     images = Image.objects.filter(dataset=dataset)
     tasks = Task.objects.filter(image=OuterRef("pk"), kind=Task.Kind.ANNOTATE)
     if dataset.stage == Stage.SEMI_AUTOMATIC:
-        done = results_of(stage_named(dataset.stage), version).filter(image=OuterRef("pk"))
+        done = results_of(stage_named(dataset.stage), dataset.pk, version).filter(image=OuterRef("pk"))
         return images.filter(Exists(tasks.filter(state=Task.State.OPEN)), ~Exists(done))
     if dataset.stage == Stage.FULLY_AUTOMATIC:
         done = StageResult.objects.filter(image=OuterRef("pk"), stage=dataset.stage)
@@ -79,11 +79,14 @@ def stage_run(
 ) -> dict[str, Any]:
     """Do the machine's part on every image of a dataset, or on those that wait for it; returns counts.
 
-    The version is the one that serves when the run starts. An image that fails is counted and named, the rest goes on.
-    What arrives meanwhile is done too; a run for what waits ends when the dataset leaves the stage.
+    The version is the one that serves when the run starts. ``detector`` is the digest of the one that proposed; null
+    where a grid of points did, or nothing is proposed. An image that fails is counted and named, the rest goes on. What
+    arrives meanwhile is done too; a run for what waits ends when the dataset leaves the stage.
     """
     chosen = stage_named(stage)
     version = serving_version(dataset_id)
+    detector = chosen.settings(dataset_id=dataset_id, version=version).get("detector")
+    by_what = {"stage": chosen.name, "model": version.digest, "detector": detector}
     done, masks = 0, 0
     failed: list[dict[str, Any]] = []
     for image, total in _images(dataset_id, chosen.name, version, every):
@@ -103,7 +106,7 @@ def stage_run(
         except OSError as error:
             failed.append({"image": image.pk, "code": "file_unreadable", "message": str(error)[:200]})
         done += 1
-    return {"stage": chosen.name, "model": version.digest, "images": done, "masks": masks, "failed": failed[:100]}
+    return {**by_what, "images": done, "masks": masks, "failed": failed[:100]}
 
 
 def _images(dataset_id: int, stage: str, version: ModelVersion, every: bool) -> Iterator[tuple[Image, int]]:

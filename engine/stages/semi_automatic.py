@@ -1,5 +1,7 @@
 """Semi-automatic: the image comes with the masks the model is surest of, as proposals; people add what is missing.
 
+A detector that was trained on the dataset's masks says where objects are, and the decoder makes a mask of each box.
+Before there is one for the version, a grid of points finds what stands out.
 A proposal is nobody's mask: it is not exported and trains nothing until a person accepts or corrects it.
 """
 
@@ -9,10 +11,13 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
+from annotation.errors import UserError
 from annotation.models import Image, Mask, Stage, Task
-from engine.models import ModelVersion
+from engine.models import Detector, ModelVersion
+from engine.proposals import detector_for
 from engine.stages.automatic import segment_everything
 from engine.stages.base import Progress, is_done, masks_write
+from engine.stages.detected import propose
 
 
 class SemiAutomatic:
@@ -21,8 +26,18 @@ class SemiAutomatic:
     name = str(Stage.SEMI_AUTOMATIC)
     title = "Semi-automatic"
 
-    def settings(self) -> dict[str, Any]:
-        """A 16 x 16 grid: prominent objects, few of them."""
+    def settings(self, *, dataset_id: int, version: ModelVersion) -> dict[str, Any]:
+        """By a detector, with its digest: the bar of certainty is its own. Else a 16 x 16 grid: prominent objects."""
+        detector = detector_for(dataset_id, version)
+        if detector is not None:
+            return {
+                "detector": detector.digest,
+                "most_boxes": 100,
+                "pred_iou_thresh": 0.5,
+                "stability_score_thresh": 0.6,
+                "box_nms_thresh": 0.6,
+                "min_mask_region_area": 20,
+            }
         return {
             "points_per_side": 16,
             "pred_iou_thresh": 0.7,
@@ -33,15 +48,37 @@ class SemiAutomatic:
 
     def image_run(self, *, image: Image, version: ModelVersion, progress: Progress) -> int:
         """Propose masks, and have somebody look at an image that got any."""
-        if is_done(self, image, version):
+        settings = self.settings(dataset_id=image.dataset_id, version=version)
+        if is_done(self, image, version, settings):
             return 0
-        records, seconds = segment_everything(image, version, self.settings(), progress)
+        records, seconds = _find(image, version, settings, progress)
         written = masks_write(
-            stage=self, image=image, version=version, records=records, status=Mask.Status.PROPOSED, seconds=seconds
+            stage=self,
+            image=image,
+            version=version,
+            settings=settings,
+            records=records,
+            status=Mask.Status.PROPOSED,
+            seconds=seconds,
         )
         if written:
             _ask_somebody(image)
         return written
+
+
+def _find(
+    image: Image, version: ModelVersion, settings: dict[str, Any], progress: Progress
+) -> tuple[list[dict[str, Any]], float]:
+    """Records of one image, by the detector that the settings name or by the grid, and the seconds it took."""
+    if "detector" not in settings:
+        return segment_everything(image, version, settings, progress)
+    detector = Detector.objects.filter(
+        dataset_id=image.dataset_id, version=version, digest=settings["detector"]
+    ).first()
+    if detector is None:
+        raise UserError("detector_gone", "The detector of this model was removed meanwhile. Run the stage again.")
+    steering = {name: value for name, value in settings.items() if name != "detector"}
+    return propose(image, version, detector, steering, progress)
 
 
 def _ask_somebody(image: Image) -> None:

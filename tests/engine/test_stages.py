@@ -135,7 +135,7 @@ def test_a_proposal_that_a_person_deleted_stays_deleted(image, cast, base, found
 def test_other_settings_are_other_work(image, base, found, monkeypatch):
     run(image.dataset, "fully_automatic")
     stage = STAGES["fully_automatic"]
-    monkeypatch.setattr(type(stage), "settings", lambda self: {"points_per_side": 8})
+    monkeypatch.setattr(type(stage), "settings", lambda self, **_: {"points_per_side": 8})
     run(image.dataset, "fully_automatic")
     assert found.calls == 2
     assert StageResult.objects.count() == 2
@@ -202,7 +202,7 @@ def test_the_real_generator_feeds_the_stages(image, real_base, monkeypatch):
     """With random weights and open gates: whatever comes out is legal, has an origin and can be repeated."""
     stage = STAGES["fully_automatic"]
     gates = {"points_per_side": 4, "pred_iou_thresh": 0.0, "stability_score_thresh": 0.0, "box_nms_thresh": 1.0}
-    monkeypatch.setattr(type(stage), "settings", lambda self: gates)
+    monkeypatch.setattr(type(stage), "settings", lambda self, **_: gates)
     run(image.dataset, "fully_automatic")
     masks = Mask.objects.all()
     assert masks.count() == StageResult.objects.get().masks
