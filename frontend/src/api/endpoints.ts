@@ -1,5 +1,8 @@
 import { request } from "./client";
 import type {
+  Audit,
+  AuditStart,
+  Audits,
   Category,
   ChangesAnswer,
   Dataset,
@@ -7,20 +10,27 @@ import type {
   EmbeddingAnswer,
   ImageRecord,
   Job,
+  JobDetail,
   Loop,
+  MaskProvenance,
   MaskRecord,
   Member,
+  ModelProvenance,
   ModelVersion,
   Page,
   PredictAnswer,
+  Retraining,
+  RetrainingChange,
   Role,
   Session,
+  SnapshotImage,
   Stage,
   StageMove,
   StageRuleChange,
   StageStep,
   Stages,
   Task,
+  TaskKind,
   TrainingRun,
 } from "./types";
 
@@ -57,6 +67,7 @@ export const api = {
   /** Masks that changed since the `at` of an earlier answer; without it all but the superseded ones. */
   changes: (image: number, since: string | null) =>
     request<ChangesAnswer>(`/api/images/${image}/changes/${since ? `?since=${encodeURIComponent(since)}` : ""}`),
+  mask: (id: string) => request<MaskRecord>(`/api/masks/${id}/`),
   maskHistory: (id: string) => request<Page<MaskRecord> | MaskRecord[]>(`/api/masks/${id}/history/`).then(listOf),
   categories: (dataset: number) =>
     request<Page<Category> | Category[]>(`/api/datasets/${dataset}/categories/`).then(listOf),
@@ -70,9 +81,10 @@ export const api = {
   deleteMask: (id: string) => request<void>(`/api/masks/${id}/`, { method: "DELETE" }),
   restoreMask: (id: string) => request<MaskRecord>(`/api/masks/${id}/restore/`, { method: "POST", body: {} }),
 
-  nextTask: (dataset: number) =>
-    request<Task | undefined>(`/api/datasets/${dataset}/tasks/next/`, { method: "POST", body: {} }),
-  claimTask: (image: number) => request<Task>(`/api/images/${image}/task/`, { method: "POST", body: {} }),
+  nextTask: (dataset: number, kind: TaskKind = "annotate") =>
+    request<Task | undefined>(`/api/datasets/${dataset}/tasks/next/`, { method: "POST", body: { kind } }),
+  claimTask: (image: number, kind: TaskKind) =>
+    request<Task>(`/api/images/${image}/task/`, { method: "POST", body: { kind } }),
   renewTask: (id: number, lease: string) =>
     request<Task>(`/api/tasks/${id}/renew/`, { method: "POST", body: { lease } }),
   submitTask: (id: number, lease: string, seconds: number, answer: "done" | "nothing_left") =>
@@ -85,10 +97,20 @@ export const api = {
   loop: (dataset: number) => request<Loop>(`/api/datasets/${dataset}/loop/`),
   runs: (dataset: number) =>
     request<Page<TrainingRun> | TrainingRun[]>(`/api/datasets/${dataset}/training-runs/`).then(listOf),
+  retraining: (dataset: number) => request<Retraining>(`/api/datasets/${dataset}/retraining/`),
+  changeRetraining: (dataset: number, body: RetrainingChange) =>
+    request<Retraining>(`/api/datasets/${dataset}/retraining/`, { method: "PATCH", body }),
   startRun: (dataset: number) =>
     request<TrainingRun>(`/api/datasets/${dataset}/training-runs/`, { method: "POST", body: {} }),
   models: (dataset: number) =>
     request<Page<ModelVersion> | ModelVersion[]>(`/api/datasets/${dataset}/models/`).then(listOf),
+  modelProvenance: (dataset: number, digest: string) =>
+    request<ModelProvenance>(`/api/datasets/${dataset}/models/${digest}/provenance/`),
+  maskProvenance: (id: string) => request<MaskProvenance>(`/api/masks/${id}/provenance/`),
+  snapshotImages: (dataset: number, digest: string, part: string, next: string | null) =>
+    request<Page<SnapshotImage>>(
+      next ? pathOf(next) : `/api/datasets/${dataset}/snapshots/${digest}/images/${part ? `?part=${part}` : ""}`,
+    ),
   restoreModel: (dataset: number, digest: string) =>
     request<ModelVersion>(`/api/datasets/${dataset}/models/${digest}/restore/`, { method: "POST", body: {} }),
 
@@ -98,9 +120,15 @@ export const api = {
   moveStage: (dataset: number, to: Stage, note: string) =>
     request<StageMove>(`/api/datasets/${dataset}/stages/move/`, { method: "POST", body: { to, note } }),
 
+  audits: (dataset: number) => request<Audits>(`/api/datasets/${dataset}/audits/`),
+  startAudit: (dataset: number, body: AuditStart) =>
+    request<Audit>(`/api/datasets/${dataset}/audits/`, { method: "POST", body }),
+  closeAudit: (dataset: number, audit: number) =>
+    request<Audit>(`/api/datasets/${dataset}/audits/${audit}/close/`, { method: "POST", body: {} }),
+
   jobs: (dataset: number, next: string | null) =>
     request<Page<Job>>(next ? pathOf(next) : `/api/datasets/${dataset}/jobs/`),
-  job: (id: string) => request<Job>(`/api/jobs/${id}/`),
+  job: (id: string) => request<JobDetail>(`/api/jobs/${id}/`),
   cancelJob: (id: string) => request<Job>(`/api/jobs/${id}/cancel/`, { method: "POST", body: {} }),
   retryJob: (id: string) => request<Job>(`/api/jobs/${id}/retry/`, { method: "POST", body: {} }),
 

@@ -19,6 +19,7 @@ export type ImageRecord = Schemas["ImageOut"];
 export type UploadReport = Schemas["UploadOut"];
 export type MaskRecord = Omit<Schemas["MaskOut"], "segmentation"> & { segmentation: Runs };
 export type Task = Schemas["TaskOut"];
+export type TaskKind = Schemas["TaskKindEnum"];
 export type Holder = Schemas["HolderOut"];
 export type ChangesAnswer = Omit<Schemas["ChangesOut"], "masks"> & { masks: MaskRecord[] };
 export type Category = Schemas["CategoryOut"];
@@ -33,10 +34,24 @@ interface Frame {
 }
 export type EmbeddingAnswer = Omit<Schemas["EmbeddingOut"], "frame"> & { frame: Frame | null };
 export type Job = Omit<Schemas["JobOut"], "result"> & { result: Record<string, unknown> | null };
+export type JobDetail = Schemas["JobDetailOut"];
 export type ModelVersion = Schemas["ModelVersionOut"];
 export type TrainingRun = Schemas["TrainingRunOut"];
 export type Loop = Schemas["LoopOut"];
+export type Retraining = Schemas["RetrainingOut"];
+export type RetrainingChange = Schemas["PatchedRetrainingInRequest"];
+export type Schedule = Schemas["ScheduleOut"];
+export type MaskProvenance = Schemas["MaskProvenanceOut"];
+export type ModelProvenance = Schemas["ModelProvenanceOut"];
+export type DescentStep = Schemas["StepOut"];
+export type RunBrief = Schemas["RunBriefOut"];
+export type SnapshotUse = Schemas["UseOut"];
+export type SnapshotImage = Schemas["SnapshotImageOut"];
 
+export type Audits = Schemas["AuditsOut"];
+export type Audit = Schemas["AuditOut"];
+export type AuditStart = Schemas["AuditInRequest"];
+export type Figure = Schemas["FigureOut"];
 export type Stage = Schemas["StageEnum"];
 export type Stages = Schemas["StagesOut"];
 export type StageStep = Schemas["StageStepOut"];

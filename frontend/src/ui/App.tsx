@@ -7,8 +7,11 @@ import { DatasetPage } from "./dataset/DatasetPage";
 import { ExportTab } from "./dataset/ExportTab";
 import { ImagesTab } from "./dataset/ImagesTab";
 import { JobsTab } from "./dataset/JobsTab";
+import { MaskPage } from "./dataset/MaskPage";
+import { ModelPage } from "./dataset/ModelPage";
 import { ModelTab } from "./dataset/ModelTab";
 import { PeopleTab } from "./dataset/PeopleTab";
+import { QualityTab } from "./dataset/QualityTab";
 import { StagesTab } from "./dataset/StagesTab";
 import { DatasetsPage } from "./datasets/DatasetsPage";
 import { EditorPage } from "./editor/EditorPage";
@@ -71,6 +74,9 @@ const router = createBrowserRouter([
               { index: true, element: <ImagesTab /> },
               { path: "stages", element: <StagesTab /> },
               { path: "model", element: <ModelTab /> },
+              { path: "models/:digest", element: <ModelPage /> },
+              { path: "masks/:maskId", element: <MaskPage /> },
+              { path: "quality", element: <QualityTab /> },
               { path: "jobs", element: <JobsTab /> },
               { path: "export", element: <ExportTab /> },
               { path: "people", element: <PeopleTab /> },

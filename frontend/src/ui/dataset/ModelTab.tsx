@@ -1,15 +1,14 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { BrainCircuit, RefreshCw } from "lucide-react";
-import { Switch } from "radix-ui";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { BrainCircuit } from "lucide-react";
 import { useEffect, useRef } from "react";
-import { messageOf } from "../../api/client";
+import { Link } from "react-router";
 import { api } from "../../api/endpoints";
 import type { Loop } from "../../api/types";
-import { ago, count, counted, score, short } from "../kit/format";
-import { Badge, Bar, Button, ErrorState, Loading, Note } from "../kit/kit";
-import { useToast } from "../kit/toast";
-import { mayLead, useDataset } from "./DatasetPage";
+import { ago, score, short } from "../kit/format";
+import { Badge, ErrorState, Loading, Note } from "../kit/kit";
+import { useDataset } from "./DatasetPage";
 import { ModelVersions } from "./ModelVersions";
+import { RetrainCard } from "./RetrainCard";
 import { RunCard } from "./RunCard";
 
 export function ModelTab() {
@@ -39,7 +38,7 @@ export function ModelTab() {
     <div className="stack model-tab">
       <div className="columns">
         <Serving loop={state} />
-        <Retrain loop={state} />
+        <RetrainCard loop={state} />
       </div>
       {state.open_run && <RunCard run={state.open_run} open />}
       {finished[0] && <RunCard run={finished[0]} />}
@@ -70,7 +69,9 @@ function Serving({ loop }: { loop: Loop }) {
       <div className="row">
         <BrainCircuit size={26} aria-hidden />
         <div>
-          <b>{serving.name}</b>
+          <Link to={`../models/${serving.digest}`} relative="path">
+            <b>{serving.name}</b>
+          </Link>
           <p className="muted small">
             {serving.variant} · <span className="mono">{short(serving.digest)}</span> · {ago(serving.created_at)}
           </p>
@@ -97,73 +98,5 @@ function Fact({ value, label }: { value: string; label: string }) {
       <span className="fact__value">{value}</span>
       <span className="fact__label">{label}</span>
     </div>
-  );
-}
-
-function Retrain({ loop }: { loop: Loop }) {
-  const dataset = useDataset();
-  const queries = useQueryClient();
-  const toast = useToast();
-  const lead = mayLead(dataset);
-  const start = useMutation({
-    mutationFn: () => api.startRun(dataset.id),
-    onError: (error) => toast(messageOf(error)),
-    onSettled: () => queries.invalidateQueries({ queryKey: ["loop", dataset.id] }),
-  });
-  const automatic = useMutation({
-    mutationFn: (auto_retrain: boolean) => api.changeDataset(dataset.id, { auto_retrain }),
-    onError: (error) => toast(messageOf(error)),
-    onSettled: () =>
-      Promise.all([
-        queries.invalidateQueries({ queryKey: ["loop", dataset.id] }),
-        queries.invalidateQueries({ queryKey: ["dataset", dataset.id] }),
-      ]),
-  });
-  const left = Math.max(0, loop.retrain_after - loop.new_masks);
-  return (
-    <section className="card card--pad stack" aria-labelledby="retrain">
-      <h2 id="retrain">Next retraining</h2>
-      <div className="stack stack--small">
-        <Bar value={Math.min(1, loop.new_masks / loop.retrain_after)} label="New masks until the next retraining" />
-        <p className="small muted">
-          {count(loop.new_masks)} of {count(loop.retrain_after)} new masks
-          {loop.auto_retrain && (left > 0 ? `; ${count(left)} more start it by themselves` : "")}
-          {". "}
-          {counted(loop.train_masks, "mask")} to learn from, {count(loop.held_out_masks)} held out to judge
-          {loop.held_out_masks < loop.held_out_needed ? ` (${count(loop.held_out_needed)} needed)` : ""}.
-        </p>
-      </div>
-      {!loop.can_retrain && !loop.open_run && loop.reasons.length > 0 && (
-        <Note tone="warn">
-          {loop.reasons.map((reason) => (
-            <p key={reason.code}>{reason.message}</p>
-          ))}
-        </Note>
-      )}
-      <div className="row row--between">
-        <Button
-          look="primary"
-          icon={RefreshCw}
-          disabled={!lead || !loop.can_retrain || loop.open_run !== null}
-          busy={start.isPending}
-          onClick={() => start.mutate()}
-        >
-          Retrain now
-        </Button>
-        <label className="row" htmlFor="auto-retrain">
-          <span className="small">By itself</span>
-          <Switch.Root
-            id="auto-retrain"
-            className="switch"
-            checked={loop.auto_retrain}
-            disabled={!lead || automatic.isPending}
-            onCheckedChange={(checked) => automatic.mutate(checked)}
-          >
-            <Switch.Thumb className="switch__thumb" />
-          </Switch.Root>
-        </label>
-      </div>
-      {!lead && <p className="small muted">Leads of the dataset start retraining.</p>}
-    </section>
   );
 }

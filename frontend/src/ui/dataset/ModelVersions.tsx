@@ -1,5 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { History } from "lucide-react";
+import { Link } from "react-router";
 import { messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
 import type { ModelVersion } from "../../api/types";
@@ -8,7 +9,7 @@ import { Badge, Button, ErrorState, TableScroll, type Tone } from "../kit/kit";
 import { useToast } from "../kit/toast";
 import { useDataset } from "./DatasetPage";
 
-const STATES: Record<ModelVersion["state"], { label: string; tone?: Tone }> = {
+export const STATES: Record<ModelVersion["state"], { label: string; tone?: Tone }> = {
   base: { label: "Base" },
   candidate: { label: "Candidate", tone: "info" },
   promoted: { label: "Promoted", tone: "good" },
@@ -68,7 +69,9 @@ function VersionRow({ version }: { version: ModelVersion }) {
   return (
     <tr>
       <td>
-        <b>{version.name}</b>
+        <Link to={`../models/${version.digest}`} relative="path">
+          <b>{version.name}</b>
+        </Link>
         <br />
         <span className="mono muted">{short(version.digest)}</span>
         {version.origin.licence && <span className="muted small"> licence {version.origin.licence}</span>}

@@ -1,5 +1,7 @@
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { X } from "lucide-react";
+import { useState } from "react";
+import { Link } from "react-router";
 import { messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
 import type { TrainingRun } from "../../api/types";
@@ -8,6 +10,7 @@ import { Badge, Bar, Button, Note, type Tone } from "../kit/kit";
 import { useToast } from "../kit/toast";
 import { LossCurve } from "./LossCurve";
 import { MetricsTable } from "./MetricsTable";
+import { mixText } from "./schedule";
 
 const STATES: Record<TrainingRun["state"], { label: string; tone?: Tone }> = {
   queued: { label: "Waiting for a worker" },
@@ -19,7 +22,13 @@ const STATES: Record<TrainingRun["state"], { label: string; tone?: Tone }> = {
   cancelled: { label: "Cancelled", tone: "warn" },
 };
 
-const DECISIONS = {
+const TRIGGERS: Record<TrainingRun["trigger"], string> = {
+  person: "started by a person",
+  threshold: "started by new masks",
+  schedule: "started by the clock",
+};
+
+export const DECISIONS = {
   promote: { label: "Promoted", tone: "good" as const },
   refuse: { label: "Refused", tone: "warn" as const },
   rollback: { label: "Restored", tone: "info" as const },
@@ -35,15 +44,23 @@ export function RunCard({ run, open = false }: { run: TrainingRun; open?: boolea
         <div>
           <h2>{open ? "Training now" : `Training run ${run.id}`}</h2>
           <p className="muted small">
-            {run.trigger === "person" ? "started by a person" : "started by itself"} {ago(run.created_at)}
+            {TRIGGERS[run.trigger]} {ago(run.created_at)}
             {run.snapshot && ` · ${counted(run.snapshot.masks, "mask")} on ${counted(run.snapshot.images, "image")}`}
             {run.candidate && (
               <>
                 {" · candidate "}
-                <span className="mono">{short(run.candidate)}</span>
+                <Link className="mono" to={`/datasets/${run.dataset}/models/${run.candidate}`}>
+                  {short(run.candidate)}
+                </Link>
               </>
             )}
           </p>
+          {run.minutes != null && (
+            <p className="muted small">
+              {counted(run.minutes, "minute")} at the most{run.steps != null && `, ${counted(run.steps, "step")}`} ·
+              views of {mixText(run.mix)}
+            </p>
+          )}
         </div>
         <div className="row">
           {decision ? (
@@ -68,7 +85,29 @@ export function RunCard({ run, open = false }: { run: TrainingRun; open?: boolea
         {run.evaluations.length > 0 && <MetricsTable run={run} />}
         {run.curve.length > 1 && <LossCurve curve={run.curve} />}
       </div>
+      {run.job && <Log job={run.job} open={open} />}
     </section>
+  );
+}
+
+/** What the run has said so far; asked for when somebody wants to see it. */
+function Log({ job, open }: { job: string; open: boolean }) {
+  const [shown, setShown] = useState(false);
+  const detail = useQuery({
+    queryKey: ["job", job],
+    queryFn: () => api.job(job),
+    enabled: shown,
+    refetchInterval: open ? 2000 : false,
+  });
+  return (
+    <details onToggle={(event) => setShown(event.currentTarget.open)}>
+      <summary className="small">Log</summary>
+      {detail.isError && <Note tone="bad">{messageOf(detail.error)}</Note>}
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keys */}
+      <section className="log" tabIndex={0} aria-label="Log of the training run">
+        {detail.data ? detail.data.log || "Nothing yet." : "Loading"}
+      </section>
+    </details>
   );
 }
 

@@ -11,6 +11,7 @@ import {
   type LucideIcon,
   PencilLine,
   Trash2,
+  Waypoints,
 } from "lucide-react";
 import { useId, useState } from "react";
 import type { EditorSession } from "../../actions/editorSession";
@@ -58,6 +59,7 @@ export function MaskDetail({ session, item, onHistory }: DetailProps) {
         <Tool icon={ArrowDown} label="Move down" stroke="Ctrl+↓" run={() => masks.move(item.id, -1)} />
         <Tool icon={Copy} label="Duplicate" stroke="Ctrl+D" off={!editable} run={() => masks.duplicate(item.id)} />
         <Tool icon={History} label="History and comparison" stroke="Shift+H" run={onHistory} />
+        <Tool icon={Waypoints} label="Where it comes from (new tab)" run={() => showProvenance(session, item)} />
       </div>
       <div className="row">
         {item.status === "proposed" && (
@@ -74,6 +76,11 @@ export function MaskDetail({ session, item, onHistory }: DetailProps) {
       </div>
     </section>
   );
+}
+
+/** In a tab of its own: the work on the picture goes on. */
+function showProvenance(session: EditorSession, item: MaskItem): void {
+  window.open(`/datasets/${session.options.image.dataset}/masks/${session.serverId(item.id)}`, "_blank", "noopener");
 }
 
 interface ToolProps {
