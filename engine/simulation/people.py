@@ -86,9 +86,9 @@ class Person:
             raise Refused(f"GET {path}: {answer.status_code}")
         return answer.getvalue()
 
-    def next_task(self, dataset: int) -> Any:
+    def next_task(self, dataset: int, kind: str = "annotate") -> Any:
         """The task this person holds from now on; None when nothing is left to do."""
-        return self.ask("POST", f"/api/datasets/{dataset}/tasks/next/")
+        return self.ask("POST", f"/api/datasets/{dataset}/tasks/next/", {"kind": kind})
 
     def label(self, task: dict[str, Any], picture: Picture) -> ImageWork:
         """Mask every object of a picture, proposals first, and submit."""
@@ -100,10 +100,23 @@ class Person:
             attempt = self._click(opened, target)
             self._save(task, attempt)
             work.objects.append(ObjectWork(len(attempt.points), mask_iou(attempt.mask, target), "prompt"))
-        answer = "done" if work.objects else "nothing_left"
+        self._submit(task, "done" if work.objects else "nothing_left")
+        return work
+
+    def audit(self, task: dict[str, Any], picture: Picture) -> None:
+        """Correct every mask with patience: what shows an object becomes that object, what shows none is deleted."""
+        left = {index: rle.decode(segmentation) for index, segmentation in enumerate(picture.objects)}
+        for mask in self.ask("GET", f"/api/images/{task['image']['id']}/masks/"):
+            index, iou = closest(rle.decode(mask["segmentation"]), left)
+            if iou < SAME_OBJECT:
+                self.ask("DELETE", f"/api/masks/{mask['id']}/")
+            elif iou < 1:
+                self._save(task, Attempt(left.pop(index)), parent=mask, source="model_edited")
+        self._submit(task, "done")
+
+    def _submit(self, task: dict[str, Any], answer: str) -> None:
         body = {"lease": task["lease"], "seconds": 0, "answer": answer}
         self.ask("POST", f"/api/tasks/{task['id']}/submit/", body)
-        return work
 
     def _go_through_proposals(
         self, task: dict[str, Any], work: ImageWork, opened: OpenImage, left: dict[int, np.ndarray]
@@ -114,11 +127,7 @@ class Person:
         work.proposed = len(proposals)
         for proposal in proposals:
             shown = rle.decode(proposal["segmentation"])
-            index, iou = max(
-                ((index, mask_iou(shown, target)) for index, target in left.items()),
-                key=lambda pair: pair[1],
-                default=(-1, 0.0),
-            )
+            index, iou = closest(shown, left)
             if iou < SAME_OBJECT:
                 self.ask("DELETE", f"/api/masks/{proposal['id']}/")
                 work.discarded += 1
@@ -143,7 +152,9 @@ class Person:
             image.click(attempt, x + 0.5, y + 0.5, label)
         return attempt
 
-    def _save(self, task: dict[str, Any], attempt: Attempt, parent: dict[str, Any] | None = None) -> None:
+    def _save(
+        self, task: dict[str, Any], attempt: Attempt, parent: dict[str, Any] | None = None, source: str = "model"
+    ) -> None:
         """PUT the mask under an id of our own, as the editor does. ``parent``: the proposal that it corrects."""
         mask = attempt.mask if self.spoil is None else self.spoil(attempt.mask)
         if not mask.any():
@@ -154,7 +165,8 @@ class Person:
                 "image": task["image"]["id"],
                 "task": task["id"],
                 "segmentation": rle.encode(mask),
-                "source": "model",
+                "source": source,
+                "edits": int(source == "model_edited"),
                 "stage": parent["stage"] if parent else None,
                 "parent": parent["id"] if parent else None,
                 "prompts": [
@@ -181,6 +193,12 @@ class Person:
 
 
 _KEPT = ("segmentation", "stage", "source", "prompts", "predicted_iou", "stability_score", "point_coords", "model")
+
+
+def closest(mask: np.ndarray, objects: dict[int, np.ndarray]) -> tuple[int, float]:
+    """(key, IoU) of the object that a mask shows best; (-1, 0) where there are none. All bool H x W."""
+    found = ((index, mask_iou(mask, one)) for index, one in objects.items())
+    return max(found, key=lambda pair: pair[1], default=(-1, 0.0))
 
 
 def surroundings(mask: np.ndarray) -> np.ndarray:

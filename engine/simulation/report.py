@@ -58,7 +58,14 @@ def figure(report: Json) -> Image.Image:
             ],
             0.0,
         ),
-        ("Masks per picture", [("masks", _values(rounds, "masks_per_image"), TEAL)], 0.0),
+        (
+            "Masks per picture",
+            [
+                ("by people", _values(rounds, "masks_per_image"), TEAL),
+                ("by the machine alone", [one.get("automatic", {}).get("masks_per_image") for one in rounds], ORANGE),
+            ],
+            0.0,
+        ),
     ]
     size = LEFT + 2 * (WIDE + GAP_X), TOP + 2 * (HIGH + GAP_Y)
     sheet = Image.new("RGB", (size[0] * SCALE, size[1] * SCALE), PAPER)

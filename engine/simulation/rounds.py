@@ -12,7 +12,7 @@ import numpy as np
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from annotation import jobkit
-from annotation.models import Dataset, Job
+from annotation.models import Dataset, Job, Mask, Stage
 from engine.models import Evaluation, ModelVersion, TrainingRun
 from engine.serving import predictor_for, serving_version
 from engine.simulation.people import GOOD_ENOUGH as GOOD
@@ -33,7 +33,7 @@ class Plan:
 
     ``stages`` names the stage of each round, the last one for those that follow. ``poisoned``: the round in which
     people save what surrounds the objects, on pictures that are trained on. ``judged``: held-out objects that every
-    model is measured on, 0 for all.
+    model is measured on, 0 for all. ``audited``: pictures whose automatic masks people correct, of each round.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Plan:
     weights: Path | None = None
     poisoned: int | None = None
     judged: int = 100
+    audited: int = 10
 
     def stage(self, number: int) -> str:
         """Stage of a round."""
@@ -108,6 +109,8 @@ class Simulation:
         clock.timed("machine", lambda: self._machine_part(number, pictures))
         works = clock.timed("people", lambda: self._people_part(number))
         report |= figures(works)
+        if report["stage"] == Stage.FULLY_AUTOMATIC:
+            report["automatic"] = clock.timed("people", lambda: self._automatic_part(number, pictures))
         if number + 1 < len(self.plan.rounds):
             run = clock.timed("training", self._retrain)
             report["training"] = training_figures(run)
@@ -147,6 +150,25 @@ class Simulation:
             if len(works) % 10 == 0:
                 self.told(f"  {len(works)} pictures labelled")
         return works
+
+    def _automatic_part(self, number: int, pictures: Sequence[Picture]) -> Json:
+        """The masks that the machine alone made in a round; people correct those of a random sample of pictures."""
+        path = f"/api/datasets/{self.dataset.pk}/audits/"
+        names = [picture.file_name for picture in pictures]
+        masks = Mask.objects.filter(
+            image__dataset=self.dataset, image__file_name__in=names, stage=Stage.FULLY_AUTOMATIC, source="model"
+        ).count()
+        report: Json = {"masks": masks, "masks_per_image": round(masks / len(pictures), 4), "audit": None}
+        if not self.plan.audited or not self.lead.ask("GET", path)["eligible"]["automatic"]:
+            return report
+        body = {"size": self.plan.audited, "seed": number, "source": "automatic"}
+        self.lead.ask("POST", path, body)
+        for person in self.people:
+            while (task := person.next_task(self.dataset.pk, "audit")) is not None:
+                person.audit(task, self.plan.pictures[task["image"]["file_name"]])
+        self._work_off()
+        numbers = self.lead.ask("GET", path)["audits"][0]["numbers"]
+        return report | {"audit": numbers}
 
     def _retrain(self) -> TrainingRun:
         """A lead asks for a retraining; its job and the gate do the rest."""

@@ -145,6 +145,21 @@ def test_a_good_proposal_is_kept_a_fair_one_corrected_and_nonsense_discarded(ben
     assert not Mask.objects.filter(status="proposed").exists()
 
 
+def test_an_auditor_leaves_exactly_what_is_there(cast, image, coco, base):
+    (picture,) = read_truth(*coco(1))
+    audited = Image.objects.create(
+        dataset=cast.dataset, file_name=picture.file_name, sha256="b" * 64, width=WIDTH, height=HEIGHT, byte_size=1
+    )
+    fair = LARGE & (np.arange(HEIGHT)[:, None] < 40)
+    records = [{"segmentation": dict(rle.encode(mask))} for mask in (fair, disc(75, 50, 8))]
+    masks_add(image=audited, records=records, stage="fully_automatic", source="model", status="accepted")
+    ben = Person("ben")
+    task = ben.ask("POST", f"/api/images/{audited.pk}/task/")
+    ben.audit(task, picture)
+    (left,) = Mask.objects.filter(image=audited, status="accepted")
+    assert (left.area, left.source, left.edits) == (LARGE.sum(), "model_edited", 1)
+
+
 def test_a_careless_person_saves_the_surroundings(ben_at_work):
     _, masks = ben_at_work(spoil=people.surroundings)
     assert len(masks) == 2
@@ -173,7 +188,7 @@ def test_a_round_in_figures():
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-def test_two_rounds_with_a_retraining_between_them_end_in_a_report(coco, real_base, tmp_path, settings, monkeypatch):
+def test_three_stages_with_retrainings_between_them_end_in_a_report(coco, real_base, tmp_path, settings, monkeypatch):
     settings.ANYMASK_TRAIN_STEPS = 2
     settings.ANYMASK_TRAIN_THREADS = 1
     settings.ANYMASK_TRAIN_MIN_MASKS = settings.ANYMASK_GATE_MIN_MASKS = 2
@@ -184,27 +199,29 @@ def test_two_rounds_with_a_retraining_between_them_end_in_a_report(coco, real_ba
         "simulate",
         images=images,
         coco=truth,
-        rounds=1,
+        rounds=2,
         report=tmp_path / "out.json",
-        stages="assisted,semi_automatic",
+        stages="assisted,semi_automatic,fully_automatic",
         dataset="Discs",
         stdout=said,
     )
     report = json.loads((tmp_path / "out.json").read_text())
-    first, last = report["rounds"]
-    assert (first["stage"], last["stage"]) == ("assisted", "semi_automatic")
-    assert first["images"] + last["images"] == report["pictures"] == 16
+    first, second, last = report["rounds"]
+    assert (first["stage"], second["stage"], last["stage"]) == ("assisted", "semi_automatic", "fully_automatic")
+    assert (report["pictures"], last["images"]) == (16, 0), "nobody is asked in the fully automatic stage"
+    assert last["automatic"]["masks"] >= 0
     assert first["training"]["decision"] in ("promote", "refuse")
     assert first["training"]["reason"] in said.getvalue()
     assert "training" not in last
-    assert last["model"] == (
+    assert second["model"] == (
         first["training"]["candidate"] if first["training"]["decision"] == "promote" else first["model"]
     )
-    run = TrainingRun.objects.get()
-    assert (run.pk, run.state) == (first["training"]["run"], "finished")
-    assert Promotion.objects.get().kind == first["training"]["decision"]
+    runs = TrainingRun.objects.order_by("pk")
+    assert [(run.pk, run.state) for run in runs] == [(one["training"]["run"], "finished") for one in (first, second)]
+    kinds = Promotion.objects.order_by("pk").values_list("kind", flat=True)
+    assert list(kinds) == [first["training"]["decision"], second["training"]["decision"]]
     dataset = Dataset.objects.get(name="Discs")
-    assert dataset.stage == "semi_automatic"
+    assert dataset.stage == "fully_automatic"
     assert Mask.objects.filter(image__dataset=dataset, created_by__isnull=False).count() <= 32
     with Picture.open(tmp_path / "out.png") as plot:
         assert plot.width > 600

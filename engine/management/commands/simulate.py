@@ -36,6 +36,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--judged", type=int, default=100, metavar="N", help="held-out objects to measure on; 0: all"
         )
+        parser.add_argument(
+            "--audited", type=int, default=10, metavar="N", help="pictures audited in an automatic round"
+        )
         parser.add_argument("--poison", type=int, metavar="ROUND", help="people save nonsense in this round (from 0)")
         parser.add_argument("--seed", type=int, default=0, help="draws the order of the pictures")
 
@@ -81,6 +84,7 @@ class Command(BaseCommand):
             weights=options["weights"],
             poisoned=options["poison"],
             judged=options["judged"],
+            audited=options["audited"],
         )
 
     def _tell(self, line: str) -> None:
