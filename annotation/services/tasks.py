@@ -60,6 +60,8 @@ def task_claim_image(*, image: Image, user: Any, kind: str = Task.Kind.ANNOTATE)
         if (claimed := _claim(claimable, user)) is not None:
             return claimed
     holder = _latest(image, kind)
+    if holder is not None and holder.state == State.SUBMITTED:
+        raise Conflict("task_done", "This work is done already.")
     name = holder.assignee.get_username() if holder and holder.assignee else "somebody else"
     until = holder.lease_expires_at.isoformat() if holder and holder.lease_expires_at else None
     raise Conflict("task_taken", f"{name} is working on this image.", {"assignee": name, "until": until})

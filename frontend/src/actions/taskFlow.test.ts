@@ -3,9 +3,9 @@ import type { Holder, Task } from "../api/types";
 import { TaskFlow } from "./taskFlow";
 
 const task = (part: Partial<Task> = {}): Task =>
-  ({ id: 3, state: "claimed", assignee: "ben", lease: "lease-1", ...part }) as Task;
+  ({ id: 3, kind: "annotate", state: "claimed", assignee: "ben", lease: "lease-1", ...part }) as Task;
 const holder = (assignee: string | null, state: Holder["state"] = "claimed"): Holder =>
-  ({ id: 3, state, assignee, lease_expires_at: null }) as Holder;
+  ({ id: 3, kind: "annotate", state, assignee, lease_expires_at: null }) as Holder;
 
 let answers: { status: number; body: unknown }[];
 let requests: { path: string; body: Record<string, unknown> }[];
@@ -68,6 +68,16 @@ describe("who has the image", () => {
     await flow.open(task());
     flow.observe(holder("rae"));
     expect(kind()).toBe("reading");
+  });
+
+  it("keeps to the work that was handed out: who labels the image says nothing of an audit", async () => {
+    await flow.open(task({ kind: "audit" }));
+    flow.observe({ ...holder("ben"), kind: "audit" });
+    expect(requests).toEqual([]);
+    answers = [{ status: 200, body: task({ kind: "audit", lease: "lease-2" }) }];
+    flow.observe(holder(null, "submitted"));
+    await vi.waitFor(() => expect(flow.task?.lease).toBe("lease-2"));
+    expect(requests).toEqual([{ path: "/api/images/5/task/", body: { kind: "audit" } }]);
   });
 
   it("stays with those who may only look", () => {

@@ -1,6 +1,6 @@
 import { ApiError, messageOf } from "../api/client";
 import { api } from "../api/endpoints";
-import type { Holder, Task } from "../api/types";
+import type { Holder, Task, TaskKind } from "../api/types";
 
 /** Renewed this often; a lease lasts several times as long. */
 const RENEW_EVERY = 60_000;
@@ -27,6 +27,8 @@ export interface TaskFlowOptions {
 /** Who works on this image: claims it, keeps the lease alive, submits, skips, gives it back. */
 export class TaskFlow {
   hold: Hold = { kind: "claiming" };
+  /** What is to be done here; an image that nobody handed out is taken up for labelling. */
+  work: TaskKind = "annotate";
   private timer: ReturnType<typeof setInterval> | null = null;
   private closed = false;
   private finished = false;
@@ -40,6 +42,7 @@ export class TaskFlow {
 
   /** `given`: the task that "next" has just handed out for this image. */
   async open(given: Task | null): Promise<void> {
+    if (given) this.work = given.kind;
     if (given?.lease) this.set({ kind: "held", task: given });
     else await this.claim();
     if (!this.closed) this.timer ??= setInterval(() => void this.renew(), RENEW_EVERY);
@@ -53,7 +56,7 @@ export class TaskFlow {
 
   async claim(): Promise<void> {
     try {
-      const task = await api.claimTask(this.options.imageId);
+      const task = await api.claimTask(this.options.imageId, this.work);
       this.set({ kind: "held", task });
     } catch (error) {
       const offline = error instanceof ApiError && (error.offline || error.status >= 500);
@@ -65,6 +68,11 @@ export class TaskFlow {
   observe(task: Holder | null): void {
     if (this.finished || this.finishing || this.closed) return;
     const { kind } = this.hold;
+    if (task !== null && task.kind !== this.work) {
+      // Who labels the image says nothing of this work, only that it is not held any more.
+      if (kind === "held" || kind === "offline") void this.claim();
+      return;
+    }
     const holder = task?.assignee ?? null;
     if (kind === "reading" && holder === null) {
       this.set({ kind: "free", message: "This image is free now." });

@@ -1,15 +1,31 @@
 import { useQuery } from "@tanstack/react-query";
 import { PartyPopper } from "lucide-react";
-import { Link, Navigate, useParams } from "react-router";
+import { Link, Navigate, useParams, useSearchParams } from "react-router";
 import { api } from "../../api/endpoints";
+import type { TaskKind } from "../../api/types";
 import { buttonClass, EmptyState, ErrorState, Loading } from "../kit/kit";
 
-/** Asks the queue for an image and goes there. */
+const NOTHING: Partial<Record<TaskKind, { title: string; text: string; to: string }>> = {
+  audit: {
+    title: "Nothing left to audit for you",
+    text: "What is left of the sample are images that you worked on yourself, or that others have open.",
+    to: "/quality",
+  },
+};
+const NOTHING_TO_LABEL = {
+  title: "Every image is taken care of",
+  text: "There is nothing left to label here. Add pictures, or go over what is done.",
+  to: "",
+};
+
+/** Asks the queue for an image and goes there. `?work=audit` asks for other work than labelling. */
 export function LabelNext() {
   const id = Number(useParams().datasetId);
+  const asked = useSearchParams()[0].get("work") ?? "";
+  const work: TaskKind = asked in NOTHING ? (asked as TaskKind) : "annotate";
   const next = useQuery({
-    queryKey: ["next-task", id],
-    queryFn: async () => (await api.nextTask(id)) ?? null,
+    queryKey: ["next-task", id, work],
+    queryFn: async () => (await api.nextTask(id, work)) ?? null,
     gcTime: 0,
     staleTime: Number.POSITIVE_INFINITY,
     refetchOnWindowFocus: false,
@@ -24,19 +40,20 @@ export function LabelNext() {
     );
   }
   if (next.data) return <Navigate to={`/images/${next.data.image.id}`} replace state={{ task: next.data }} />;
+  const { title, text, to } = NOTHING[work] ?? NOTHING_TO_LABEL;
   return (
     <main className="page" id="content">
       <EmptyState
         page
         icon={PartyPopper}
-        title="Every image is taken care of"
+        title={title}
         action={
-          <Link className={buttonClass("primary")} to={`/datasets/${id}`}>
+          <Link className={buttonClass("primary")} to={`/datasets/${id}${to}`}>
             To the dataset
           </Link>
         }
       >
-        There is nothing left to label here. Add pictures, or go over what is done.
+        {text}
       </EmptyState>
     </main>
   );

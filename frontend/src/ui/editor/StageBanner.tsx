@@ -1,4 +1,13 @@
-import { CircleAlert, CloudOff, CloudUpload, LoaderCircle, Lock, LockOpen, type LucideIcon } from "lucide-react";
+import {
+  CircleAlert,
+  ClipboardCheck,
+  CloudOff,
+  CloudUpload,
+  LoaderCircle,
+  Lock,
+  LockOpen,
+  type LucideIcon,
+} from "lucide-react";
 import type { ReactNode } from "react";
 import { Link } from "react-router";
 import type { EditorSession } from "../../actions/editorSession";
@@ -70,6 +79,11 @@ export function StageBanner({ session, dataset, saving, pictureFailed }: BannerP
   }
   if (readiness.state === "pending") {
     return <Banner icon={LoaderCircle}>{readiness.message}</Banner>;
+  }
+  if (hold.kind === "held" && hold.task.kind === "audit") {
+    return (
+      <Banner icon={ClipboardCheck}>Audit: correct every mask, delete what shows nothing, add what is missing.</Banner>
+    );
   }
   return null;
 }

@@ -45,10 +45,11 @@ export function useFinish(session: EditorSession, dataset: Dataset): Finish {
     await session.forgetDraft();
     forgetWork(imageId);
     void queries.invalidateQueries({ queryKey: ["dataset", dataset.id] });
-    const task = await api.nextTask(dataset.id);
+    const { work } = session.flow;
+    const task = await api.nextTask(dataset.id, work);
     if (left.current) return;
     if (task) navigate(`/images/${task.image.id}`, { state: { task } });
-    else navigate(`/datasets/${dataset.id}/label`);
+    else navigate(`/datasets/${dataset.id}/label${work === "annotate" ? "" : `?work=${work}`}`);
   }, [session, imageId, dataset.id, navigate, queries]);
 
   /** Again and again while the server cannot be reached and the image is still open: both requests may come twice. */
