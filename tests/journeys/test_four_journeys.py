@@ -7,50 +7,13 @@ import zipfile
 
 import numpy as np
 import pytest
-from PIL import Image
 from pycocotools.coco import COCO
 
 from modelzoo import rle
-from tests.journeys.product import Answer, Product
-from tests.modelzoo.scenes import scene
+from tests.journeys.conftest import label_everything
+from tests.journeys.product import Answer
 
 pytestmark = pytest.mark.journey
-
-
-@pytest.fixture(scope="module")
-def product(tmp_path_factory):
-    started = Product(
-        tmp_path_factory.mktemp("product"),
-        ANYMASK_TRAIN_STEPS="6",
-        ANYMASK_TRAIN_MINUTES="2",
-        ANYMASK_TRAIN_THREADS="1",
-    )
-    started.start()
-    started.sign_in()
-    yield started
-    started.stop()
-    started.wait("the end of every process", lambda: not started.processes(), 20)
-
-
-def jpeg(seed):
-    """A scene as a JPEG of one's own, and its true masks."""
-    image, masks = scene(seed, height=240, width=320)
-    stored = io.BytesIO()
-    Image.fromarray(image).save(stored, "JPEG", quality=95)
-    return stored.getvalue(), masks
-
-
-@pytest.fixture(scope="module")
-def dataset(product):
-    """A dataset of 24 uploaded scenes, beside them a text file that only says it is a picture."""
-    made = product.send("POST", "/api/datasets/", {"name": "Scenes", "auto_retrain": False})
-    files = {f"scene {number}.jpg": jpeg(number)[0] for number in range(24)}
-    answer = product.upload(f"/api/datasets/{made['id']}/images/", files | {"notes.jpg": b"I am no picture."})
-    assert len(answer["accepted"]) == 24
-    [refused] = answer["rejected"]
-    assert refused["name"] == "notes.jpg"
-    assert refused["message"].endswith(".")
-    return made | {"images": answer["accepted"]}
 
 
 def ready_embedding(product, image_id):
@@ -121,11 +84,7 @@ def test_masks_become_a_model_that_is_judged_and_can_be_restored(product, datase
     with pytest.raises(Answer) as too_early:
         product.send("POST", f"{base}/training-runs/")
     assert too_early.value.status in (400, 409)
-    for image in dataset["images"]:
-        _, masks = jpeg(int(image["file_name"].split()[1].split(".")[0]))
-        for mask in masks:
-            body = {"image": image["id"], "segmentation": rle.encode(mask), "source": "hand", "seconds": 3}
-            product.send("PUT", f"/api/masks/{uuid.uuid4()}/", body)
+    label_everything(product, dataset)
     loop = product.get(f"{base}/loop/")
     assert loop["can_retrain"], loop
     before = loop["serving"]["digest"]
