@@ -11,6 +11,7 @@ Evaluation     what was measured for the candidate or the serving version in one
 Promotion      every switch of the serving version, and every refusal to switch
 Detector       finds boxes on one version's embeddings: what the semi-automatic stage proposes
 StageResult    one image done by one machine stage with one version and one set of settings
+Uncertainty    how unsure one version is of one image: the order of the queue
 StageRule      what a lead asks for before a dataset leaves a stage
 StageMove      every change of a dataset's stage: by rule or by whom, and the values of that moment
 Audit          a random sample that people correct, and what that says of the masks (AuditedImage: one of its images)
@@ -450,3 +451,23 @@ class AuditedImage(models.Model):
 
     def __str__(self) -> str:
         return f"image {self.image_id} in audit {self.audit_id}"
+
+
+class Uncertainty(models.Model):
+    """How unsure one version is of one image; see ``engine.uncertainty``. All 0..1, means over the probes."""
+
+    image = models.ForeignKey("annotation.Image", on_delete=models.CASCADE, related_name="uncertainties")
+    version = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="uncertainties")
+    value = models.FloatField()
+    disagreement = models.FloatField()
+    predicted_iou = models.FloatField()
+    stability = models.FloatField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["image", "version"], name="engine_one_uncertainty_per_image_and_version")
+        ]
+
+    def __str__(self) -> str:
+        return f"image {self.image_id} for version {self.version_id}: {self.value:.3f}"

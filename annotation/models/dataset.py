@@ -16,8 +16,24 @@ class Stage(models.TextChoices):
     FULLY_AUTOMATIC = "fully_automatic", "fully automatic"
 
 
+class QueueOrder(models.TextChoices):
+    """Which of the open images is offered first."""
+
+    OLDEST = "oldest", "oldest first"
+    NEWEST = "newest", "newest first"
+    RANDOM = "random", "random"
+    UNCERTAINTY = "uncertainty", "where the model is least sure"
+
+
 class Dataset(models.Model):
-    """`retrain_after` counts new accepted masks; without `auto_retrain` nothing is retrained unless a person asks."""
+    """`retrain_after` counts new accepted masks; without `auto_retrain` nothing is retrained unless a person asks.
+
+    `queue_seed` shuffles the random order. `overlap_share` (0..1) of the images is masked by a second person too.
+    `training_images` gold images come before an annotator's first real one (0: none), and are passed at a mean IoU of
+    `training_iou` (0..1).
+    """
+
+    SEEDS = 48  # places of 16 digits in a sha256 of 64: annotation.services.queue
 
     name = models.CharField(max_length=200, unique=True)
     description = models.TextField(blank=True, default="", max_length=10_000)
@@ -26,6 +42,11 @@ class Dataset(models.Model):
     source = models.CharField(max_length=500, blank=True, default="")
     auto_retrain = models.BooleanField(default=True)
     retrain_after = models.PositiveIntegerField(default=20)
+    queue_order = models.CharField(max_length=16, choices=QueueOrder.choices, default=QueueOrder.OLDEST)
+    queue_seed = models.PositiveSmallIntegerField(default=0)
+    overlap_share = models.FloatField(default=0)
+    training_images = models.PositiveSmallIntegerField(default=0)
+    training_iou = models.FloatField(default=0.75)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )

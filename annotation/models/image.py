@@ -23,7 +23,8 @@ class Image(models.Model):
 
     `display_path`, `original_path` and `thumbnail_path` are relative paths of annotation.storage. `conversion` says in
     words what was done to the pixels on the way (orientation, bit depth, transparency), empty if nothing. `stage` is
-    the last one whose machine part was done on the image.
+    the last one whose machine part was done on the image. `gold`: its masks are what new annotators are measured
+    against. `uncertainty` (0..1) is how unsure the model is that served when it last looked; null before.
     """
 
     class Split(models.TextChoices):
@@ -44,6 +45,8 @@ class Image(models.Model):
     credit = models.CharField(max_length=500, blank=True, default="")
     split = models.CharField(max_length=16, choices=Split.choices)
     stage = models.CharField(max_length=16, choices=Stage.choices, default=Stage.ASSISTED)
+    gold = models.BooleanField(default=False)
+    uncertainty = models.FloatField(null=True, blank=True)
     original_path = models.CharField(max_length=255)
     display_path = models.CharField(max_length=255)
     thumbnail_path = models.CharField(max_length=255)

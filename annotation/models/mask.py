@@ -35,8 +35,11 @@ class Mask(models.Model):
         ACCEPTED = "accepted", "accepted"
         SUPERSEDED = "superseded", "superseded"
         DELETED = "deleted", "deleted"
+        COMPARED = "compared", "for comparison only"
 
     CURRENT: ClassVar = [Status.PROPOSED, Status.ACCEPTED]
+    # Those that can be corrected or deleted: also what is only compared and never part of the dataset.
+    LIVE: ClassVar = [*CURRENT, Status.COMPARED]
 
     serial = models.BigAutoField(primary_key=True)
     uuid = models.UUIDField(unique=True, default=uuid.uuid4)
@@ -81,5 +84,5 @@ class Mask(models.Model):
 
     @property
     def is_current(self) -> bool:
-        """Whether the mask counts: neither superseded nor deleted."""
-        return self.status in self.CURRENT
+        """Whether this is the mask as it stands: neither superseded nor deleted."""
+        return self.status in self.LIVE

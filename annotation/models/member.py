@@ -11,7 +11,10 @@ from annotation.models.dataset import Dataset
 
 
 class Member(models.Model):
-    """One person's role in one dataset. A role includes everything that the ones after it may do."""
+    """One person's role in one dataset. A role includes everything that the ones after it may do.
+
+    `graduated_at` is when an annotator was done with the training queue (annotation.services.training).
+    """
 
     class Role(models.TextChoices):
         LEAD = "lead", "lead"
@@ -22,6 +25,7 @@ class Member(models.Model):
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="members")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=16, choices=Role.choices)
+    graduated_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

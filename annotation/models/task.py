@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -23,6 +23,12 @@ class Task(models.Model):
         REVIEW = "review", "review"
         AUDIT = "audit", "audit"
         TRAINING = "training", "training queue"
+        OVERLAP = "overlap", "second person"
+
+    # The work of everybody's queue.
+    QUEUE: ClassVar = [Kind.ANNOTATE, Kind.OVERLAP, Kind.TRAINING]
+    # Masks of these are compared with the dataset's and never become part of it.
+    APART: ClassVar = [Kind.OVERLAP, Kind.TRAINING]
 
     class State(models.TextChoices):
         OPEN = "open", "open"
@@ -56,7 +62,15 @@ class Task(models.Model):
                 fields=["image"],
                 condition=Q(kind="annotate", state__in=["open", "claimed"]),
                 name="annotation_one_live_annotate_task_per_image",
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["image"], condition=Q(kind="overlap"), name="annotation_one_overlap_task_per_image"
+            ),
+            models.UniqueConstraint(
+                fields=["image", "assignee"],
+                condition=Q(kind="training"),
+                name="annotation_one_training_task_per_image_and_person",
+            ),
         ]
         indexes: ClassVar = [
             models.Index(fields=["state", "lease_expires_at"], name="annotation_task_leases"),
@@ -74,3 +88,22 @@ class Task(models.Model):
             and self.lease_expires_at is not None
             and self.lease_expires_at > now
         )
+
+
+class Comparison(models.Model):
+    """Masks of one task beside the dataset's masks of the same image, as they were when the task was submitted.
+
+    `pairs` are [{"reference": uuid, "mask": uuid, "iou": 0..1}] of the same objects; `missed` counts masks of the
+    dataset without a partner, `extra` those of the task. `mean_iou` is over the pairs and, in training, over what was
+    missed too (as 0); null if there is nothing to compare.
+    """
+
+    task = models.OneToOneField(Task, on_delete=models.CASCADE, related_name="comparison")
+    mean_iou = models.FloatField(null=True)
+    pairs: Any = models.JSONField(default=list)
+    missed = models.PositiveIntegerField(default=0)
+    extra = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"task {self.task_id}: {self.mean_iou}"
