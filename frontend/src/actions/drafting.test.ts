@@ -9,6 +9,7 @@ import { sharedArea } from "../core/pixels";
 import { fillPolygon } from "../core/polygon";
 import { decodePatch } from "../core/rle";
 import { FakeSegmenter } from "../segmenter/fakeSegmenter";
+import { bestOf, type Candidate } from "../segmenter/segmenter";
 import { Drafting } from "./drafting";
 
 const settle = () => new Promise((resolve) => setTimeout(resolve, 0));
@@ -244,5 +245,56 @@ describe("a mask in the making", () => {
     expect(drafting.cancel()).toBe(true);
     expect(store.draft).toBe(EMPTY_DRAFT);
     expect(drafting.accept(1)).toBeNull();
+  });
+});
+
+describe("the answer on its way", () => {
+  it("shows at once what the preview has shown at the same place, and is accepted only when all of it is there", async () => {
+    drafting.hover(imagePoint(60, 45));
+    await settle();
+    const seen = drafting.hovered;
+    drafting.addPoint(imagePoint(60, 45), 1);
+    expect(drafting.busy).toBe(true);
+    expect(drafting.answered).toBe(true);
+    expect(drafting.patch).toBe(seen);
+    expect(drafting.accept(1)).toBeNull();
+    await settle();
+    expect(drafting.busy).toBe(false);
+    expect(drafting.candidates).toHaveLength(3);
+    expect(drafting.patch).toEqual(seen);
+  });
+
+  it("has nothing to show of a click elsewhere, nor of one that removes", async () => {
+    drafting.hover(imagePoint(60, 45));
+    await settle();
+    drafting.addPoint(imagePoint(61, 45), 1);
+    expect(drafting.answered).toBe(false);
+    expect(drafting.patch).toBeNull();
+    await settle();
+    drafting.addPoint(imagePoint(60, 45), 0);
+    expect(drafting.answered).toBe(false);
+  });
+
+  it("shows the first mask before the others are made", async () => {
+    let finish: () => void = () => undefined;
+    const made = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    const decode = segmenter.decode.bind(segmenter);
+    segmenter.decode = async (request, onBest?: (best: Candidate) => void) => {
+      const answer = await decode(request);
+      const best = bestOf(answer.candidates);
+      if (best) onBest?.(best);
+      await made;
+      return answer;
+    };
+    drafting.addPoint(imagePoint(60, 45), 1);
+    await settle();
+    expect([drafting.busy, drafting.answered, drafting.candidates.length]).toEqual([true, true, 0]);
+    const first = drafting.chosen;
+    finish();
+    await settle();
+    expect(drafting.chosen).toBe(first);
+    expect(drafting.candidates).toHaveLength(3);
   });
 });

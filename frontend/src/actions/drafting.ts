@@ -47,6 +47,8 @@ export class Drafting {
   private readonly preview: HoverPreview;
   private readonly answers = new Map<string, Decoded>();
   private shownKey = "";
+  /** Of an answer that is still being made: what will be shown first. */
+  private early: Candidate | null = null;
   private onAnswer: (() => void) | null = null;
   private readonly off: () => void;
 
@@ -69,12 +71,18 @@ export class Drafting {
     return this.options.store.draft;
   }
 
+  /** Whether the mask on the screen is the answer to the last prompt. */
+  get answered(): boolean {
+    return !this.busy || this.early !== null;
+  }
+
   get empty(): boolean {
     return isEmptyDraft(this.draft);
   }
 
   /** The candidate on the screen: the one picked, else the best. */
   get chosen(): Candidate | null {
+    if (this.early && this.draft.chosen === null) return this.early;
     const picked = this.draft.chosen === null ? null : this.candidates[this.draft.chosen];
     return picked ?? bestOf(this.candidates);
   }
@@ -86,7 +94,10 @@ export class Drafting {
 
   /** The model became able to answer, or became another one: what is open is asked again. */
   setReady(model: string): void {
-    if (model !== this.model) this.answers.clear();
+    if (model !== this.model) {
+      this.answers.clear();
+      this.preview.forget();
+    }
     this.model = model;
     this.ready = true;
     this.shownKey = "";
@@ -290,15 +301,21 @@ export class Drafting {
       return;
     }
     this.shownKey = key;
+    this.early = null;
     const known = this.answers.get(key);
     if (steps.length === 0 || known || !this.ready) {
       this.show(known ?? null);
       return;
     }
     this.busy = true;
+    this.early = this.foretold(steps);
     this.options.changed();
     try {
-      const answer = await this.decodeSteps(steps);
+      const answer = await this.decodeSteps(steps, (best) => {
+        if (this.shownKey !== key) return;
+        this.early = best;
+        this.options.changed();
+      });
       if (this.shownKey === key) this.show(answer);
     } catch (error) {
       if (error instanceof Overtaken || this.shownKey !== key) return;
@@ -307,8 +324,15 @@ export class Drafting {
     }
   }
 
+  /** The mask that the preview has shown at the first click, and will be its answer. */
+  private foretold(steps: readonly PromptStep[]): Candidate | null {
+    const [first] = steps;
+    return steps.length === 1 && first?.kind === "point" && first.label === 1 ? this.preview.answerTo(first) : null;
+  }
+
   private show(answer: Decoded | null): void {
     this.busy = false;
+    this.early = null;
     this.candidates = answer?.candidates ?? [];
     if (answer) this.model = answer.model;
     this.options.changed();
@@ -318,7 +342,7 @@ export class Drafting {
   }
 
   /** Decodes a recipe: from the longest part whose answer is known, step by step, each fed with what was seen. */
-  private async decodeSteps(steps: readonly PromptStep[]): Promise<Decoded> {
+  private async decodeSteps(steps: readonly PromptStep[], onBest?: (best: Candidate) => void): Promise<Decoded> {
     const key = stepsKey(steps);
     const known = this.answers.get(key);
     if (known) return known;
@@ -327,7 +351,7 @@ export class Drafting {
     const before = fed === null ? null : await this.decodeSteps(steps.slice(0, -1));
     const feed = before?.candidates.find((one) => one.token === fed) ?? null;
     const { imageId, segmenter } = this.options;
-    const answer = await segmenter.decode({ imageId, ...promptsOf(steps), feed, purpose: "prompt" });
+    const answer = await segmenter.decode({ imageId, ...promptsOf(steps), feed, purpose: "prompt" }, onBest);
     this.options.decodes.add(answer.milliseconds);
     this.answers.set(key, answer);
     const oldest = this.answers.keys().next().value;

@@ -91,6 +91,8 @@ export class EditorSession extends Surface {
     this.time = new WorkTime(options.visit?.seconds ?? 0);
     this.store.setMasks(firstMasks(options.loaded.masks, options.journal, image.id, options.user.username), "remote");
     this.layout = new MaskLayout(this.store, options.visit?.layout ?? null);
+    // Whoever audits an image was asked to correct what the machine made.
+    if (options.task?.kind === "audit") this.layout.setLocked([...this.layout.locked], false);
     this.masks = new MaskActions(this, newId);
     this.preferences = preferencesOf(options.user.id);
     const corrections = this.corrections();
@@ -229,7 +231,7 @@ export class EditorSession extends Surface {
   painted(milliseconds: number, withPicture: boolean): void {
     const { timings, next } = this.options;
     const now = performance.now();
-    this.measure(milliseconds, now, !this.drafting.busy);
+    this.measure(milliseconds, now, this.drafting.answered);
     if (this.opened || !withPicture || this.readiness.state !== "ready" || !this.editable) return;
     this.opened = true;
     const since = next.finish(now);

@@ -1,6 +1,7 @@
 /// <reference lib="webworker" />
 import { DecoderRuntime } from "./decoderRuntime";
 import type { FromWorker, ToWorker } from "./protocol";
+import type { Candidate } from "./segmenter";
 
 declare const self: DedicatedWorkerGlobalScope;
 
@@ -22,15 +23,18 @@ async function handle(message: ToWorker): Promise<void> {
     reply({ kind: "loaded", call: message.call });
     return;
   }
-  const started = performance.now();
-  const candidates = await runtime.decode(message.request);
-  reply(
-    { kind: "decoded", call: message.call, candidates, milliseconds: performance.now() - started },
-    // Moved, not copied. Empty masks share one empty array, which must stay here.
-    candidates
-      .flatMap((one) => [one.patch.data.buffer, ...(one.logits ? [one.logits.buffer] : [])])
-      .filter((buffer) => buffer.byteLength > 0),
-  );
+  const { call, request } = message;
+  const candidates = await runtime.decode(request, (candidate) => {
+    reply({ kind: "best", call, candidate }, movable([candidate]));
+  });
+  reply({ kind: "decoded", call, candidates }, movable(candidates));
+}
+
+/** What need not be copied on its way to the page. Empty masks share one empty array, which must stay here. */
+function movable(candidates: readonly Candidate[]): Transferable[] {
+  return candidates
+    .flatMap((one) => [one.patch.data.buffer, ...(one.logits ? [one.logits.buffer] : [])])
+    .filter((buffer) => buffer.byteLength > 0);
 }
 
 self.addEventListener("message", (event: MessageEvent<ToWorker>) => {

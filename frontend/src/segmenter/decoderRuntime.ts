@@ -1,10 +1,10 @@
 import * as ort from "onnxruntime-web/wasm";
 import { maskPromptLogits } from "../core/maskPrompt";
-import { decodePatch, encodePatch } from "../core/rle";
+import { decodePatch } from "../core/rle";
 import { Upscaler } from "../core/upscale";
 import { halvesToFloats } from "./float16";
 import type { EmbeddingSource } from "./protocol";
-import { bestOf, type Candidate, type DecodeRequest, isSinglePoint, offered } from "./segmenter";
+import { type Candidate, type DecodeRequest, isSinglePoint } from "./segmenter";
 
 /** Embeddings kept decoded in memory: this image, the next ones and a few to go back to. */
 const KEEP = 6;
@@ -21,6 +21,12 @@ interface LoadedDecoder {
   readonly fixedMaskShape: readonly [number, number] | null;
 }
 
+/** What the graph said: four masks as low-resolution logits, and what it thinks of each. */
+interface Answer {
+  readonly masks: ort.Tensor;
+  readonly ious: Float32Array;
+}
+
 /** Padded pixels per pixel of the low-resolution logits, in every model so far. */
 const MASK_STRIDE = 4;
 
@@ -28,6 +34,8 @@ const MASK_STRIDE = 4;
 export class DecoderRuntime {
   private readonly images = new Map<number, LoadedImage>();
   private readonly decoders = new Map<string, Promise<LoadedDecoder>>();
+  /** The last answer to prompts alone: who clicks where the pointer rests has been answered by the preview. */
+  private last: { readonly image: LoadedImage; readonly prompts: string; readonly answer: Answer } | null = null;
 
   constructor(wasmBase: string) {
     ort.env.wasm.wasmPaths = wasmBase;
@@ -56,47 +64,53 @@ export class DecoderRuntime {
     await this.decoder(decoderUrl);
   }
 
-  async decode(request: DecodeRequest): Promise<Candidate[]> {
+  /** The masks asked for. Of several the one shown first goes to `onBest` as soon as it is made, the others come back. */
+  async decode(request: DecodeRequest, onBest: (best: Candidate) => void): Promise<Candidate[]> {
     const image = this.images.get(request.imageId);
     if (!image) throw new TypeError("This image's embedding is not loaded.");
+    const { points, labels, box, feed, rough } = request;
+    const prompts = feed || rough ? null : JSON.stringify([points, labels, box]);
+    const known = this.last?.image === image && this.last.prompts === prompts ? this.last.answer : null;
+    const answer = known ?? (await this.ask(request, image));
+    if (prompts !== null) this.last = { image, prompts, answer };
+    return this.candidates(request, image, answer, onBest);
+  }
+
+  private async ask(request: DecodeRequest, image: LoadedImage): Promise<Answer> {
     const decoder = await this.decoder(image.source.decoderUrl);
     const [paddedHeight, paddedWidth] = image.source.frame.paddedSize;
     const maskShape = decoder.fixedMaskShape ?? ([paddedHeight / MASK_STRIDE, paddedWidth / MASK_STRIDE] as const);
     const feeds = { ...image.tensors, ...promptFeeds(request, image.source, maskShape) };
     const results = await decoder.session.run(feeds);
-    return this.candidates(request, image, results);
+    const ious = (results.iou_predictions as ort.Tensor).data as Float32Array;
+    return { masks: results.low_res_masks as ort.Tensor, ious: ious.map((iou) => Math.min(1, Math.max(0, iou))) };
   }
 
   private candidates(
-    request: DecodeRequest,
+    { purpose, atLeastIou = 0, ...request }: DecodeRequest,
     image: LoadedImage,
-    results: ort.InferenceSession.OnnxValueMapType,
+    { masks, ious }: Answer,
+    onBest: (best: Candidate) => void,
   ): Candidate[] {
-    const masks = results.low_res_masks as ort.Tensor;
-    const ious = (results.iou_predictions as ort.Tensor).data as Float32Array;
     const [, count = 0, height = 0, width = 0] = masks.dims;
     const upscaler = image.upscaler ?? new Upscaler(image.source.frame, height, width);
     image.upscaler = upscaler;
     const data = masks.data as Float32Array;
     const single = isSinglePoint(request);
-    let tokens = Array.from({ length: count }, (_, token) => token).filter((token) => !single || token > 0);
-    if (request.purpose === "hover") tokens = [bestToken(tokens, ious, single)];
-    if (request.purpose === "grid") tokens = tokens.filter((token) => (ious[token] ?? 0) >= (request.atLeastIou ?? 0));
-    const all = tokens.map((token): Candidate => {
+    const make = (token: number): Candidate => {
       const logits = data.slice(token * height * width, (token + 1) * height * width);
-      const { patch, area, stability } = upscaler.mask(logits);
-      const prompt = request.purpose === "prompt";
-      return {
-        token,
-        predictedIou: Math.min(1, Math.max(0, ious[token] ?? 0)),
-        stability,
-        area,
-        patch,
-        segmentation: prompt ? encodePatch(patch, image.source.frame.originalSize) : null,
-        logits: prompt ? logits : null,
-      };
-    });
-    return request.purpose === "hover" ? [bestOf(all) as Candidate] : offered(all, single);
+      const mask = upscaler.mask(logits);
+      const predictedIou = ious[token] ?? 0;
+      return { token, predictedIou, ...mask, segmentation: null, logits: purpose === "prompt" ? logits : null };
+    };
+    const tokens = Array.from({ length: count }, (_, token) => token).filter((token) => !single || token > 0);
+    if (purpose === "grid") return tokens.filter((token) => (ious[token] ?? 0) >= atLeastIou).map(make);
+    const best = bestTokens(tokens, ious, single);
+    if (purpose === "hover") return best.slice(0, 1).map(make);
+    // Between equals their areas decide, which are not known yet.
+    if (best.length > 1) return tokens.map(make);
+    for (const token of best) onBest(make(token));
+    return tokens.filter((token) => !best.includes(token)).map(make);
   }
 
   private decoder(url: string): Promise<LoadedDecoder> {
@@ -110,9 +124,11 @@ export class DecoderRuntime {
   }
 }
 
-function bestToken(tokens: readonly number[], ious: Float32Array, single: boolean): number {
-  if (!single) return 0;
-  return tokens.reduce((best, token) => ((ious[token] ?? 0) > (ious[best] ?? 0) ? token : best), tokens[0] ?? 1);
+/** Which masks may be the one shown first, as `bestOf` will choose; more than one where the model rates them alike. */
+function bestTokens(tokens: readonly number[], ious: Float32Array, single: boolean): readonly number[] {
+  if (!single) return [0];
+  const highest = Math.max(...tokens.map((token) => ious[token] ?? 0));
+  return tokens.filter((token) => ious[token] === highest);
 }
 
 async function fetchBytes(url: string): Promise<ArrayBuffer> {

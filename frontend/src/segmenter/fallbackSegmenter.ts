@@ -1,6 +1,6 @@
 import { LocalSegmenter, RuntimeUnavailable } from "./localSegmenter";
 import { RemoteSegmenter } from "./remoteSegmenter";
-import type { Decoded, DecodeRequest, Readiness, Segmenter } from "./segmenter";
+import type { Candidate, Decoded, DecodeRequest, Readiness, Segmenter } from "./segmenter";
 
 /** Decodes in the browser, and on the server from the moment that WebAssembly turns out not to work here. */
 export class FallbackSegmenter implements Segmenter {
@@ -23,8 +23,8 @@ export class FallbackSegmenter implements Segmenter {
     return this.withFallback((segmenter) => segmenter.prepare(imageId, report, signal));
   }
 
-  decode(request: DecodeRequest): Promise<Decoded> {
-    return this.withFallback((segmenter) => segmenter.decode(request));
+  decode(request: DecodeRequest, onBest?: (best: Candidate) => void): Promise<Decoded> {
+    return this.withFallback((segmenter) => segmenter.decode(request, onBest));
   }
 
   warm(decoderUrl: string): void {

@@ -2,7 +2,15 @@ import { NewestWins, Overtaken } from "../core/newestWins";
 import { EMPTY_PATCH } from "../core/patch";
 import { waitForEmbedding } from "./embeddings";
 import type { EmbeddingSource, FromWorker, ToWorker } from "./protocol";
-import type { Candidate, Decoded, DecodeRequest, Readiness, Segmenter } from "./segmenter";
+import {
+  type Candidate,
+  type Decoded,
+  type DecodeRequest,
+  isSinglePoint,
+  offered,
+  type Readiness,
+  type Segmenter,
+} from "./segmenter";
 
 /** The decoder could not run in this browser at all; somebody else has to answer. */
 export class RuntimeUnavailable extends Error {}
@@ -10,6 +18,7 @@ export class RuntimeUnavailable extends Error {}
 interface Call {
   readonly resolve: (message: FromWorker) => void;
   readonly reject: (error: Error) => void;
+  readonly onBest?: (best: Candidate) => void;
 }
 
 /** ONNX decoder in a Web Worker of this browser, on the embedding that the server's encoder stored. */
@@ -40,17 +49,22 @@ export class LocalSegmenter implements Segmenter {
     report({ state: "ready", model: source.model });
   }
 
-  async decode(request: DecodeRequest): Promise<Decoded> {
+  async decode(request: DecodeRequest, onBest?: (best: Candidate) => void): Promise<Decoded> {
     if (request.purpose === "hover" && this.queue.busy) throw new Overtaken();
     if (request.purpose === "grid") await this.queue.idle();
     const feed: Candidate | null = request.feed && { ...request.feed, patch: EMPTY_PATCH, segmentation: null };
     const started = performance.now();
+    const all: Candidate[] = [];
+    const early = (best: Candidate) => {
+      all.push(best);
+      onBest?.(best);
+    };
     const message = await this.queue.do(() =>
-      this.call((call) => ({ kind: "decode", call, request: { ...request, feed } })),
+      this.call((call) => ({ kind: "decode", call, request: { ...request, feed } }), early),
     );
     if (message.kind !== "decoded") throw new Error("The decoder gave an unexpected answer.");
     return {
-      candidates: message.candidates,
+      candidates: offered([...all, ...message.candidates], isSinglePoint(request)),
       model: this.models.get(request.imageId) ?? "",
       milliseconds: performance.now() - started,
     };
@@ -71,10 +85,10 @@ export class LocalSegmenter implements Segmenter {
     this.models.set(source.imageId, source.model);
   }
 
-  private call(make: (call: number) => ToWorker): Promise<FromWorker> {
+  private call(make: (call: number) => ToWorker, onBest?: Call["onBest"]): Promise<FromWorker> {
     const call = this.nextCall++;
     return new Promise((resolve, reject) => {
-      this.calls.set(call, { resolve, reject });
+      this.calls.set(call, { resolve, reject, onBest });
       this.post(make(call));
     });
   }
@@ -85,6 +99,10 @@ export class LocalSegmenter implements Segmenter {
 
   private answer(message: FromWorker): void {
     const call = this.calls.get(message.call);
+    if (message.kind === "best") {
+      call?.onBest?.(message.candidate);
+      return;
+    }
     this.calls.delete(message.call);
     if (message.kind !== "failed") {
       call?.resolve(message);

@@ -20,5 +20,8 @@ export type ToWorker =
 
 export type FromWorker =
   | { readonly kind: "loaded"; readonly call: number }
-  | { readonly kind: "decoded"; readonly call: number; readonly candidates: Candidate[]; readonly milliseconds: number }
+  /** The mask shown first, ahead of the others. */
+  | { readonly kind: "best"; readonly call: number; readonly candidate: Candidate }
+  /** Every other one, in the order of their tokens. */
+  | { readonly kind: "decoded"; readonly call: number; readonly candidates: Candidate[] }
   | { readonly kind: "failed"; readonly call: number; readonly message: string; readonly runtime: boolean };

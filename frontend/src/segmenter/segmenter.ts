@@ -12,7 +12,7 @@ export interface Candidate {
   readonly stability: number;
   readonly area: number;
   readonly patch: Patch;
-  /** Made together with the patch for prompts; null for hover previews, which are never saved. */
+  /** The pixels as the server's decoder sent them; null for a mask made here, which is encoded when it is accepted. */
   readonly segmentation: Segmentation | null;
   /** Low-resolution logits for the next prompt; null when the decoder runs on the server. */
   readonly logits: Float32Array | null;
@@ -58,7 +58,8 @@ export interface Segmenter {
   readonly place: "browser" | "server" | "fake";
   /** Makes the image clickable, telling how far it is, until the signal stops it. Resolves when ready or failed. */
   prepare(imageId: number, report: (readiness: Readiness) => void, signal: AbortSignal): Promise<void>;
-  decode(request: DecodeRequest): Promise<Decoded>;
+  /** Of several masks that which is shown first may be made before the others, and `onBest` is told of it then. */
+  decode(request: DecodeRequest, onBest?: (best: Candidate) => void): Promise<Decoded>;
   /** Loads the decoder of a model version ahead of the first image. A favour: it may do nothing, and never fails. */
   warm(decoderUrl: string): void;
   close(): void;

@@ -1,10 +1,11 @@
 import { Check, X } from "lucide-react";
-import { useEffect, useRef } from "react";
+import { useEffect, useMemo, useRef } from "react";
 import type { EditorSession } from "../../actions/editorSession";
 import { type Box, boxUnion, type Size } from "../../core/geometry";
 import { DRAFT_COLOUR } from "../../core/palette";
 import { type Patch, patchBox } from "../../core/patch";
 import { paintThumbnail } from "../../render/thumbnail";
+import type { Candidate } from "../../segmenter/segmenter";
 import { percent } from "../kit/format";
 import { Button, IconButton } from "../kit/kit";
 import { useEditor } from "./useEditor";
@@ -17,11 +18,9 @@ export function CandidateStrip({ session, image }: { session: EditorSession; ima
   const empty = useEditor(session, (state) => state.drafting.empty);
   const busy = useEditor(session, (state) => state.drafting.busy);
   const waiting = useEditor(session, (state) => state.readiness.state !== "ready");
+  // The same box for the same candidates: a new one would have every thumbnail painted again.
+  const around = useMemo(() => boxAround(candidates), [candidates]);
   if (empty) return null;
-  const around = candidates
-    .filter((one) => one.patch.width > 0)
-    .map((one) => patchBox(one.patch))
-    .reduce<Box | undefined>((all, box) => (all ? boxUnion(all, box) : box), undefined);
   return (
     <fieldset className="strip" aria-label="Mask in the making" aria-busy={busy}>
       {!edited && candidates.length > 0 && (
@@ -60,6 +59,13 @@ export function CandidateStrip({ session, image }: { session: EditorSession; ima
       </div>
     </fieldset>
   );
+}
+
+function boxAround(candidates: readonly Candidate[]): Box | undefined {
+  return candidates
+    .filter((one) => one.patch.width > 0)
+    .map((one) => patchBox(one.patch))
+    .reduce<Box | undefined>((all, box) => (all ? boxUnion(all, box) : box), undefined);
 }
 
 interface ThumbnailProps {
