@@ -235,6 +235,7 @@ ANYMASK_TRAIN_THREADS = env.number("ANYMASK_TRAIN_THREADS", 0)  # 0: one per pro
 ANYMASK_TRAIN_PROCESSES = env.number("ANYMASK_TRAIN_PROCESSES", 0)  # 0: one for each GPU, one without
 ANYMASK_TRAIN_MEMORY_BYTES = env.number("ANYMASK_TRAIN_MEMORY_MIB", 0) * MEBIBYTE  # 0: four fifths of the machine's
 ANYMASK_PROPOSAL_MINUTES = env.number("ANYMASK_PROPOSAL_MINUTES", 2)  # of the detector of proposals; 0: none is trained
+ANYMASK_PROPOSAL_STEPS = env.number("ANYMASK_PROPOSAL_STEPS", 300)  # at most, within the minutes
 ANYMASK_TRAIN_MIN_MASKS = env.number("ANYMASK_TRAIN_MIN_MASKS", 8)  # on training images, before a run may start
 ANYMASK_GATE_MIN_MASKS = env.number("ANYMASK_GATE_MIN_MASKS", 8)  # on held-out images, to judge a model at all
 ANYMASK_EVALUATE_MASKS = env.number("ANYMASK_EVALUATE_MASKS", 200)  # at most so many held-out masks are clicked

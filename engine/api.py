@@ -156,7 +156,7 @@ def runs() -> QuerySet[TrainingRun]:
     # The rows of an evaluation are as many as the masks it was measured on; no page shows them.
     evaluations = Evaluation.objects.select_related("version").defer("rows")
     runs = TrainingRun.objects.select_related(*related)
-    return runs.prefetch_related(Prefetch("evaluations", queryset=evaluations), "decisions")
+    return runs.prefetch_related(Prefetch("evaluations", queryset=evaluations), "decisions", "detectors__version")
 
 
 class TrainingRunsView(ListAPIView[Any]):

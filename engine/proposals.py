@@ -96,6 +96,7 @@ def _arguments(folder: Path, snapshot: Snapshot, version: ModelVersion, seed: in
         "model": storage.full(version.checkpoint_path),
         "out": folder,
         "minutes": settings.ANYMASK_PROPOSAL_MINUTES,
+        "steps": settings.ANYMASK_PROPOSAL_STEPS,
         "precision": PRECISION,
         "seed": seed,
         **({"threads": threads} if threads else {}),

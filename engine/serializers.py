@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from annotation.models import Job
-from engine.models import Evaluation, ModelVersion, Promotion, TrainingRun
+from engine.models import Detector, Evaluation, ModelVersion, Promotion, TrainingRun
 from engine.plans import MOST_STEPS
 from engine.retraining import LoopState, is_abandoned
 
@@ -46,7 +46,25 @@ class EmbeddingOut(serializers.Serializer[Any]):
 def version_context(dataset_id: int, serving: ModelVersion | None) -> dict[str, Any]:
     """What ModelVersionOut has to know of the dataset: which version serves, and how each was last judged there."""
     judged = Evaluation.objects.filter(run__dataset_id=dataset_id).order_by("pk").values_list("version_id", "summary")
-    return {"serving": serving.pk if serving else None, "judged": dict(judged)}
+    detectors = {row.version_id: row for row in Detector.objects.filter(dataset_id=dataset_id).order_by("pk")}
+    return {"serving": serving.pk if serving else None, "judged": dict(judged), "detectors": detectors}
+
+
+class DetectorOut(serializers.Serializer[Any]):
+    """What proposes masks in the semi-automatic stage, for one version and dataset."""
+
+    digest = serializers.CharField()
+    model = serializers.CharField(source="version.digest", help_text="Digest of the version whose embeddings it reads.")
+    precision = serializers.FloatField(source="calibration.precision", help_text="Share that was to be right.")
+    right_iou = serializers.FloatField(source="calibration.right_iou", help_text="IoU from which a proposal is right.")
+    threshold = serializers.FloatField(source="calibration.threshold", help_text="Chance from which it is proposed.")
+    calibrated = serializers.BooleanField(
+        source="calibration.measured", help_text="False: too few validation masks, the plain score decides."
+    )
+    metrics = serializers.DictField(
+        child=serializers.FloatField(allow_null=True), help_text="On held-out images, see docs/evaluation.md."
+    )
+    created_at = serializers.DateTimeField()
 
 
 class ModelVersionOut(serializers.ModelSerializer[Any]):
@@ -59,20 +77,44 @@ class ModelVersionOut(serializers.ModelSerializer[Any]):
     origin = serializers.DictField(
         child=serializers.CharField(), help_text="Of weights made elsewhere: licence, file, url, project, where known."
     )
+    detector = serializers.SerializerMethodField(help_text="Null: a grid of points proposes.")
 
     class Meta:
         model = ModelVersion
-        fields = ["digest", "name", "variant", "parent", "serving", "state", "metrics", "origin", "created_at"]
+        fields = [
+            "digest",
+            "name",
+            "variant",
+            "parent",
+            "serving",
+            "state",
+            "metrics",
+            "origin",
+            "detector",
+            "created_at",
+        ]
 
     def get_serving(self, row: ModelVersion) -> bool:
         """Whether annotators of the dataset work with it now."""
         return bool(row.pk == self.context["serving"])
+
+    @extend_schema_field(DetectorOut(allow_null=True))
+    def get_detector(self, row: ModelVersion) -> dict[str, Any] | None:
+        """The newest one of the dataset."""
+        detector = self.context["detectors"].get(row.pk)
+        # Its version is this row, at hand: no query for each.
+        return None if detector is None else dict(DetectorOut(_with_version(detector, row)).data)
 
     @extend_schema_field(serializers.DictField(child=serializers.FloatField(allow_null=True)))
     def get_metrics(self, row: ModelVersion) -> dict[str, float | None]:
         """The newest figures; a version trained elsewhere brings its own until it is judged here."""
         judged: dict[str, float | None] = self.context["judged"].get(row.pk, row.metrics)
         return judged
+
+
+def _with_version(detector: Detector, version: ModelVersion) -> Detector:
+    detector.version = version
+    return detector
 
 
 class SnapshotOut(serializers.Serializer[Any]):
@@ -98,15 +140,55 @@ class EvaluationOut(serializers.ModelSerializer[Any]):
         fields = ["role", "digest", "summary", "images"]
 
 
+class DifferenceOut(serializers.Serializer[Any]):
+    """One figure of both models on the same masks: candidate minus serving, with its interval."""
+
+    serving = serializers.FloatField()
+    candidate = serializers.FloatField()
+    mean = serializers.FloatField()
+    low = serializers.FloatField()
+    high = serializers.FloatField()
+    masks = serializers.IntegerField()
+
+
+class ComparisonOut(serializers.Serializer[Any]):
+    """The score (mean IoU of 1, 3, 5 clicks and a box) and every figure of one set of masks."""
+
+    combined = DifferenceOut()
+    metrics = serializers.DictField(child=DifferenceOut())
+
+
+class GateOut(ComparisonOut):
+    """All held-out masks, and the same by stage and by category where there are several."""
+
+    images = serializers.IntegerField(allow_null=True)
+    resampled = serializers.ChoiceField(choices=["images", "masks"], help_text="What the intervals were drawn from.")
+    confidence = serializers.FloatField()
+    groups = serializers.DictField(
+        child=serializers.DictField(child=ComparisonOut()), help_text="stage and category, each by name."
+    )
+
+
 class DecisionOut(serializers.ModelSerializer[Any]):
-    """What the gate said; the numbers hold every comparison with its interval."""
+    """What the gate said. `numbers` is its record as it was written; `gate` the comparisons in it."""
 
     kind = serializers.ChoiceField(choices=Promotion.Kind.choices)
     numbers = serializers.JSONField()
+    gate = serializers.SerializerMethodField(help_text="Null where nothing was compared.")
 
     class Meta:
         model = Promotion
-        fields = ["kind", "reason", "numbers", "at"]
+        fields = ["kind", "reason", "numbers", "gate", "at"]
+
+    @extend_schema_field(GateOut(allow_null=True))
+    def get_gate(self, row: Promotion) -> dict[str, Any] | None:
+        """Decisions of earlier days have fewer figures and no groups."""
+        numbers = row.numbers
+        if "combined" not in numbers:
+            return None
+        told = {"images": None, "resampled": "masks", "groups": {}, **numbers}
+        confidence = numbers.get("rules", {}).get("confidence", 0.95)
+        return dict(GateOut({**told, "confidence": confidence}).data)
 
 
 class RunErrorOut(serializers.Serializer[Any]):
@@ -131,6 +213,7 @@ class TrainingRunOut(serializers.ModelSerializer[Any]):
     candidate = serializers.CharField(source="candidate.digest", default=None, allow_null=True)
     evaluations = EvaluationOut(many=True)
     decision = serializers.SerializerMethodField()
+    detector = serializers.SerializerMethodField(help_text="Null while none was trained.")
     error = serializers.SerializerMethodField()
     job = serializers.UUIDField(source="job_id", allow_null=True)
     minutes = serializers.SerializerMethodField()
@@ -155,6 +238,7 @@ class TrainingRunOut(serializers.ModelSerializer[Any]):
             "candidate",
             "evaluations",
             "decision",
+            "detector",
             "error",
             "job",
             "minutes",
@@ -214,6 +298,12 @@ class TrainingRunOut(serializers.ModelSerializer[Any]):
         """Null until it is decided."""
         decisions = list(row.decisions.all())
         return dict(DecisionOut(decisions[0]).data) if decisions else None
+
+    @extend_schema_field(DetectorOut(allow_null=True))
+    def get_detector(self, row: TrainingRun) -> dict[str, Any] | None:
+        """Of the version that served after the decision."""
+        detectors = list(row.detectors.all())
+        return dict(DetectorOut(detectors[0]).data) if detectors else None
 
     @extend_schema_field(RunErrorOut(allow_null=True))
     def get_error(self, row: TrainingRun) -> dict[str, str] | None:

@@ -41,6 +41,7 @@ AUTOMATIC_WEIGHT = 0.3  # of a mask that no person has seen, in the loss
 AUTOMATIC_CHANCE = 0.1  # of a picture without a person's mask to be drawn, against one with
 OWN_SHARE = 0.2  # of the training pictures, held back where there are no validation pictures
 FEWEST_JUDGED = 20  # proposals needed to fit a calibration
+DRAWN_EACH = 4  # times a view is drawn on average, at the least; more views than that would not be worth encoding
 ENCODING_SHARE = 0.4  # of the time at most
 
 Progress = Callable[[float, str], None]
@@ -158,10 +159,11 @@ def make_views(
     random = np.random.default_rng([config.seed, 1])
     chances = [1.0 if max(record.weights) > AUTOMATIC_WEIGHT else AUTOMATIC_CHANCE for record in records]
     odds = np.array(chances) / sum(chances)
-    order = random.choice(len(records), min(len(records), config.views), replace=False, p=odds)
+    most = min(config.views, max(config.batch, config.steps * config.batch // DRAWN_EACH))
+    order = random.choice(len(records), min(len(records), most), replace=False, p=odds)
     until = time.monotonic() + config.minutes * 60 * ENCODING_SHARE
     views: list[tuple[View, float]] = []
-    while len(views) < config.views:
+    while len(views) < most:
         number = len(views)
         if number < len(order):
             views.append((whole_view(predictor, records[order[number]]), chances[order[number]]))
@@ -172,7 +174,7 @@ def make_views(
             break
         if time.monotonic() >= until and len(views) >= min(len(order), config.batch):
             break
-        progress(len(views) / config.views)
+        progress(len(views) / most)
     return views
 
 

@@ -20,7 +20,7 @@ from django.utils import timezone
 from annotation import jobkit, storage
 from annotation.models import Job
 from engine import jobs  # noqa: F401  binds the functions of the jobs
-from engine.models import Evaluation, ModelVersion, Promotion, ServingModel, TrainingRun
+from engine.models import Detector, Evaluation, ModelVersion, Promotion, ServingModel, TrainingRun
 from engine.retraining import run_start
 from engine.serving import serving_version
 from tests.cast import add_image, add_mask, ellipse
@@ -94,7 +94,8 @@ def progress_of(run: TrainingRun) -> list[dict]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def test_from_masks_to_a_decision(dataset, cast, real_base):
+def test_from_masks_to_a_decision(dataset, cast, real_base, settings):
+    settings.ANYMASK_PROPOSAL_MINUTES, settings.ANYMASK_PROPOSAL_STEPS = 1, 2
     run = run_start(dataset=dataset, trigger="person", by=cast.ana)
     jobkit.run_pending()
     run.refresh_from_db()
@@ -115,6 +116,7 @@ def test_from_masks_to_a_decision(dataset, cast, real_base):
     assert decision.reason == run.message
     assert run.candidate.state == {"promote": "promoted", "refuse": "refused"}[decision.kind]
     assert serving_version(dataset.pk) == (run.candidate if decision.kind == "promote" else real_base)
+    assert Detector.objects.get(run=run).version == serving_version(dataset.pk)
     assert not (folder_of(run) / "state.pt").exists()
     job = Job.objects.get(pk=run.job_id)
     assert (job.state, job.result["decision"], job.attempts) == ("succeeded", decision.kind, 1)

@@ -37,8 +37,25 @@ export interface paths {
         delete: operations["datasets_delete"];
         options?: never;
         head?: never;
-        /** @description Change name, description, licence, source or retraining. Leads only. */
+        /** @description Change name, description, licence, source, the queue or retraining. Leads only. */
         patch: operations["datasets_change"];
+        trace?: never;
+    };
+    "/api/datasets/{dataset_id}/agreement/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description How well they agree. Reviewers and leads. */
+        get: operations["agreement"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/datasets/{dataset_id}/audits/": {
@@ -215,7 +232,7 @@ export interface paths {
         delete: operations["members_remove"];
         options?: never;
         head?: never;
-        /** @description Change a role. Leads only; the last lead stays one. */
+        /** @description Change a role, or graduate somebody from the training queue. Leads only; the last lead stays one. */
         patch: operations["members_change"];
         trace?: never;
     };
@@ -440,7 +457,7 @@ export interface paths {
         delete: operations["images_delete"];
         options?: never;
         head?: never;
-        /** @description Change licence, source or credit. Leads only. */
+        /** @description Change licence, source or credit, or mark the masks as gold. Leads only. */
         patch: operations["images_change"];
         trace?: never;
     };
@@ -870,6 +887,27 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description How well two people who masked the same images agree. */
+        AgreementOut: {
+            /** @description Images that two people have masked. */
+            images: number;
+            /** @description Objects that both masked. */
+            pairs: number;
+            only_first: number;
+            only_second: number;
+            /**
+             * Format: double
+             * @description Over the pairs.
+             */
+            mean_iou: number | null;
+            /**
+             * Format: double
+             * @description Share of all objects that both masked.
+             */
+            found_by_both: number | null;
+            /** @description Images that wait for their second person. */
+            waiting: number;
+        };
         /** @description How large a sample, of which masks. */
         AuditInRequest: {
             size: number;
@@ -987,6 +1025,13 @@ export interface components {
         };
         /** @enum {integer} */
         ClicksEnum: 1 | 3;
+        /** @description The score (mean IoU of 1, 3, 5 clicks and a box) and every figure of one set of masks. */
+        ComparisonOut: {
+            combined: components["schemas"]["DifferenceOut"];
+            metrics: {
+                [key: string]: components["schemas"]["DifferenceOut"];
+            };
+        };
         /** @description What a lead may set. */
         DatasetInRequest: {
             name: string;
@@ -996,6 +1041,20 @@ export interface components {
             source?: string;
             auto_retrain?: boolean;
             retrain_after?: number;
+            queue_order?: components["schemas"]["QueueOrderEnum"];
+            queue_seed?: number;
+            /**
+             * Format: float
+             * @description Share of images for a second person.
+             */
+            overlap_share?: number;
+            /** @description Gold images before an annotator's first real one. */
+            training_images?: number;
+            /**
+             * Format: float
+             * @description Mean IoU at which they are passed.
+             */
+            training_iou?: number;
         };
         /** @description A dataset as its member sees it; rows come from selectors.datasets_of. */
         DatasetOut: {
@@ -1008,6 +1067,13 @@ export interface components {
             source: string;
             auto_retrain: boolean;
             retrain_after: number;
+            queue_order: components["schemas"]["QueueOrderEnum"];
+            queue_seed: number;
+            /** Format: double */
+            overlap_share: number;
+            training_images: number;
+            /** Format: double */
+            training_iou: number;
             image_count: number;
             /** @description Accepted masks. */
             mask_count: number;
@@ -1017,11 +1083,13 @@ export interface components {
             /** Format: date-time */
             readonly created_at: string;
         };
-        /** @description What the gate said; the numbers hold every comparison with its interval. */
+        /** @description What the gate said. `numbers` is its record as it was written; `gate` the comparisons in it. */
         DecisionOut: {
             kind: components["schemas"]["PromotionKindEnum"];
             reason: string;
             numbers: unknown;
+            /** @description Null where nothing was compared. */
+            readonly gate: components["schemas"]["GateOut"] | null;
             /** Format: date-time */
             readonly at: string;
         };
@@ -1029,6 +1097,49 @@ export interface components {
         DemoOut: {
             username: string;
             password: string;
+        };
+        /** @description What proposes masks in the semi-automatic stage, for one version and dataset. */
+        DetectorOut: {
+            digest: string;
+            /** @description Digest of the version whose embeddings it reads. */
+            model: string;
+            /**
+             * Format: double
+             * @description Share that was to be right.
+             */
+            precision: number;
+            /**
+             * Format: double
+             * @description IoU from which a proposal is right.
+             */
+            right_iou: number;
+            /**
+             * Format: double
+             * @description Chance from which it is proposed.
+             */
+            threshold: number;
+            /** @description False: too few validation masks, the plain score decides. */
+            calibrated: boolean;
+            /** @description On held-out images, see docs/evaluation.md. */
+            metrics: {
+                [key: string]: number | null;
+            };
+            /** Format: date-time */
+            created_at: string;
+        };
+        /** @description One figure of both models on the same masks: candidate minus serving, with its interval. */
+        DifferenceOut: {
+            /** Format: double */
+            serving: number;
+            /** Format: double */
+            candidate: number;
+            /** Format: double */
+            mean: number;
+            /** Format: double */
+            low: number;
+            /** Format: double */
+            high: number;
+            masks: number;
         };
         /** @description A file that is there already. */
         DuplicateOut: {
@@ -1080,6 +1191,18 @@ export interface components {
         ExportInRequest: {
             format: components["schemas"]["ExportInFormatEnum"];
         };
+        /** @description A trainee's masks beside the gold ones. */
+        FeedbackOut: {
+            /**
+             * Format: double
+             * @description A missed object counts as 0.
+             */
+            mean_iou: number | null;
+            /** @description Objects that both masked. */
+            pairs: components["schemas"]["PairOut"][];
+            missed: number;
+            extra: number;
+        };
         /** @description A figure 0..1 with its 95 % bootstrap interval over images. */
         FigureOut: {
             /** Format: double */
@@ -1096,6 +1219,24 @@ export interface components {
              * @description [height, width]
              */
             padded_size: number[];
+        };
+        /** @description All held-out masks, and the same by stage and by category where there are several. */
+        GateOut: {
+            combined: components["schemas"]["DifferenceOut"];
+            metrics: {
+                [key: string]: components["schemas"]["DifferenceOut"];
+            };
+            images: number | null;
+            /** @description What the intervals were drawn from. */
+            resampled: components["schemas"]["ResampledEnum"];
+            /** Format: double */
+            confidence: number;
+            /** @description stage and category, each by name. */
+            groups: {
+                [key: string]: {
+                    [key: string]: components["schemas"]["ComparisonOut"];
+                };
+            };
         };
         /** @description Who has an image: nobody, once the lease has ended. */
         HolderOut: {
@@ -1120,6 +1261,9 @@ export interface components {
             split: components["schemas"]["SplitEnum"];
             /** @description The last one whose machine part was done. */
             stage: components["schemas"]["StageEnum"];
+            gold: boolean;
+            /** Format: double */
+            uncertainty: number | null;
             licence: string;
             source: string;
             credit: string;
@@ -1341,7 +1485,7 @@ export interface components {
         /** @enum {string} */
         MaskSourceEnum: "model" | "model_edited" | "hand" | "imported";
         /** @enum {string} */
-        MaskStatusEnum: "proposed" | "accepted" | "superseded" | "deleted";
+        MaskStatusEnum: "proposed" | "accepted" | "superseded" | "deleted" | "compared";
         /** @description One version of a mask's object. */
         MaskVersionOut: {
             /** Format: uuid */
@@ -1370,6 +1514,7 @@ export interface components {
             username: string;
             name: string;
             role: components["schemas"]["RoleEnum"];
+            readonly training: components["schemas"]["StandingOut"];
         };
         /** @description Where the views of a training come from; shares that sum to 1. */
         MixOut: {
@@ -1417,6 +1562,8 @@ export interface components {
             origin: {
                 [key: string]: string;
             };
+            /** @description Null: a grid of points proposes. */
+            readonly detector: components["schemas"]["DetectorOut"] | null;
             /** Format: date-time */
             readonly created_at: string;
         };
@@ -1457,6 +1604,15 @@ export interface components {
             previous: string | null;
             results: components["schemas"]["TrainingRunOut"][];
         };
+        /** @description Two masks of one object. */
+        PairOut: {
+            /** Format: uuid */
+            reference: string;
+            /** Format: uuid */
+            mask: string;
+            /** Format: double */
+            iou: number;
+        };
         /** @description Without the stage, which has a route of its own: a move is recorded and has the machine do its part. */
         PatchedDatasetChangeInRequest: {
             name?: string;
@@ -1465,12 +1621,32 @@ export interface components {
             source?: string;
             auto_retrain?: boolean;
             retrain_after?: number;
+            queue_order?: components["schemas"]["QueueOrderEnum"];
+            queue_seed?: number;
+            /**
+             * Format: float
+             * @description Share of images for a second person.
+             */
+            overlap_share?: number;
+            /** @description Gold images before an annotator's first real one. */
+            training_images?: number;
+            /**
+             * Format: float
+             * @description Mean IoU at which they are passed.
+             */
+            training_iou?: number;
         };
         /** @description What a lead may set. */
         PatchedImageInRequest: {
             licence?: string;
             source?: string;
             credit?: string;
+            gold?: boolean;
+        };
+        /** @description Change a role, or say that somebody needs no more training (or does). */
+        PatchedMemberChangeInRequest: {
+            role?: components["schemas"]["RoleEnum"];
+            graduated?: boolean;
         };
         /** @description What a lead changes; what is left out stays. */
         PatchedRetrainingInRequest: {
@@ -1483,10 +1659,6 @@ export interface components {
             automatic_weight?: number;
             /** Format: float */
             synthetic_share?: number;
-        };
-        /** @description Change a role. */
-        PatchedRoleInRequest: {
-            role?: components["schemas"]["RoleEnum"];
         };
         /** @description New targets; null: not asked for. */
         PatchedStageRuleInRequest: {
@@ -1587,6 +1759,8 @@ export interface components {
         /** @enum {string} */
         PromptTypeEnum: "point" | "box" | "mask" | "text";
         /** @enum {string} */
+        QueueOrderEnum: "oldest" | "newest" | "random" | "uncertainty";
+        /** @enum {string} */
         ReadinessEnum: "ready" | "pending" | "failed" | "absent";
         /** @description One thing that stands against a run. */
         ReasonOut: {
@@ -1610,6 +1784,8 @@ export interface components {
              */
             seconds: number;
         };
+        /** @enum {string} */
+        ResampledEnum: "images" | "masks";
         /** @description How a dataset is retrained. */
         RetrainingOut: {
             auto_retrain: boolean;
@@ -1834,6 +2010,21 @@ export interface components {
             /** @description Newest first, at most 20. */
             moves: components["schemas"]["StageMoveOut"][];
         };
+        /** @description Where a member stands with the training queue. */
+        StandingOut: {
+            /** @description Gold images done. */
+            done: number;
+            /** @description Gold images that are asked for; 0: none. */
+            asked: number;
+            /**
+             * Format: double
+             * @description Over the latest of them.
+             */
+            mean_iou: number | null;
+            graduated: boolean;
+            /** @description May label: graduated, or nothing is asked. */
+            passed: boolean;
+        };
         /** @description One version of a line of descent; its run is null where it came from outside. */
         StepOut: {
             version: components["schemas"]["VersionBriefOut"];
@@ -1853,7 +2044,7 @@ export interface components {
         /** @enum {string} */
         TaskAnswerEnum: "done" | "nothing_left";
         /** @enum {string} */
-        TaskKindEnum: "annotate" | "review" | "audit" | "training";
+        TaskKindEnum: "annotate" | "review" | "audit" | "training" | "overlap";
         /** @description Which work is asked for. */
         TaskKindInRequest: {
             /** @default annotate */
@@ -1877,6 +2068,8 @@ export interface components {
             skip_reason: string;
             /** @description Ids of the images that come next, for prefetching. */
             readonly upcoming: number[];
+            /** @description After a training image was submitted. */
+            readonly feedback: components["schemas"]["FeedbackOut"] | null;
             /** Format: date-time */
             readonly created_at: string;
             /** Format: date-time */
@@ -1907,6 +2100,8 @@ export interface components {
             candidate: string | null;
             evaluations: components["schemas"]["EvaluationOut"][];
             readonly decision: components["schemas"]["DecisionOut"] | null;
+            /** @description Null while none was trained. */
+            readonly detector: components["schemas"]["DetectorOut"] | null;
             readonly error: components["schemas"]["RunErrorOut"] | null;
             /** Format: uuid */
             job: string | null;
@@ -2112,6 +2307,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DatasetOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    agreement: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgreementOut"];
                 };
             };
             default: {
@@ -2549,7 +2773,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["PatchedRoleInRequest"];
+                "application/json": components["schemas"]["PatchedMemberChangeInRequest"];
             };
         };
         responses: {

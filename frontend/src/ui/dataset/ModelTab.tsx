@@ -7,6 +7,7 @@ import type { Loop } from "../../api/types";
 import { ago, score, short } from "../kit/format";
 import { Badge, ErrorState, Loading, Note } from "../kit/kit";
 import { useDataset } from "./DatasetPage";
+import { DetectorFigures } from "./DetectorFigures";
 import { ModelVersions } from "./ModelVersions";
 import { RetrainCard } from "./RetrainCard";
 import { RunCard } from "./RunCard";
@@ -88,6 +89,7 @@ function Serving({ loop }: { loop: Loop }) {
           <Fact value={score(serving.metrics.miou_box)} label="IoU from a box" />
         </div>
       )}
+      <DetectorFigures detector={serving.detector} />
     </section>
   );
 }

@@ -8,6 +8,7 @@ import type { TrainingRun } from "../../api/types";
 import { ago, counted, percent, short } from "../kit/format";
 import { Badge, Bar, Button, Note, type Tone } from "../kit/kit";
 import { useToast } from "../kit/toast";
+import { DetectorFigures } from "./DetectorFigures";
 import { LossCurve } from "./LossCurve";
 import { MetricsTable } from "./MetricsTable";
 import { mixText } from "./schedule";
@@ -85,6 +86,7 @@ export function RunCard({ run, open = false }: { run: TrainingRun; open?: boolea
         {run.evaluations.length > 0 && <MetricsTable run={run} />}
         {run.curve.length > 1 && <LossCurve curve={run.curve} />}
       </div>
+      {run.detector && <DetectorFigures detector={run.detector} />}
       {run.job && <Log job={run.job} open={open} />}
     </section>
   );
