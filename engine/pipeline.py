@@ -6,7 +6,6 @@ training itself is a process of its own and resumes from its last checkpoint.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from django.utils import timezone
@@ -106,7 +105,8 @@ def _freeze(run: TrainingRun, ctx: JobContext) -> Snapshot:
         ctx.progress(0, "Freezing the training set")
         run.snapshot = snapshot_freeze(dataset=run.dataset, on_image=ctx.check_cancelled)
         run.save(update_fields=["snapshot"])
-        ctx.log(f"Snapshot {run.snapshot.digest[:12]}: {json.dumps(run.snapshot.counts)}")
+        held = ", ".join(f"{part['masks']} {name.replace('_', ' ')}" for name, part in run.snapshot.counts.items())
+        ctx.log(f"Snapshot {run.snapshot.digest[:12]} holds masks: {held}.")
     return run.snapshot
 
 

@@ -136,6 +136,9 @@ def trainer_run(run: TrainingRun, folder: Path, ctx: JobContext, *, share: tuple
     reader, curve = child.LineReader(folder / "progress.jsonl"), Curve()
     start, end = share
     curve.add(list(reader.new()))  # an earlier attempt's, told already
+    ctx.progress(start + curve.share(run.config["minutes"]) * (end - start), "Starting the trainer")
+    if ctx.attempt > 1:
+        ctx.log(f"Attempt {ctx.attempt}: training goes on from its last checkpoint.")
 
     def look() -> None:
         ctx.check_cancelled()

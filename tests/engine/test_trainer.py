@@ -115,6 +115,8 @@ def test_what_is_replayed_against_forgetting(cast, run):
 class Job:
     """Stands for a job's context: nobody cancels, everything is written down."""
 
+    attempt = 2
+
     def __init__(self):
         self.lines = []
 

@@ -211,10 +211,7 @@ function Training({ form, set, retraining }: PartProps & { retraining: Retrainin
             />
           )}
         </Field>
-        <Field
-          label="Weight of automatic masks, %"
-          hint="What one that nobody has looked at counts against one by people."
-        >
+        <Field label="Automatic masks, %" hint="The weight of one that nobody has looked at, against one by people.">
           {(id) => (
             <Whole id={id} value={form.automatic} least={0} most={100} needed set={(automatic) => set({ automatic })} />
           )}
