@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from scipy import sparse
 
-from modelzoo.training.evaluate import Answer, Ask, Box
+from modelzoo.training.evaluate import Answer, Ask, Box, Prompts
 
 GRABCUT_ROUNDS = 5
 WALKER_RADIUS = 2.0  # pixels at half size around a click that are taken for what was clicked
@@ -163,16 +163,10 @@ def box_mask(size: tuple[int, ...], box: Box) -> np.ndarray:
 def boxed(method: Callable[[Box], np.ndarray]) -> Ask:
     """An `Ask` from what makes one mask from a box."""
 
-    def ask(
-        points: np.ndarray | None = None,
-        labels: np.ndarray | None = None,
-        box: Box | None = None,
-        feedback: np.ndarray | None = None,
-        multimask: bool = False,
-    ) -> Answer:
-        if box is None:
+    def ask(prompts: Prompts) -> Answer:
+        if prompts.box is None:
             raise ValueError("This method needs a box.")
-        return one_mask(method(box))
+        return one_mask(method(prompts.box))
 
     return ask
 
@@ -180,16 +174,10 @@ def boxed(method: Callable[[Box], np.ndarray]) -> Ask:
 def clicked(method: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Ask:
     """An `Ask` from what makes one mask from points N x 2 (x, y) and labels N."""
 
-    def ask(
-        points: np.ndarray | None = None,
-        labels: np.ndarray | None = None,
-        box: Box | None = None,
-        feedback: np.ndarray | None = None,
-        multimask: bool = False,
-    ) -> Answer:
-        if points is None or labels is None:
+    def ask(prompts: Prompts) -> Answer:
+        if prompts.points is None or prompts.labels is None:
             raise ValueError("This method needs clicks.")
-        return one_mask(method(points, labels))
+        return one_mask(method(prompts.points, prompts.labels))
 
     return ask
 

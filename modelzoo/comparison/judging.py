@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -19,18 +20,18 @@ from modelzoo.checkpoint import load_checkpoint
 from modelzoo.comparison.baselines import BASELINES, Baseline
 from modelzoo.comparison.sets import Picture
 from modelzoo.predictor import Predictor
-from modelzoo.training import clicks
 from modelzoo.training.data import DataError, Sample, load_picture
 from modelzoo.training.evaluate import (
-    BOUNDARY_CLICKS,
     Ask,
     Clock,
+    Prompts,
     Row,
+    Target,
+    boundary_figures,
     clicked_answers,
     judge_sample,
     seeded_box,
 )
-from modelzoo.training.metrics import boundary_band, boundary_iou, mask_iou
 
 HUMAN = "another person"
 EVERY_BASELINE = (*(baseline.name for baseline in BASELINES), HUMAN)
@@ -111,29 +112,24 @@ def baseline_rows(baseline: Baseline, sample: Sample, seed: int) -> Iterator[Row
     """A row for every mask: the same first click and the same box as the models get, corrective clicks of its own."""
     ask = baseline.look(sample.image)
     for identity, segmentation in zip(sample.ids, sample.masks, strict=True):
-        target = rle.decode(segmentation)
-        if not target.any():
+        wanted = rle.decode(segmentation)
+        if not wanted.any():
             continue
-        row: Row = {"method": baseline.name, "id": identity, "area": int(target.sum())}
+        target = Target(wanted)
+        row: Row = {"method": baseline.name, "id": identity, "area": int(wanted.sum())}
         if baseline.most_clicks:
             row |= clicked_figures(ask, target, baseline.most_clicks)
         if baseline.takes_box:
-            mask = ask(box=seeded_box(target, seed, identity)).mask
-            row |= {"iou_box": mask_iou(mask, target), "boundary_box": boundary_iou(mask, target)}
+            mask = ask(Prompts(box=seeded_box(wanted, seed, identity))).mask
+            row |= {"iou_box": target.iou(mask), "boundary_box": target.boundary_iou(mask)}
         yield row
 
 
-def clicked_figures(ask: Ask, target: np.ndarray, most_clicks: int) -> Row:
+def clicked_figures(ask: Ask, target: Target, most_clicks: int) -> Row:
     """IoU after each click, as `judge_clicks` has it for models. Fewer where the object was met exactly before."""
-    row: Row = {"clicks": most_clicks, "iou": []}
-    for number, answer in enumerate(clicked_answers(ask, target), 1):
-        row["iou"].append(round(mask_iou(answer.mask, target), 5))
-        wanted = [goal for goal in BOUNDARY_CLICKS if number <= goal <= most_clicks]
-        if wanted:
-            row |= dict.fromkeys((f"boundary_{goal}" for goal in wanted), boundary_iou(answer.mask, target))
-        if number == most_clicks:
-            break
-    return row
+    masks = [answer.mask for answer in islice(clicked_answers(ask, target), most_clicks)]
+    ious = [round(target.iou(mask), 5) for mask in masks]
+    return {"clicks": most_clicks, "iou": ious} | boundary_figures(masks, target, most_clicks)
 
 
 def human_rows(picture: Picture) -> Iterator[Row]:
@@ -142,24 +138,23 @@ def human_rows(picture: Picture) -> Iterator[Row]:
     Nothing where nobody else drew anything there. The oracle is the best of the other people.
     """
     for identity, segmentation, person in zip(picture.ids, picture.masks, picture.annotators, strict=True):
-        target = rle.decode(segmentation)
-        if not target.any():
+        wanted = rle.decode(segmentation)
+        if not wanted.any():
             continue
-        x, y = clicks.innermost_point(target)
-        drawn = [mask for other, mask in picture.others if other != person and _covers(mask, x, y)]
+        target = Target(wanted)
+        drawn = [mask for other, mask in picture.others if other != person and _covers(mask, *target.middle)]
         if not drawn:
             continue
         masks = [rle.decode(mask) for mask in drawn]
-        ious = [mask_iou(mask, target) for mask in masks]
-        band = boundary_band(target)
+        ious = [target.iou(mask) for mask in masks]
         yield {
             "method": HUMAN,
             "id": identity,
-            "area": int(target.sum()),
+            "area": int(wanted.sum()),
             "clicks": 1,
             "iou": [round(float(np.mean(ious)), 5)],
             "iou_1_oracle": max(ious),
-            "boundary_1": float(np.mean([mask_iou(boundary_band(mask), band) for mask in masks])),
+            "boundary_1": float(np.mean([target.boundary_iou(mask) for mask in masks])),
         }
 
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -75,17 +76,48 @@ class Answer:
         return chosen
 
 
-class Ask(Protocol):
-    """Answers prompts on one picture. Points N x 2 (x, y), box in its pixels; feedback is that of the last answer."""
+@dataclass(frozen=True)
+class Prompts:
+    """One question about one picture: points N x 2 (x, y) with labels N, a box, both in the picture's pixels.
 
-    def __call__(
-        self,
-        points: np.ndarray | None = None,
-        labels: np.ndarray | None = None,
-        box: Box | None = None,
-        feedback: np.ndarray | None = None,
-        multimask: bool = False,
-    ) -> Answer: ...
+    feedback: that of the last answer. multimask: candidates are wanted, not one mask.
+    """
+
+    points: np.ndarray | None = None
+    labels: np.ndarray | None = None
+    box: Box | None = None
+    feedback: np.ndarray | None = None
+    multimask: bool = False
+
+
+Ask = Callable[[Prompts], Answer]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A mask to be met, bool H x W with at least one pixel, and what judging needs of it, worked out once."""
+
+    mask: np.ndarray
+
+    @cached_property
+    def middle(self) -> tuple[int, int]:
+        """(x, y) of the pixel furthest from the outline: the first click."""
+        return clicks.innermost_point(self.mask)
+
+    @cached_property
+    def band(self) -> np.ndarray:
+        return boundary_band(self.mask)
+
+    def iou(self, mask: np.ndarray) -> float:
+        return mask_iou(mask, self.mask)
+
+    def boundary_iou(self, mask: np.ndarray) -> float:
+        return mask_iou(boundary_band(mask), self.band)
+
+    def next_click(self, mask: np.ndarray) -> tuple[int, int, int] | None:
+        """(x, y, label) in the middle of the largest error of a mask, None where nothing is wrong."""
+        # The rule "centre" draws nothing.
+        return clicks.corrective_click(self.mask, mask, "centre", np.random.default_rng(0))
 
 
 def evaluate(
@@ -120,11 +152,11 @@ def judge_sample(predictor: Predictor, sample: Sample, seed: int, max_clicks: in
     clock.encoder.append((time.perf_counter() - started) * 1000)
     ask = model_asked(predictor, embedding, clock)
     for identity, segmentation in zip(sample.ids, sample.masks, strict=True):
-        target = rle.decode(segmentation)
-        if target.any():
-            box = seeded_box(target, seed, identity)
+        mask = rle.decode(segmentation)
+        if mask.any():
+            target, box = Target(mask), seeded_box(mask, seed, identity)
             yield (
-                {"id": identity, "source": sample.source, "area": int(target.sum())}
+                {"id": identity, "source": sample.source, "area": int(mask.sum())}
                 | judge_clicks(ask, target, max_clicks)
                 | judge_box(ask, target, box)
             )
@@ -139,16 +171,12 @@ def seeded_box(target: np.ndarray, seed: int, identity: str) -> Box:
 def model_asked(predictor: Predictor, embedding: Embedding, clock: Clock) -> Ask:
     """A model that has seen one picture. Shown is the candidate with the best predicted IoU."""
 
-    def ask(
-        points: np.ndarray | None = None,
-        labels: np.ndarray | None = None,
-        box: Box | None = None,
-        feedback: np.ndarray | None = None,
-        multimask: bool = False,
-    ) -> Answer:
+    def ask(prompts: Prompts) -> Answer:
         started = time.perf_counter()
-        corners = None if box is None else np.array(box)
-        prediction = predictor.decode(embedding, points, labels, corners, feedback, multimask)
+        box = None if prompts.box is None else np.array(prompts.box)
+        prediction = predictor.decode(
+            embedding, prompts.points, prompts.labels, box, prompts.feedback, prompts.multimask
+        )
         clock.decoder.append((time.perf_counter() - started) * 1000)
         best = int(prediction.iou_predictions.argmax())
         return Answer(prediction.masks, prediction.iou_predictions, best, prediction.low_res_logits[best : best + 1])
@@ -156,76 +184,88 @@ def model_asked(predictor: Predictor, embedding: Embedding, clock: Clock) -> Ask
     return ask
 
 
-def clicked_answers(ask: Ask, target: np.ndarray) -> Iterator[Answer]:
+def clicked_answers(ask: Ask, target: Target) -> Iterator[Answer]:
     """Answers to one click, two clicks, ...: ends only when nothing is wrong any more.
 
     Candidates are asked for with the first click only; later ones come with the feedback of the answer before.
     """
-    unused = np.random.default_rng(0)  # the rule "centre" draws nothing
-    x, y, label = clicks.first_click(target, "centre", unused)
-    points, labels = [(x + 0.5, y + 0.5)], [label]
+    points, labels = [middle_of(target.middle)], [1]
     feedback: np.ndarray | None = None
     while True:
-        answer = ask(np.array(points), np.array(labels), feedback=feedback, multimask=len(points) == 1)
+        answer = ask(Prompts(np.array(points), np.array(labels), feedback=feedback, multimask=len(points) == 1))
         yield answer
-        click = clicks.corrective_click(target, answer.mask, "centre", unused)
+        click = target.next_click(answer.mask)
         if click is None:
             return
-        points.append((click[0] + 0.5, click[1] + 0.5))
+        points.append(middle_of(click))
         labels.append(click[2])
         feedback = answer.feedback
 
 
-def judge_clicks(ask: Ask, target: np.ndarray, max_clicks: int) -> Row:
+def middle_of(pixel: tuple[int, ...]) -> tuple[float, float]:
+    """(x, y) of the middle of pixel x, y."""
+    return pixel[0] + 0.5, pixel[1] + 0.5
+
+
+def judge_clicks(ask: Ask, target: Target, max_clicks: int) -> Row:
     """IoU after each click until 0.90 is reached (and at least as many as are reported), and what was predicted."""
-    band = boundary_band(target)
-    x, y = clicks.innermost_point(target)
-    row: Row = {"click": [x + 0.5, y + 0.5]}
+    row: Row = {"click": list(middle_of(target.middle))}
     ious: list[float] = []
     said: list[float] = []
+    masks: list[np.ndarray] = []
     for number, answer in enumerate(clicked_answers(ask, target), 1):
-        ious.append(mask_iou(answer.mask, target))
+        ious.append(target.iou(answer.mask))
         said.append(float(answer.said[answer.best]))
         if number == 1:
             row["candidates"] = judged_pairs(answer, target)
             row["iou_1_oracle"] = max(true for _, true in row["candidates"])
             row["predicted_iou"] = said[0]
-        if number <= max(BOUNDARY_CLICKS):  # an object solved earlier counts with its last answer
-            shown = mask_iou(boundary_band(answer.mask), band)
-            row |= {f"boundary_{goal}": shown for goal in BOUNDARY_CLICKS if number <= goal}
+        if number <= max(BOUNDARY_CLICKS):
+            masks.append(answer.mask)
         goal_met = max(ious) >= max(GOALS.values())
         if number >= max_clicks or (goal_met and number >= max(REPORTED_CLICKS)):
             break
+    row |= boundary_figures(masks, target, max_clicks)
     for name, goal in GOALS.items():
         row[name] = next((number for number, iou in enumerate(ious, 1) if iou >= goal), max_clicks)
     return row | {"iou": [round(iou, 5) for iou in ious], "said": [round(one, 4) for one in said]}
 
 
-def judge_box(ask: Ask, target: np.ndarray, box: Box) -> Row:
+def boundary_figures(masks: Sequence[np.ndarray], target: Target, most_clicks: int) -> Row:
+    """Boundary IoU after 1 and 5 of at most `most_clicks` clicks; an object solved before counts with its last mask."""
+    return {
+        f"boundary_{count}": target.boundary_iou(masks[min(count, len(masks)) - 1])
+        for count in BOUNDARY_CLICKS
+        if count <= most_clicks
+    }
+
+
+def judge_box(ask: Ask, target: Target, box: Box) -> Row:
     """IoU from a box, from the same box with one corrective click, and of the four masks that a box could give."""
-    answer = ask(box=box)
-    candidates = ask(box=box, multimask=True)
+    answer = ask(Prompts(box=box))
+    candidates = ask(Prompts(box=box, multimask=True))
     row: Row = {
         "box": [round(side, 3) for side in box],
-        "iou_box": mask_iou(answer.mask, target),
+        "iou_box": target.iou(answer.mask),
         "predicted_iou_box": float(answer.said[answer.best]),
-        "boundary_box": mask_iou(boundary_band(answer.mask), boundary_band(target)),
+        "boundary_box": target.boundary_iou(answer.mask),
         "box_masks": judged_pairs(answer, target) + judged_pairs(candidates, target),
     }
-    click = clicks.corrective_click(target, answer.mask, "centre", np.random.default_rng(0))
+    click = target.next_click(answer.mask)
     if click is None:
         return row | {"iou_box_click": row["iou_box"]}
-    corrected = ask(np.array([[click[0] + 0.5, click[1] + 0.5]]), np.array([click[2]]), box, answer.feedback)
+    point = np.array([middle_of(click)])
+    corrected = ask(Prompts(point, np.array([click[2]]), box, answer.feedback))
     return row | {
-        "iou_box_click": mask_iou(corrected.mask, target),
+        "iou_box_click": target.iou(corrected.mask),
         "predicted_iou_box_click": float(corrected.said[corrected.best]),
     }
 
 
-def judged_pairs(answer: Answer, target: np.ndarray) -> list[list[float]]:
+def judged_pairs(answer: Answer, target: Target) -> list[list[float]]:
     """[predicted IoU, true IoU] of every mask of an answer."""
     return [
-        [round(float(said), 4), round(mask_iou(mask, target), 4)]
+        [round(float(said), 4), round(target.iou(mask), 4)]
         for said, mask in zip(answer.said, answer.masks, strict=True)
     ]
 

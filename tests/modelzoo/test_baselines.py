@@ -19,6 +19,7 @@ from modelzoo.comparison.baselines import (
 )
 from modelzoo.comparison.judging import baseline_rows
 from modelzoo.training.data import Sample
+from modelzoo.training.evaluate import Prompts
 from modelzoo.training.metrics import mask_iou
 from tests.modelzoo.scenes import scene
 
@@ -37,7 +38,7 @@ def middle_of(mask):
 
 def test_a_filled_box_is_the_box():
     image, (_, square) = scene()
-    answer = FilledBox().look(image)(box=box_of(square))
+    answer = FilledBox().look(image)(Prompts(box=box_of(square)))
     assert np.array_equal(answer.mask, square)
     assert np.isnan(answer.said).all()
 
@@ -47,26 +48,28 @@ def test_grabcut_cuts_a_coloured_thing_out_of_its_box():
     image, (disc, _) = scene()
     ask = GrabCut().look(image)
     box = box_of(disc, room=3)
-    found = ask(box=box).mask
-    assert mask_iou(found, disc) > 0.95 > mask_iou(FilledBox().look(image)(box=box).mask, disc)
-    assert np.array_equal(found, ask(box=box).mask)
+    found = ask(Prompts(box=box)).mask
+    assert mask_iou(found, disc) > 0.95 > mask_iou(FilledBox().look(image)(Prompts(box=box)).mask, disc)
+    assert np.array_equal(found, ask(Prompts(box=box)).mask)
 
 
 @needs_opencv
 @pytest.mark.parametrize("box", [(0, 0, 128, 96), (10, 10, 11, 11), (10, 10, 10, 10)], ids=["all", "one", "none"])
 def test_grabcut_lets_boxes_be_that_leave_nothing_to_learn_from(box):
     image, _ = scene()
-    assert np.array_equal(GrabCut().look(image)(box=box).mask, FilledBox().look(image)(box=box).mask)
+    prompts = Prompts(box=box)
+    assert np.array_equal(GrabCut().look(image)(prompts).mask, FilledBox().look(image)(prompts).mask)
 
 
 def test_the_random_walker_stops_at_edges_and_obeys_a_second_click():
     image, (disc, square) = scene()
     ask = RandomWalker().look(image)
-    alone = ask(middle_of(disc), np.array([1])).mask
+    alone = ask(Prompts(middle_of(disc), np.array([1]))).mask
     assert mask_iou(alone, disc) > 0.8
-    both = ask(np.concatenate([middle_of(disc), middle_of(square)]), np.array([1, 1])).mask
+    points = np.concatenate([middle_of(disc), middle_of(square)])
+    both = ask(Prompts(points, np.array([1, 1]))).mask
     assert mask_iou(both, disc | square) > 0.8
-    refused = ask(np.concatenate([middle_of(disc), middle_of(square)]), np.array([1, 0])).mask
+    refused = ask(Prompts(points, np.array([1, 0]))).mask
     assert not (refused & square).any()
 
 
@@ -74,7 +77,7 @@ def test_region_merge_takes_what_has_the_colour_under_the_click():
     _, (disc, square) = scene(height=192, width=256)
     image = np.full((192, 256, 3), 40, np.uint8)
     image[disc | square] = 60, 200, 80
-    found = RegionMerge().look(image)(middle_of(square), np.array([1])).mask
+    found = RegionMerge().look(image)(Prompts(middle_of(square), np.array([1]))).mask
     assert mask_iou(found, square) > 0.8
     assert not (found & disc).any()
 
