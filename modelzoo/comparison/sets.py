@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,8 +57,9 @@ def draw_pictures(
     Left out are pictures that a run of `configs` trained on, and masks of `smallest` or less of their picture (None:
     as SMALLEST_SHARE says). DataError where nothing is left.
     """
-    seen = {record.image_path for config in configs for record in trained_on(folder, config)}
-    records = [one for one in read_coco(folder.images, folder.annotations) if one.image_path not in seen]
+    everything = read_coco(folder.images, folder.annotations)
+    seen = {record.image_path for config in configs for record in trained_on(folder.name, everything, config)}
+    records = [one for one in everything if one.image_path not in seen]
     floor = smallest_share(folder, smallest)
     large = [
         (number, index)
@@ -74,17 +74,15 @@ def draw_pictures(
     for place in sorted(drawn):
         number, index = large[place]
         chosen.setdefault(number, []).append(index)
-    people = annotators(folder)
-    several = len(set(people.values())) > 1
-    return [one_picture(folder.name, records[number], indices, people, several) for number, indices in chosen.items()]
+    several = len({person for record in everything for person in record.annotators}) > 1
+    return [one_picture(folder.name, records[number], indices, several) for number, indices in chosen.items()]
 
 
 def smallest_share(folder: SetFolder, asked: float | None) -> float:
     return SMALLEST_SHARE.get(folder.name, 0.0) if asked is None else asked
 
 
-def one_picture(name: str, record: Record, indices: list[int], people: dict[str, int], several: bool) -> Picture:
-    everyone = [people.get(identity, 0) for identity in record.ids]
+def one_picture(name: str, record: Record, indices: list[int], several: bool) -> Picture:
     return Picture(
         set_name=name,
         path=record.image_path,
@@ -92,23 +90,17 @@ def one_picture(name: str, record: Record, indices: list[int], people: dict[str,
         group=record.group or record.image_path.name,
         masks=[record.masks[i] for i in indices],
         ids=[record.ids[i] for i in indices],
-        annotators=[everyone[i] for i in indices],
-        others=list(zip(everyone, record.masks, strict=True)) if several else [],
+        annotators=[record.annotators[i] for i in indices],
+        others=list(zip(record.annotators, record.masks, strict=True)) if several else [],
     )
 
 
-def trained_on(folder: SetFolder, config: TrainConfig) -> Iterable[Record]:
-    """The records of a set that a run trained on, by the configuration's own licences and split.
+def trained_on(name: str, records: list[Record], config: TrainConfig) -> Iterator[Record]:
+    """Which records of a set a run trained on, by the configuration's own licences and split.
 
     The set is recognised by its folder's name, so the data may lie elsewhere than on the machine of the run.
     """
     for source in config.data:
-        if source.path.name == folder.name and source.format == "coco":
-            records = read_coco(folder.images, folder.annotations, source.licences)
-            yield from records if config.validation else split_off(records, config.validation_share)[0]
-
-
-def annotators(folder: SetFolder) -> dict[str, int]:
-    """Annotation id -> number of the person who drew it (0 where the set does not say)."""
-    document = json.loads(folder.annotations.read_text(encoding="utf-8"))
-    return {str(entry["id"]): int(entry.get("annotator", 0)) for entry in document["annotations"]}
+        if source.path.name == name and source.format == "coco":
+            licensed = [one for one in records if not source.licences or one.licence in source.licences]
+            yield from licensed if config.validation else split_off(licensed, config.validation_share)[0]

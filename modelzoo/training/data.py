@@ -26,7 +26,7 @@ class Record:
     """One picture and its masks.
 
     `source` names the set it came from; `weights` is one number per mask; `group` is what must stay on one side of a
-    split: the picture, or the video it was taken from.
+    split: the picture, or the video it was taken from; `annotators` says who drew each mask, 0 where the set does not.
     """
 
     image_path: Path
@@ -38,6 +38,7 @@ class Record:
     source: str = ""
     weights: list[float] = field(default_factory=list)
     group: str = ""
+    annotators: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,9 @@ def read_coco(images: Path, annotations: Path | None = None, licences: tuple[str
         path = _inside(images, str(entry["file_name"]))
         ids = [str(annotation["id"]) for annotation in found]
         group = str(entry.get("sequence", path.name))
-        records.append(Record(path, width, height, masks, ids, licence, images.parent.name, group=group))
+        people = [int(annotation.get("annotator", 0)) for annotation in found]
+        name = images.parent.name
+        records.append(Record(path, width, height, masks, ids, licence, name, group=group, annotators=people))
     return records
 
 
