@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -50,7 +51,7 @@ def dataset_delete(*, dataset: Dataset) -> None:
         with transaction.atomic():
             dataset.delete()
             for folder in folders:
-                transaction.on_commit(lambda folder=folder: storage.remove(folder), robust=True)  # type: ignore[misc]
+                transaction.on_commit(partial(storage.remove, folder), robust=True)
     except RestrictedError:  # equal weights are one model version, also across datasets
         raise Conflict("model_in_use", "Another dataset works with a model that was trained on this one.") from None
 
