@@ -24,7 +24,7 @@ def product(tmp_path_factory) -> Iterator[Product]:
         ANYMASK_TRAIN_MINUTES="2",
         ANYMASK_TRAIN_THREADS="1",
     )
-    started.start()
+    started.start(seconds=900)  # a busy machine is slow, not broken
     started.sign_in()
     yield started
     started.stop()
