@@ -26,7 +26,8 @@ export class LocalSegmenter implements Segmenter {
   readonly place = "browser";
   private readonly worker: Worker;
   private readonly calls = new Map<number, Call>();
-  private readonly models = new Map<number, string>();
+  /** What the worker has loaded, or had and can load again from the browser's cache. */
+  private readonly sources = new Map<number, EmbeddingSource>();
   private readonly queue = new NewestWins();
   private nextCall = 1;
 
@@ -40,13 +41,18 @@ export class LocalSegmenter implements Segmenter {
   }
 
   async prepare(imageId: number, report: (readiness: Readiness) => void, signal: AbortSignal): Promise<void> {
-    const source = await waitForEmbedding(imageId, report, signal);
-    if (!source || signal.aborted) return;
-    if (this.models.get(imageId) !== source.model) {
-      report({ state: "pending", message: "Loading the model's view of this image", progress: null });
+    const known = this.sources.get(imageId);
+    if (known) {
+      await this.load(known);
+      if (signal.aborted) return;
+      report({ state: "ready", model: known.model });
     }
+    // Fetched ahead, it answers at once; whether another model serves by now is asked behind its back.
+    const source = await waitForEmbedding(imageId, known ? () => undefined : report, signal);
+    if (!source || signal.aborted || source.model === known?.model) return;
+    if (!known) report({ state: "pending", message: "Loading the model's view of this image", progress: null });
     await this.load(source);
-    report({ state: "ready", model: source.model });
+    if (!signal.aborted) report({ state: "ready", model: source.model });
   }
 
   async decode(request: DecodeRequest, onBest?: (best: Candidate) => void): Promise<Decoded> {
@@ -65,7 +71,7 @@ export class LocalSegmenter implements Segmenter {
     if (message.kind !== "decoded") throw new Error("The decoder gave an unexpected answer.");
     return {
       candidates: offered([...all, ...message.candidates], isSinglePoint(request)),
-      model: this.models.get(request.imageId) ?? "",
+      model: this.sources.get(request.imageId)?.model ?? "",
       milliseconds: performance.now() - started,
     };
   }
@@ -82,7 +88,7 @@ export class LocalSegmenter implements Segmenter {
 
   private async load(source: EmbeddingSource): Promise<void> {
     await this.call((call) => ({ kind: "load", call, source }));
-    this.models.set(source.imageId, source.model);
+    this.sources.set(source.imageId, source);
   }
 
   private call(make: (call: number) => ToWorker, onBest?: Call["onBest"]): Promise<FromWorker> {

@@ -1,4 +1,3 @@
-import { useQueryClient } from "@tanstack/react-query";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { useNavigate } from "react-router";
 import type { EditorSession } from "../../actions/editorSession";
@@ -27,7 +26,6 @@ const LONGEST_PAUSE = 10_000;
 export function useFinish(session: EditorSession, dataset: Dataset): Finish {
   const { journal } = useWorkbench();
   const navigate = useNavigate();
-  const queries = useQueryClient();
   const toast = useToast();
   const [busy, setBusy] = useState(false);
   const [saving, setSaving] = useState(false);
@@ -42,15 +40,13 @@ export function useFinish(session: EditorSession, dataset: Dataset): Finish {
   }, []);
 
   const next = useCallback(async () => {
-    await session.forgetDraft();
     forgetWork(imageId);
-    void queries.invalidateQueries({ queryKey: ["dataset", dataset.id] });
     const { work } = session.flow;
-    const task = await api.nextTask(dataset.id, work);
+    const [task] = await Promise.all([api.nextTask(dataset.id, work), session.forgetDraft()]);
     if (left.current) return;
     if (task) navigate(`/images/${task.image.id}`, { state: { task } });
     else navigate(`/datasets/${dataset.id}/label${work === "annotate" ? "" : `?work=${work}`}`);
-  }, [session, imageId, dataset.id, navigate, queries]);
+  }, [session, imageId, dataset.id, navigate]);
 
   /** Again and again while the server cannot be reached and the image is still open: both requests may come twice. */
   const insist = useCallback(async (work: () => Promise<void>) => {
