@@ -35,6 +35,20 @@ describe("brush and eraser", () => {
     expect(paintStroke(EMPTY_PATCH, [imagePoint(-50, -50)], 12, 1, size)).toBe(EMPTY_PATCH);
   });
 
+  it("are as thin as a pen presses lightly, between one point and the next too", () => {
+    const press = (pressure: number) => paintStroke(EMPTY_PATCH, [{ x: 50, y: 40, pressure }], 20, 1, size).width;
+    expect([press(0), press(0.5), press(1)]).toEqual([10, 24, 40]);
+    const wedge = [
+      { x: 20, y: 40, pressure: 0 },
+      { x: 80, y: 40, pressure: 1 },
+    ];
+    const line = paintStroke(EMPTY_PATCH, wedge, 20, 1, size);
+    const height = (x: number) =>
+      Array.from({ length: 80 }, (_, y) => patchHas(line, imagePoint(x, y))).filter(Boolean);
+    expect(height(20).length).toBeLessThan(height(50).length);
+    expect(height(50).length).toBeLessThan(height(79).length);
+  });
+
   it("do not change the patch they were given", () => {
     const before = dot.data.slice();
     paintStroke(dot, [imagePoint(50, 40)], 5, 0, size);
