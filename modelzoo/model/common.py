@@ -52,3 +52,13 @@ class MLP(nn.Module):
         for index, layer in enumerate(self.layers):
             x = layer(x) if index == 0 else layer(F.relu(x))
         return x
+
+
+def neck(inputs: int, outputs: int) -> nn.Sequential:
+    """What stands between SAM's encoders and its decoder: B x inputs x H x W -> B x outputs x H x W."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel_size=1, bias=False),
+        LayerNorm2d(outputs),
+        nn.Conv2d(outputs, outputs, kernel_size=3, padding=1, bias=False),
+        LayerNorm2d(outputs),
+    )

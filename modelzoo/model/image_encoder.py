@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from modelzoo.model.common import LayerNorm2d, MLPBlock
+from modelzoo.model.common import MLPBlock, neck
 
 # Entries of the attention map held at once without gradients. 2^21 float32 are 8 MB: near the cache, and below the
 # size from which the C allocator maps fresh pages for every temporary, which costs more than the arithmetic.
@@ -200,12 +200,7 @@ class ImageEncoderViT(nn.Module):
             seen = (window or side, window or side)
             rel_size = seen if use_rel_pos else None
             self.blocks.append(Block(embed_dim, num_heads, mlp_ratio, qkv_bias, window, rel_size, layer_norm_eps))
-        self.neck = nn.Sequential(
-            nn.Conv2d(embed_dim, out_chans, kernel_size=1, bias=False),
-            LayerNorm2d(out_chans),
-            nn.Conv2d(out_chans, out_chans, kernel_size=3, padding=1, bias=False),
-            LayerNorm2d(out_chans),
-        )
+        self.neck = neck(embed_dim, out_chans)
 
     def forward(self, x: Tensor) -> Tensor:
         if x.shape[-2:] != (self.img_size, self.img_size):
