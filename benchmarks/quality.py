@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.measure import Row
 from modelzoo.catalogue import SHIPPED
-from modelzoo.commands.evaluate import cores
+from modelzoo.commands.common import cores
 from modelzoo.comparison.baselines import FilledBox
 from modelzoo.comparison.compare import compare
 from modelzoo.comparison.judging import HUMAN, Plan

@@ -1,8 +1,9 @@
-"""What several commands share: how a model is named."""
+"""What several commands share: how a model is named, and what this machine has."""
 
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import Any
 
@@ -28,3 +29,8 @@ def weights_path(name: str) -> Path:
 def load(name: str) -> Any:
     """The model of that name or file, in evaluation mode."""
     return load_checkpoint(weights_path(name))
+
+
+def cores() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

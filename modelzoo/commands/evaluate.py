@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from modelzoo.commands.common import DEFAULT_MODEL, weights_path
+from modelzoo.commands.common import DEFAULT_MODEL, cores, weights_path
 
 if TYPE_CHECKING:
     from modelzoo.comparison.sets import SetFolder
@@ -99,10 +98,6 @@ def set_folders(options: argparse.Namespace) -> list[SetFolder]:
     if not folders or bool(options.images) != bool(options.coco):
         raise DataError("Say what to judge on: --data FOLDER, or --images FOLDER with --coco FILE.")
     return folders
-
-
-def cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def progress_line() -> Callable[[int, int, str], None]:
