@@ -9,6 +9,7 @@ RetrainingPlan how a dataset is retrained, and what came of its schedule the las
 TrainingRun    one way from a snapshot to a candidate; at most one open per dataset
 Evaluation     what was measured for the candidate or the serving version in one run
 Promotion      every switch of the serving version, and every refusal to switch
+ShadowComparison  people's prompts replayed through the serving version and another one
 Detector       finds boxes on one version's embeddings: what the semi-automatic stage proposes
 StageResult    one image done by one machine stage with one version and one set of settings
 Uncertainty    how unsure one version is of one image: the order of the queue
@@ -312,6 +313,27 @@ class Detector(models.Model):
 
     def __str__(self) -> str:
         return f"detector {self.digest[:12]} of {self.version}"
+
+
+class ShadowComparison(models.Model):
+    """People's prompts replayed through the serving version and another one. ``result`` is empty until it is done."""
+
+    dataset = models.ForeignKey("annotation.Dataset", on_delete=models.CASCADE, related_name="shadow_comparisons")
+    serving = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="+")
+    other = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="+")
+    job = models.ForeignKey("annotation.Job", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    result = models.JSONField(default=dict)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+
+    def __str__(self) -> str:
+        return f"dataset {self.dataset_id}: {self.other} beside {self.serving}"
 
 
 class StageResult(models.Model):

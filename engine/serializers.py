@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from annotation.models import Job
-from engine.models import Detector, Evaluation, ModelVersion, Promotion, TrainingRun
+from engine.models import Detector, Evaluation, ModelVersion, Promotion, ShadowComparison, TrainingRun
 from engine.plans import MOST_STEPS
 from engine.retraining import LoopState, is_abandoned
 
@@ -309,6 +309,44 @@ class TrainingRunOut(serializers.ModelSerializer[Any]):
     def get_error(self, row: TrainingRun) -> dict[str, str] | None:
         """Null unless it failed or was cancelled."""
         return {"code": row.error_code, "message": row.message} if row.error_code else None
+
+
+class ShadowResultOut(serializers.Serializer[Any]):
+    """Of the replayed masks; in `all` and `edited` the other version is the candidate."""
+
+    masks = serializers.IntegerField()
+    images = serializers.IntegerField()
+    prompts = serializers.IntegerField()
+    all = DifferenceOut()
+    edited = DifferenceOut(allow_null=True, help_text="Masks that people corrected by hand.")
+    agreement = serializers.FloatField(help_text="Mean IoU of the two answers with one another.")
+    agreed = serializers.FloatField(help_text="Share of masks where that is at least 0.9.")
+    on_training_images = serializers.BooleanField(help_text="True where other images had too few prompts.")
+
+
+class ShadowOut(serializers.Serializer[Any]):
+    """A comparison on live prompts."""
+
+    id = serializers.IntegerField()
+    serving = serializers.CharField(source="serving.digest")
+    other = serializers.CharField(source="other.digest")
+    other_name = serializers.CharField(source="other.name")
+    job = serializers.UUIDField(source="job_id", allow_null=True)
+    message = serializers.SerializerMethodField(help_text="While it runs, or why it came to nothing.")
+    result = serializers.SerializerMethodField()
+    created_at = serializers.DateTimeField()
+    finished_at = serializers.DateTimeField(allow_null=True)
+
+    def get_message(self, row: ShadowComparison) -> str:
+        """As its job says."""
+        if row.finished_at is not None or row.job is None:
+            return ""
+        return row.job.error_message or row.job.message or "Waiting for a worker."
+
+    @extend_schema_field(ShadowResultOut(allow_null=True))
+    def get_result(self, row: ShadowComparison) -> dict[str, Any] | None:
+        """Null until it is done."""
+        return dict(ShadowResultOut(row.result).data) if row.result else None
 
 
 class ReasonOut(serializers.Serializer[Any]):
