@@ -51,14 +51,25 @@ def with_summary(images: QuerySet[Image]) -> QuerySet[Image]:
 
 
 def masks_of_image(image: Image, *, history: bool = False) -> QuerySet[Mask]:
-    """Current masks of an image, or all that ever were, oldest first."""
-    masks = image.masks.select_related("created_by", "parent").order_by("serial")
+    """Current masks of an image, or all that ever were, oldest first. Without those that are only compared."""
+    masks = _masks(image, None)
     return masks if history else masks.filter(status__in=Mask.CURRENT)
 
 
-def masks_changed(image: Image, since: datetime | None) -> QuerySet[Mask]:
-    """Masks that were made, corrected, deleted or restored at or after `since`; without it all but the superseded."""
+def _masks(image: Image, apart: Task | None) -> QuerySet[Mask]:
+    """Masks of the dataset, or those of one task that are only compared with them."""
     masks = image.masks.select_related("created_by", "parent").order_by("serial")
+    if apart is not None:
+        return masks.filter(task=apart)
+    return masks.exclude(task__kind__in=Task.APART).exclude(status=Mask.Status.COMPARED)
+
+
+def masks_changed(image: Image, since: datetime | None, task: Task | None = None) -> QuerySet[Mask]:
+    """Masks that were made, corrected, deleted or restored at or after `since`; without it all but the superseded.
+
+    Who holds `task` as a trainee or a second person sees their own masks alone.
+    """
+    masks = _masks(image, task if task is not None and task.kind in Task.APART else None)
     if since is None:
         return masks.exclude(status=Mask.Status.SUPERSEDED)
     return masks.filter(status_changed_at__gte=since)

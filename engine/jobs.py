@@ -7,7 +7,7 @@ from typing import Any
 from annotation.errors import Missing, UserError
 from annotation.jobkit import JobContext, job, periodic, scheduled
 from annotation.models import Image
-from engine import audit, embeddings, retraining, schedules
+from engine import audit, embeddings, retraining, schedules, shadow, uncertainty
 from engine.pipeline import run_execute
 from engine.serving import version_by_digest
 from engine.stages import moves, running
@@ -66,6 +66,19 @@ def retrain_on_time(*, dataset: int) -> None:
     retraining.dataset_retrain_on_time(dataset_id=dataset)
 
 
+@job(uncertainty.MEASURE.name)
+def measure_uncertainty(ctx: JobContext, *, dataset: int, digest: str) -> dict[str, Any]:
+    """How unsure the model is of the images in the queue."""
+    version = version_by_digest(digest)
+    return uncertainty.images_measure(dataset_id=dataset, version=version, progress=ctx.progress)
+
+
+@job(shadow.SHADOW.name)
+def shadow_compare(ctx: JobContext, *, comparison: int) -> dict[str, Any]:
+    """Replay people's prompts through two versions."""
+    return shadow.shadow_run(comparison_id=comparison, progress=ctx.progress)
+
+
 @job(audit.MEASURE.name)
 def measure_audit(ctx: JobContext, *, task: int) -> dict[str, Any]:
     """What became of the masks of an audited image."""
@@ -82,3 +95,9 @@ def consider_retraining() -> None:
 def consider_stages() -> None:
     """Move datasets whose lead's rule is met; do what images wait for."""
     moves.datasets_consider()
+
+
+@periodic(seconds=CONSIDER_SECONDS)
+def consider_uncertainty() -> None:
+    """Have the model look at the images of queues that are ordered by how unsure it is."""
+    uncertainty.datasets_consider()

@@ -104,6 +104,19 @@ class Predictor:
         )
         return low_res[:, 0].float().cpu().numpy(), ious[:, 0].float().cpu().numpy()
 
+    @torch.inference_mode()
+    def decode_points(self, embedding: Embedding, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Three candidates for each of N single points (x, y in original pixels), decoded together.
+
+        Returns low-res logits N x 3 x h x w over the padded frame and predicted IoUs N x 3, float32.
+        """
+        device = self.model.device
+        prompts = torch.from_numpy(embedding.frame.to_input(np.asarray(points, np.float64))).float().to(device)[:, None]
+        labels = torch.ones(prompts.shape[:2], device=device)
+        features = self._features(embedding)
+        low_res, ious = self.model.decode(features, embedding.frame, points=prompts, labels=labels, multimask=True)
+        return low_res.float().cpu().numpy(), ious.float().cpu().numpy()
+
     def _features(self, embedding: Embedding) -> dict[str, Tensor]:
         """The maps as the decoder takes them, 1 x C x H x W each."""
         return {

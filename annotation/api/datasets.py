@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings
@@ -20,23 +21,29 @@ from annotation import selectors
 from annotation.access import Role, dataset_for, job_for
 from annotation.api.http import refuse_large_upload
 from annotation.api.serializers import (
+    AgreementOut,
     DatasetChangeIn,
     DatasetIn,
     DatasetOut,
     ExportIn,
     ImportIn,
     JobOut,
+    MemberChangeIn,
     MemberIn,
     MemberOut,
-    RoleIn,
 )
 from annotation.errors import Missing
-from annotation.models import Dataset, Job, Member
-from annotation.services import datasets, exports, imports
+from annotation.models import Dataset, Job, Member, Task
+from annotation.services import comparing, datasets, exports, imports, training
 
 
 def _dataset_out(user: Any, dataset_id: int) -> dict[str, Any]:
     return dict(DatasetOut(selectors.datasets_of(user).get(pk=dataset_id)).data)
+
+
+def _members_out(dataset: Dataset, members: Iterable[Member]) -> list[Any]:
+    members = list(members)
+    return list(MemberOut(members, many=True, context={"standings": training.standings_of(dataset, members)}).data)
 
 
 class DatasetsView(generics.ListAPIView[Any]):
@@ -74,7 +81,7 @@ class DatasetView(APIView):
 
     @extend_schema(operation_id="datasets_change", request=DatasetChangeIn(partial=True), responses={200: DatasetOut})
     def patch(self, request: Request, dataset_id: int) -> Response:
-        """Change name, description, licence, source or retraining. Leads only."""
+        """Change name, description, licence, source, the queue or retraining. Leads only."""
         dataset = dataset_for(request.user, dataset_id, Role.LEAD)
         data = DatasetChangeIn(dataset, data=request.data, partial=True)
         data.is_valid(raise_exception=True)
@@ -95,7 +102,7 @@ class MembersView(APIView):
     def get(self, request: Request, dataset_id: int) -> Response:
         """Everybody with a role."""
         dataset = dataset_for(request.user, dataset_id)
-        return Response(MemberOut(dataset.members.select_related("user"), many=True).data)
+        return Response(_members_out(dataset, dataset.members.select_related("user")))
 
     @extend_schema(operation_id="members_add", request=MemberIn, responses={201: MemberOut})
     def post(self, request: Request, dataset_id: int) -> Response:
@@ -104,7 +111,7 @@ class MembersView(APIView):
         data = MemberIn(data=request.data)
         data.is_valid(raise_exception=True)
         member = datasets.member_add(dataset=dataset, **data.validated_data)
-        return Response(MemberOut(member).data, status=status.HTTP_201_CREATED)
+        return Response(_members_out(dataset, [member])[0], status=status.HTTP_201_CREATED)
 
 
 class MemberView(APIView):
@@ -117,19 +124,35 @@ class MemberView(APIView):
             raise Missing("not_found", "There is no such member.")
         return member
 
-    @extend_schema(operation_id="members_change", request=RoleIn, responses={200: MemberOut})
+    @extend_schema(operation_id="members_change", request=MemberChangeIn, responses={200: MemberOut})
     def patch(self, request: Request, dataset_id: int, member_id: int) -> Response:
-        """Change a role. Leads only; the last lead stays one."""
+        """Change a role, or graduate somebody from the training queue. Leads only; the last lead stays one."""
         member = self._member(request, dataset_id, member_id)
-        data = RoleIn(data=request.data)
+        data = MemberChangeIn(data=request.data)
         data.is_valid(raise_exception=True)
-        return Response(MemberOut(datasets.member_update(member=member, **data.validated_data)).data)
+        change = data.validated_data
+        if "role" in change:
+            datasets.member_update(member=member, role=change["role"])
+        if "graduated" in change:
+            training.member_graduate(member=member, graduated=change["graduated"])
+        return Response(_members_out(member.dataset, [member])[0])
 
     @extend_schema(operation_id="members_remove", responses={204: None})
     def delete(self, request: Request, dataset_id: int, member_id: int) -> Response:
         """Take the role away. Leads only; the last lead stays."""
         datasets.member_remove(member=self._member(request, dataset_id, member_id))
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class AgreementView(APIView):
+    """Two people on the same images."""
+
+    @extend_schema(operation_id="agreement", responses={200: AgreementOut})
+    def get(self, request: Request, dataset_id: int) -> Response:
+        """How well they agree. Reviewers and leads."""
+        dataset = dataset_for(request.user, dataset_id, Role.REVIEWER)
+        live = Task.objects.filter(image__dataset=dataset, kind=Task.Kind.OVERLAP, state__in=["open", "claimed"])
+        return Response(AgreementOut({**comparing.agreement_of(dataset), "waiting": live.count()}).data)
 
 
 class DatasetJobsView(generics.ListAPIView[Any]):

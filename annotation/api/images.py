@@ -121,7 +121,7 @@ class ImageView(APIView):
 
     @extend_schema(operation_id="images_change", request=ImageIn(partial=True), responses={200: ImageOut})
     def patch(self, request: Request, image_id: int) -> Response:
-        """Change licence, source or credit. Leads only."""
+        """Change licence, source or credit, or mark the masks as gold. Leads only."""
         image = image_for(request.user, image_id, Role.LEAD)
         data = ImageIn(image, data=request.data, partial=True)
         data.is_valid(raise_exception=True)

@@ -35,11 +35,8 @@ class ImageChangesView(APIView):
         image = image_for(request.user, image_id)
         since = _moment(request.query_params.get("since", ""))
         at = timezone.now() - OVERLAP
-        body = {
-            "at": at,
-            "masks": selectors.masks_changed(image, since),
-            "task": selectors.task_shown(image, request.user),
-        }
+        task = selectors.task_shown(image, request.user)
+        body = {"at": at, "masks": selectors.masks_changed(image, since, task), "task": task}
         return Response(ChangesOut(body).data)
 
 

@@ -12,6 +12,7 @@ urlpatterns = [
     path("datasets/<row:dataset_id>/", datasets.DatasetView.as_view(), name="dataset"),
     path("datasets/<row:dataset_id>/members/", datasets.MembersView.as_view(), name="members"),
     path("datasets/<row:dataset_id>/members/<row:member_id>/", datasets.MemberView.as_view(), name="member"),
+    path("datasets/<row:dataset_id>/agreement/", datasets.AgreementView.as_view(), name="agreement"),
     path("datasets/<row:dataset_id>/images/", images.ImagesView.as_view(), name="images"),
     path("datasets/<row:dataset_id>/categories/", live.CategoriesView.as_view(), name="categories"),
     path("datasets/<row:dataset_id>/tasks/next/", work.NextTaskView.as_view(), name="task-next"),

@@ -16,12 +16,14 @@ from annotation.access import Role, dataset_for, image_for, job_for, task_for
 from annotation.api.serializers import JobDetailOut, LeaseIn, ReleaseIn, SkipIn, SubmitIn, TaskKindIn, TaskOut
 from annotation.models import Task
 from annotation.services import tasks
+from annotation.services.training import feedback_for
 
 
 def _task_out(request: Request, task: Task) -> Response:
     upcoming = tasks.tasks_upcoming(dataset=task.image.dataset)
     upcoming = [image_id for image_id in upcoming if image_id != task.image_id]
-    return Response(TaskOut(task, context={"user": request.user, "upcoming": upcoming}).data)
+    context = {"user": request.user, "upcoming": upcoming, "feedback": feedback_for(task=task, user=request.user)}
+    return Response(TaskOut(task, context=context).data)
 
 
 class NextTaskView(APIView):

@@ -14,6 +14,7 @@ from annotation.errors import Conflict, UserError
 from annotation.models import Dataset, Job, Member, Task
 from annotation.services.exports import EXPORT
 from annotation.services.imports import IMPORT
+from annotation.services.training import members_excuse
 
 
 def dataset_create(*, user: Any, **fields: Any) -> Dataset:
@@ -29,12 +30,15 @@ def dataset_create(*, user: Any, **fields: Any) -> Dataset:
 
 
 def dataset_update(*, dataset: Dataset, **fields: Any) -> Dataset:
-    """Change name, description, licence, source or the retraining settings. Raises Conflict `name_taken`."""
+    """Change name, description, licence, source, the queue or the retraining settings. Raises Conflict `name_taken`."""
+    trains_now = dataset.training_images == 0 and fields.get("training_images", 0) > 0
     for name, value in fields.items():
         setattr(dataset, name, value)
     try:
         with transaction.atomic():
             dataset.save(update_fields=list(fields))
+            if trains_now:
+                members_excuse(dataset=dataset)
     except IntegrityError:
         raise Conflict("name_taken", "There is a dataset of this name already.") from None
     return dataset

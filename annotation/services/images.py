@@ -129,8 +129,8 @@ def image_add(
     return image, True
 
 
-def image_update(*, image: Image, **fields: str) -> Image:
-    """Change licence, source or credit."""
+def image_update(*, image: Image, **fields: str | bool) -> Image:
+    """Change licence, source or credit, or whether new annotators are measured against its masks (gold)."""
     for name, value in fields.items():
         setattr(image, name, value)
     image.save(update_fields=list(fields))

@@ -38,12 +38,14 @@ def mask_save(*, image: Image, mask_uuid: uuid.UUID, user: Any, body: dict[str, 
     parent = _parent(image, body.get("parent"))
     if parent is not None:
         fields["crowd"] = parent.crowd  # no tool draws crowds: a corrected one stays one
+    fields |= _apart(fields["task"], parent)
     try:
         with transaction.atomic():
             if parent is not None:
                 _supersede(parent, user)
             mask = Mask.objects.create(uuid=mask_uuid, image=image, parent=parent, created_by=user, **fields)
-            send_on_commit(mask_saved, mask_id=mask.serial)
+            if mask.status == Mask.Status.ACCEPTED:
+                send_on_commit(mask_saved, mask_id=mask.serial)
     except (IntegrityError, Conflict):  # perhaps the same request came twice at once
         if (existing := Mask.objects.filter(uuid=mask_uuid).first()) is not None:
             return _same(existing, fields["body_digest"]), False
@@ -55,7 +57,7 @@ def mask_save(*, image: Image, mask_uuid: uuid.UUID, user: Any, body: dict[str, 
 
 def mask_delete(*, mask: Mask, user: Any) -> Mask:
     """Put a mask into the bin; deleting twice is deleting once. Raises Conflict if it was superseded meanwhile."""
-    for status in Mask.CURRENT:
+    for status in Mask.LIVE:
         changed = Mask.objects.filter(pk=mask.pk, status=status).update(
             status=Mask.Status.DELETED,
             status_before=status,
@@ -196,9 +198,23 @@ def _parent(image: Image, parent_uuid: uuid.UUID | None) -> Mask | None:
     return parent
 
 
+def _apart(task: Task | None, parent: Mask | None) -> dict[str, Any]:
+    """Masks of a trainee or a second person are only compared, and never correct or become masks of the dataset."""
+    was_apart = parent is not None and parent.status == Mask.Status.COMPARED
+    if parent is not None and was_apart and task is None:
+        task = parent.task
+    if task is None or task.kind not in Task.APART:
+        if was_apart:
+            raise UserError("parent_missing", "The mask to correct is not on this image.")
+        return {}
+    if parent is not None and parent.status in Mask.CURRENT:
+        raise UserError("parent_missing", "The mask to correct is not on this image.")
+    return {"status": Mask.Status.COMPARED, "task": task}
+
+
 def _supersede(parent: Mask, user: Any) -> None:
     """Conditional: of two corrections at once, one wins and the other learns which."""
-    changed = Mask.objects.filter(pk=parent.pk, status__in=Mask.CURRENT).update(
+    changed = Mask.objects.filter(pk=parent.pk, status__in=Mask.LIVE).update(
         status=Mask.Status.SUPERSEDED, status_changed_at=timezone.now(), status_changed_by=user
     )
     if not changed:

@@ -16,24 +16,34 @@ from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
 from django.utils import timezone
 
 from annotation.errors import Conflict, Missing, NotAllowed, UserError
-from annotation.models import Dataset, Image, Mask, Task
+from annotation.models import Dataset, Image, Task
+from annotation.services.comparing import comparison_make
+from annotation.services.queue import in_order, open_to, overlap_due
+from annotation.services.training import is_trainee, trainee_graduate, training_prepare
 from annotation.signals import send_on_commit, task_claimed, task_submitted
 
-State = Task.State
+State, Kind = Task.State, Task.Kind
 # Work that was submitted before and taken up again falls back to submitted when it is given up.
 _BACK = Case(When(submitted_at__isnull=False, then=Value(State.SUBMITTED.value)), default=Value(State.OPEN.value))
+# A trainee's image is nobody else's, also while it is not being worked on.
+_NOBODY = Case(When(kind=Kind.TRAINING, then=F("assignee")), default=None)
 BATCH = 20
 
 
-def task_claim_next(*, dataset: Dataset, user: Any, kind: str = Task.Kind.ANNOTATE) -> Task | None:
-    """The task of this kind that the person holds already in the dataset, else the next free one, else None."""
+def task_claim_next(*, dataset: Dataset, user: Any, kind: str = Kind.ANNOTATE) -> Task | None:
+    """The task that the person holds already in the dataset, else the next free one in the lead's order, else None.
+
+    Labelling includes being the second person on an image, and comes after the training queue: NotAllowed
+    `training_done` once a trainee has done every gold image and not graduated.
+    """
     now = timezone.now()
-    tasks = Task.objects.filter(_open_to(user), image__dataset=dataset, kind=kind)
+    kinds = _kinds(dataset, user) if kind == Kind.ANNOTATE else [kind]
+    tasks = Task.objects.filter(open_to(user), image__dataset=dataset, kind__in=kinds)
     held = tasks.filter(state=State.CLAIMED, assignee=user, lease_expires_at__gt=now).order_by("id").first()
     if held is not None and (kept := _kept(held)) is not None:
         return kept
     while True:
-        ids = list(tasks.filter(_free(now)).order_by("-priority", "id").values_list("pk", flat=True)[:BATCH])
+        ids = list(in_order(tasks.filter(_free(now)), dataset).values_list("pk", flat=True)[:BATCH])
         if not ids:
             return None
         for pk in ids:  # somebody may be quicker with the first ones; then the next is ours
@@ -41,20 +51,27 @@ def task_claim_next(*, dataset: Dataset, user: Any, kind: str = Task.Kind.ANNOTA
                 return task
 
 
-def task_claim_image(*, image: Image, user: Any, kind: str = Task.Kind.ANNOTATE) -> Task:
+def _kinds(dataset: Dataset, user: Any) -> list[str]:
+    """What labelling means for this person: a trainee has the training queue and nothing else."""
+    return [Kind.TRAINING] if training_prepare(dataset=dataset, user=user) else [Kind.ANNOTATE, Kind.OVERLAP]
+
+
+def task_claim_image(*, image: Image, user: Any, kind: str = Kind.ANNOTATE) -> Task:
     """Take up this image, also one that was submitted or skipped. Raises Conflict `task_taken` if somebody has it.
 
     Work of another kind than annotating is asked for by the engine: it is there or not (Missing `no_task`), ends with
     its submit, and an audit is for those who made nothing on the image (NotAllowed `own_work`).
     """
+    if kind == Kind.ANNOTATE and is_trainee(image.dataset, user):
+        raise NotAllowed("in_training", "The training images come first: ask for the next image of the dataset.")
     now = timezone.now()
     mine = Q(state=State.CLAIMED, assignee=user)
-    again = Q(state__in=[State.SUBMITTED, State.SKIPPED]) if kind == Task.Kind.ANNOTATE else Q(state=State.SKIPPED)
+    again = Q(state__in=[State.SUBMITTED, State.SKIPPED]) if kind == Kind.ANNOTATE else Q(state=State.SKIPPED)
     for _ in range(3):  # a task may appear or end between two looks
         task = _latest(image, kind) or _create(image, kind)
         if task.is_held_by(user.pk, now) and (kept := _kept(task)) is not None:
             return kept
-        if not Task.objects.filter(_open_to(user), pk=task.pk).exists():
+        if not Task.objects.filter(open_to(user), pk=task.pk).exists():
             raise NotAllowed("own_work", "You made masks on this image: somebody else has to look at them.")
         claimable = Task.objects.filter(_free(now) | mine | again, pk=task.pk)
         if (claimed := _claim(claimable, user)) is not None:
@@ -90,8 +107,19 @@ def task_submit(*, task: Task, lease: uuid.UUID, seconds: float, answer: str) ->
             submitted_at=timezone.now(),
             lease_expires_at=None,
         )
+        _after_submit(changed)
         send_on_commit(task_submitted, task_id=task.pk)
     return changed
+
+
+def _after_submit(task: Task) -> None:
+    """A share of the labelled images is asked for a second time; what a second person or a trainee made is compared."""
+    if task.kind == Kind.ANNOTATE and overlap_due(task.image.dataset, task.image.sha256):
+        Task.objects.get_or_create(image=task.image, kind=Kind.OVERLAP)
+    if task.kind in Task.APART:
+        comparison_make(task=task)
+    if task.kind == Kind.TRAINING:
+        trainee_graduate(task=task)
 
 
 def task_skip(*, task: Task, lease: uuid.UUID, reason: str, seconds: float = 0) -> Task:
@@ -108,13 +136,13 @@ def task_skip(*, task: Task, lease: uuid.UUID, reason: str, seconds: float = 0) 
 def task_release(*, task: Task, lease: uuid.UUID, seconds: float = 0) -> Task:
     """Give the image back for others; `seconds` of active time are added. Raises Conflict `lease_lost`."""
     added = F("seconds") + seconds
-    return _change(task, lease, state=_BACK, seconds=added, assignee=None, lease=None, lease_expires_at=None)
+    return _change(task, lease, state=_BACK, seconds=added, assignee=_NOBODY, lease=None, lease_expires_at=None)
 
 
 def tasks_expire() -> int:
     """Give back every image whose lease has ended; their number."""
     ended = Task.objects.filter(state=State.CLAIMED, lease_expires_at__lte=timezone.now())
-    return ended.update(state=_BACK, assignee=None, lease=None, lease_expires_at=None)
+    return ended.update(state=_BACK, assignee=_NOBODY, lease=None, lease_expires_at=None)
 
 
 def task_open(*, image: Image, kind: str) -> Task:
@@ -129,15 +157,13 @@ def tasks_withdraw(*, tasks: QuerySet[Task]) -> int:
 
 def task_withdraw(*, image: Image) -> bool:
     """Nobody has to label this image any more; whether there was a task to take away. Touched work stays."""
-    untouched = Task.objects.filter(
-        image=image, kind=Task.Kind.ANNOTATE, state=State.OPEN, submitted_at=None, seconds=0
-    )
+    untouched = Task.objects.filter(image=image, kind=Kind.ANNOTATE, state=State.OPEN, submitted_at=None, seconds=0)
     return untouched.delete()[0] > 0
 
 
 def tasks_open_missing(*, dataset: Dataset) -> int:
     """Somebody has to look at every image again: an open task for each that has none; their number."""
-    tasks = Task.objects.filter(image=OuterRef("pk"), kind=Task.Kind.ANNOTATE)
+    tasks = Task.objects.filter(image=OuterRef("pk"), kind=Kind.ANNOTATE)
     missing = Image.objects.filter(~Exists(tasks), dataset=dataset).order_by("id").values_list("pk", flat=True)
     rows = [Task(image_id=pk) for pk in list(missing)]
     return len(Task.objects.bulk_create(rows, ignore_conflicts=True, batch_size=500))
@@ -145,23 +171,14 @@ def tasks_open_missing(*, dataset: Dataset) -> int:
 
 def tasks_left_for(*, dataset: Dataset, user: Any, kind: str) -> int:
     """How many tasks of a kind this person could take up now, those they hold included."""
-    tasks = Task.objects.filter(_open_to(user), image__dataset=dataset, kind=kind)
+    tasks = Task.objects.filter(open_to(user), image__dataset=dataset, kind=kind)
     return tasks.filter(_free(timezone.now()) | Q(state=State.CLAIMED, assignee=user)).count()
 
 
 def tasks_upcoming(*, dataset: Dataset, limit: int = 3) -> list[int]:
     """Ids of the images that will be offered next, for prefetching."""
-    free = Task.objects.filter(_free(timezone.now()), image__dataset=dataset, kind=Task.Kind.ANNOTATE)
-    return list(free.order_by("-priority", "id").values_list("image_id", flat=True)[:limit])
-
-
-def _open_to(user: Any) -> Q:
-    """Tasks that this person may do: nobody audits an image on which they made a mask or finished the labelling."""
-    made = Mask.objects.filter(image=OuterRef("image"), created_by=user).exclude(task=OuterRef("pk"))
-    finished = Task.objects.filter(
-        image=OuterRef("image"), kind=Task.Kind.ANNOTATE, assignee=user, submitted_at__isnull=False
-    )
-    return ~Q(kind=Task.Kind.AUDIT) | (~Exists(made) & ~Exists(finished))
+    free = Task.objects.filter(_free(timezone.now()), image__dataset=dataset, kind=Kind.ANNOTATE)
+    return list(in_order(free, dataset).values_list("image_id", flat=True)[:limit])
 
 
 def _free(now: datetime) -> Q:
@@ -208,7 +225,7 @@ def _latest(image: Image, kind: str) -> Task | None:
 
 
 def _create(image: Image, kind: str) -> Task:
-    if kind != Task.Kind.ANNOTATE:
+    if kind != Kind.ANNOTATE:
         raise Missing("no_task", "There is no such work on this image.")
     try:
         with transaction.atomic():

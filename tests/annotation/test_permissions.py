@@ -86,6 +86,7 @@ TABLE = {
     ("GET", "training-run"): ALL,
     ("GET", "models"): ALL,
     ("POST", "model-restore"): LEAD,
+    ("GET", "agreement"): REVIEW,
     ("GET", "audits"): ALL,
     ("POST", "audits"): LEAD,
     ("POST", "audit-close"): LEAD,

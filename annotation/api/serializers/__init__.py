@@ -2,13 +2,14 @@
 
 from annotation.api.serializers.common import ErrorOut
 from annotation.api.serializers.datasets import (
+    AgreementOut,
     DatasetChangeIn,
     DatasetIn,
     DatasetOut,
+    MemberChangeIn,
     MemberIn,
     MemberOut,
     ProgressOut,
-    RoleIn,
 )
 from annotation.api.serializers.images import (
     DuplicateOut,
@@ -52,6 +53,7 @@ from annotation.api.serializers.work import (
 )
 
 __all__ = [
+    "AgreementOut",
     "CandidateIO",
     "CategoryOut",
     "ChangesOut",
@@ -72,6 +74,7 @@ __all__ = [
     "LeaseIn",
     "MaskIn",
     "MaskOut",
+    "MemberChangeIn",
     "MemberIn",
     "MemberOut",
     "PredictIn",
@@ -81,7 +84,6 @@ __all__ = [
     "PromptIO",
     "RejectedOut",
     "ReleaseIn",
-    "RoleIn",
     "SessionOut",
     "SignInIn",
     "SkipIn",

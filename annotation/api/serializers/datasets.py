@@ -8,7 +8,8 @@ from django.urls import reverse
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from annotation.models import Dataset, Member, Stage, Task
+from annotation.api.fields import Number
+from annotation.models import Dataset, Member, QueueOrder, Stage, Task
 
 
 class ProgressOut(serializers.Serializer[Any]):
@@ -25,10 +26,30 @@ class DatasetIn(serializers.ModelSerializer[Any]):
 
     retrain_after = serializers.IntegerField(min_value=1, max_value=1_000_000, required=False)
     stage = serializers.ChoiceField(choices=Stage.choices, required=False)
+    queue_order = serializers.ChoiceField(choices=QueueOrder.choices, required=False)
+    queue_seed = serializers.IntegerField(min_value=0, max_value=Dataset.SEEDS - 1, required=False)
+    overlap_share = Number(min_value=0, max_value=1, required=False, help_text="Share of images for a second person.")
+    training_images = serializers.IntegerField(
+        min_value=0, max_value=1000, required=False, help_text="Gold images before an annotator's first real one."
+    )
+    training_iou = Number(min_value=0, max_value=1, required=False, help_text="Mean IoU at which they are passed.")
 
     class Meta:
         model = Dataset
-        fields = ["name", "description", "stage", "licence", "source", "auto_retrain", "retrain_after"]
+        fields = [
+            "name",
+            "description",
+            "stage",
+            "licence",
+            "source",
+            "auto_retrain",
+            "retrain_after",
+            "queue_order",
+            "queue_seed",
+            "overlap_share",
+            "training_images",
+            "training_iou",
+        ]
         extra_kwargs = {
             "name": {"validators": []},  # uniqueness is the database's, answered as 409
             "auto_retrain": {"required": False},
@@ -54,6 +75,7 @@ class DatasetOut(serializers.ModelSerializer[Any]):
     """A dataset as its member sees it; rows come from selectors.datasets_of."""
 
     role = serializers.ChoiceField(choices=Member.Role.choices)
+    queue_order = serializers.ChoiceField(choices=QueueOrder.choices)
     image_count = serializers.IntegerField()
     mask_count = serializers.IntegerField(help_text="Accepted masks.")
     progress = serializers.SerializerMethodField()
@@ -71,6 +93,11 @@ class DatasetOut(serializers.ModelSerializer[Any]):
             "source",
             "auto_retrain",
             "retrain_after",
+            "queue_order",
+            "queue_seed",
+            "overlap_share",
+            "training_images",
+            "training_iou",
             "image_count",
             "mask_count",
             "progress",
@@ -88,15 +115,32 @@ class DatasetOut(serializers.ModelSerializer[Any]):
         return reverse("image-thumbnail", args=[row.cover_id]) if row.cover_id else None
 
 
+class StandingOut(serializers.Serializer[Any]):
+    """Where a member stands with the training queue."""
+
+    done = serializers.IntegerField(help_text="Gold images done.")
+    asked = serializers.IntegerField(help_text="Gold images that are asked for; 0: none.")
+    mean_iou = serializers.FloatField(allow_null=True, help_text="Over the latest of them.")
+    graduated = serializers.BooleanField()
+    passed = serializers.BooleanField(help_text="May label: graduated, or nothing is asked.")
+
+
 class MemberOut(serializers.ModelSerializer[Any]):
     """One person's role."""
 
     username = serializers.CharField(source="user.username")
     name = serializers.CharField(source="user.get_full_name")
 
+    training = serializers.SerializerMethodField()
+
     class Meta:
         model = Member
-        fields = ["id", "username", "name", "role"]
+        fields = ["id", "username", "name", "role", "training"]
+
+    @extend_schema_field(StandingOut)
+    def get_training(self, row: Member) -> dict[str, Any]:
+        """Brought along by the view."""
+        return dict(StandingOut(self.context["standings"][row.pk]).data)
 
 
 class MemberIn(serializers.Serializer[Any]):
@@ -106,7 +150,20 @@ class MemberIn(serializers.Serializer[Any]):
     role = serializers.ChoiceField(choices=Member.Role.choices)
 
 
-class RoleIn(serializers.Serializer[Any]):
-    """Change a role."""
+class MemberChangeIn(serializers.Serializer[Any]):
+    """Change a role, or say that somebody needs no more training (or does)."""
 
-    role = serializers.ChoiceField(choices=Member.Role.choices)
+    role = serializers.ChoiceField(choices=Member.Role.choices, required=False)
+    graduated = serializers.BooleanField(required=False)
+
+
+class AgreementOut(serializers.Serializer[Any]):
+    """How well two people who masked the same images agree."""
+
+    images = serializers.IntegerField(help_text="Images that two people have masked.")
+    pairs = serializers.IntegerField(help_text="Objects that both masked.")
+    only_first = serializers.IntegerField()
+    only_second = serializers.IntegerField()
+    mean_iou = serializers.FloatField(allow_null=True, help_text="Over the pairs.")
+    found_by_both = serializers.FloatField(allow_null=True, help_text="Share of all objects that both masked.")
+    waiting = serializers.IntegerField(help_text="Images that wait for their second person.")

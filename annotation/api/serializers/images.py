@@ -20,7 +20,7 @@ class ImageIn(serializers.ModelSerializer[Any]):
 
     class Meta:
         model = Image
-        fields = ["licence", "source", "credit"]
+        fields = ["licence", "source", "credit", "gold"]
 
 
 class ImageOut(serializers.ModelSerializer[Any]):
@@ -50,6 +50,8 @@ class ImageOut(serializers.ModelSerializer[Any]):
             "conversion",
             "split",
             "stage",
+            "gold",
+            "uncertainty",
             "licence",
             "source",
             "credit",

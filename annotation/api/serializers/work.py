@@ -9,7 +9,26 @@ from rest_framework import serializers
 
 from annotation.api.fields import Number
 from annotation.api.serializers.images import ImageOut, image_out
-from annotation.models import Job, Task
+from annotation.models import Comparison, Job, Task
+
+
+class PairOut(serializers.Serializer[Any]):
+    """Two masks of one object."""
+
+    reference = serializers.UUIDField()
+    mask = serializers.UUIDField()
+    iou = serializers.FloatField()
+
+
+class FeedbackOut(serializers.ModelSerializer[Any]):
+    """A trainee's masks beside the gold ones."""
+
+    mean_iou = serializers.FloatField(allow_null=True, help_text="A missed object counts as 0.")
+    pairs = PairOut(many=True, help_text="Objects that both masked.")
+
+    class Meta:
+        model = Comparison
+        fields = ["mean_iou", "pairs", "missed", "extra"]
 
 
 class TaskOut(serializers.ModelSerializer[Any]):
@@ -19,6 +38,7 @@ class TaskOut(serializers.ModelSerializer[Any]):
     assignee = serializers.SerializerMethodField()
     lease = serializers.SerializerMethodField()
     upcoming = serializers.SerializerMethodField(help_text="Ids of the images that come next, for prefetching.")
+    feedback = serializers.SerializerMethodField(help_text="After a training image was submitted.")
 
     class Meta:
         model = Task
@@ -34,9 +54,16 @@ class TaskOut(serializers.ModelSerializer[Any]):
             "answer",
             "skip_reason",
             "upcoming",
+            "feedback",
             "created_at",
             "submitted_at",
         ]
+
+    @extend_schema_field(FeedbackOut(allow_null=True))
+    def get_feedback(self, row: Task) -> dict[str, Any] | None:
+        """Brought along by the view for whoever did the image."""
+        comparison = self.context.get("feedback")
+        return dict(FeedbackOut(comparison).data) if comparison else None
 
     @extend_schema_field(ImageOut)
     def get_image(self, row: Task) -> dict[str, Any]:

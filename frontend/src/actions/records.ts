@@ -15,7 +15,8 @@ export function itemFromRecord(record: MaskRecord): MaskItem {
     segmentation: record.segmentation,
     patch,
     area: record.area ?? patchArea(patch),
-    status: record.status,
+    // Who is shown a mask for comparison only has made it: here it counts.
+    status: record.status === "compared" ? "accepted" : record.status,
     category: record.category,
     source: record.source,
     stage: record.stage,

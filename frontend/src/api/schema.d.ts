@@ -287,6 +287,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/datasets/{dataset_id}/models/{digest}/shadow/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description A lead's wish. 400 too_few_prompts, 409 already_serving or shadow_open. */
+        post: operations["shadow_start"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/datasets/{dataset_id}/retraining/": {
         parameters: {
             query?: never;
@@ -303,6 +320,23 @@ export interface paths {
         head?: never;
         /** @description Leads only. A run that is under way goes on as it began. */
         patch: operations["retraining_change"];
+        trace?: never;
+    };
+    "/api/datasets/{dataset_id}/shadows/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Newest first, at most twenty. */
+        get: operations["shadows"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/datasets/{dataset_id}/snapshots/{digest}/images/": {
@@ -1882,6 +1916,43 @@ export interface components {
             user: components["schemas"]["UserOut"] | null;
             demo: components["schemas"]["DemoOut"] | null;
         };
+        /** @description A comparison on live prompts. */
+        ShadowOut: {
+            id: number;
+            serving: string;
+            other: string;
+            other_name: string;
+            /** Format: uuid */
+            job: string | null;
+            /** @description While it runs, or why it came to nothing. */
+            readonly message: string;
+            readonly result: components["schemas"]["ShadowResultOut"] | null;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            finished_at: string | null;
+        };
+        /** @description Of the replayed masks; in `all` and `edited` the other version is the candidate. */
+        ShadowResultOut: {
+            masks: number;
+            images: number;
+            prompts: number;
+            all: components["schemas"]["DifferenceOut"];
+            /** @description Masks that people corrected by hand. */
+            edited: components["schemas"]["DifferenceOut"] | null;
+            /**
+             * Format: double
+             * @description Mean IoU of the two answers with one another.
+             */
+            agreement: number;
+            /**
+             * Format: double
+             * @description Share of masks where that is at least 0.9.
+             */
+            agreed: number;
+            /** @description True where other images had too few prompts. */
+            on_training_images: boolean;
+        };
         /** @description Name and password. */
         SignInInRequest: {
             username: string;
@@ -2884,6 +2955,36 @@ export interface operations {
             };
         };
     };
+    shadow_start: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+                digest: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShadowOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
     retraining: {
         parameters: {
             query?: never;
@@ -2934,6 +3035,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RetrainingOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    shadows: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShadowOut"][];
                 };
             };
             default: {

@@ -1,0 +1,50 @@
+"""Who is offered what next: the order a lead chose, and the tasks a person may do at all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import Substr
+
+from annotation.models import Dataset, Mask, QueueOrder, Task
+
+Kind = Task.Kind
+DIGITS = 16  # of the picture's digest that make its place in a random order
+
+
+def in_order(tasks: QuerySet[Task], dataset: Dataset) -> QuerySet[Task]:
+    """Tasks of a dataset, those with priority first, then as its lead chose.
+
+    Random: by 16 hexadecimal digits of the picture's SHA-256 from the place that the seed names. Pictures that are
+    added find their place among the others, and the same seed gives the same order everywhere.
+    """
+    if dataset.queue_order == QueueOrder.NEWEST:
+        return tasks.order_by("-priority", "-image_id", "id")
+    if dataset.queue_order == QueueOrder.RANDOM:
+        place = Substr("image__sha256", Value(1 + dataset.queue_seed % Dataset.SEEDS), Value(DIGITS))
+        return tasks.order_by("-priority", place, "id")
+    if dataset.queue_order == QueueOrder.UNCERTAINTY:
+        # What no model has looked at yet comes last: it will have its place soon.
+        return tasks.order_by("-priority", F("image__uncertainty").desc(nulls_last=True), "id")
+    return tasks.order_by("-priority", "id")
+
+
+def open_to(user: Any) -> Q:
+    """Filter for the tasks that this person may do.
+
+    A second look, by audit or as the second of two, is for those who made no mask on the image and did not finish its
+    labelling; a training task is its trainee's alone.
+    """
+    made = Mask.objects.filter(image=OuterRef("image"), created_by=user).exclude(task=OuterRef("pk"))
+    finished = Task.objects.filter(
+        image=OuterRef("image"), kind=Kind.ANNOTATE, assignee=user, submitted_at__isnull=False
+    )
+    anybody = Q(kind__in=[Kind.ANNOTATE, Kind.REVIEW])
+    second = Q(kind__in=[Kind.AUDIT, Kind.OVERLAP]) & ~Exists(made) & ~Exists(finished)
+    return anybody | second | Q(kind=Kind.TRAINING, assignee=user)
+
+
+def overlap_due(dataset: Dataset, sha256: str) -> bool:
+    """Whether a second person masks this image too: by other digits of its digest than the split."""
+    return int(sha256[8:16], 16) / 2**32 < dataset.overlap_share

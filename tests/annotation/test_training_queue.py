@@ -1,0 +1,130 @@
+"""New annotators work on gold images first: compared, told what they missed, graduated by rule or by a lead."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+
+from annotation.models import Mask, Member, Task
+from tests.cast import add_image, add_mask, ellipse, mask_body
+
+
+@pytest.fixture
+def url(cast):
+    return f"/api/datasets/{cast.dataset.pk}"
+
+
+@pytest.fixture
+def gold(cast, as_, url):
+    """Three gold images with two masks each, one ordinary image, and a training queue of two."""
+    ana = as_(cast.ana)
+    images = [add_image(cast.dataset, seed=seed) for seed in range(3)]
+    for image in images:
+        for x in (0.3, 0.7):
+            add_mask(image, ellipse(image, x=x, size=0.15))
+        assert ana.patch(f"/api/images/{image.pk}/", {"gold": True}, format="json").json()["gold"] is True
+    Task.objects.update(state="submitted", assignee=cast.ana)
+    add_image(cast.dataset, seed=7)
+    ana.patch(f"{url}/", {"training_images": 2, "training_iou": 0.8}, format="json")
+    return images
+
+
+def take(client, url):
+    return client.post(f"{url}/tasks/next/")
+
+
+def work(client, url, *, places=(0.3, 0.7)):
+    """Mask the next image at these places; the task as the submit tells it."""
+    task = take(client, url).json()
+    image = Mask.objects.filter(image=task["image"]["id"]).first().image
+    for x in places:
+        body = mask_body(image, ellipse(image, x=x, size=0.15), task=task["id"])
+        assert client.put(f"/api/masks/{uuid.uuid4()}/", body, format="json").json()["status"] == "compared"
+    body = {"lease": task["lease"], "seconds": 5, "answer": "done" if places else "nothing_left"}
+    return client.post(f"/api/tasks/{task['id']}/submit/", body, format="json").json()
+
+
+def standing(client, url, username="ben"):
+    members = client.get(f"{url}/members/").json()
+    return next(member for member in members if member["username"] == username)["training"]
+
+
+def test_a_new_annotator_begins_with_gold_and_sees_no_gold_mask(cast, gold, as_, url):
+    ben = as_(cast.ben)
+    task = take(ben, url).json()
+    assert (task["kind"], task["image"]["id"]) == ("training", gold[0].pk)
+    assert ben.get(f"/api/images/{gold[0].pk}/changes/").json()["masks"] == []
+    direct = ben.post(f"/api/images/{gold[0].pk}/task/")
+    assert (direct.status_code, direct.json()["code"]) == (403, "in_training")
+
+
+def test_feedback_names_every_object_and_what_was_missed(cast, gold, as_, url):
+    told = work(as_(cast.ben), url, places=(0.3, 0.5))["feedback"]
+    assert (told["missed"], told["extra"], told["mean_iou"]) == (1, 1, 0.5)
+    assert [pair["iou"] for pair in told["pairs"]] == [1.0]
+    assert Mask.objects.filter(image=gold[0], status="accepted").count() == 2
+    task = Task.objects.get(kind="training")
+    assert as_(cast.ana).get(f"/api/tasks/{task.pk}/").json()["feedback"] is None
+
+
+def test_who_reaches_the_bar_graduates_and_labels(cast, gold, as_, url):
+    ben = as_(cast.ben)
+    work(ben, url)
+    assert standing(as_(cast.vic), url) == {
+        "done": 1,
+        "asked": 2,
+        "mean_iou": 1.0,
+        "graduated": False,
+        "passed": False,
+    }
+    work(ben, url)
+    assert standing(as_(cast.vic), url)["graduated"] is True
+    assert take(ben, url).json()["kind"] == "annotate"
+
+
+def test_who_does_not_gets_further_gold_images_and_then_a_leads_word(cast, gold, as_, url):
+    ben, ana = as_(cast.ben), as_(cast.ana)
+    work(ben, url, places=())
+    assert work(ben, url)["image"]["id"] == gold[1].pk
+    assert standing(ana, url)["mean_iou"] == 0.5
+    assert work(ben, url, places=(0.3,))["image"]["id"] == gold[2].pk
+    refused = take(ben, url)
+    assert (refused.status_code, refused.json()["code"]) == (403, "training_done")
+    member = Member.objects.get(user=cast.ben)
+    graduated = ana.patch(f"{url}/members/{member.pk}/", {"graduated": True}, format="json").json()
+    assert graduated["training"]["passed"] is True
+    assert take(ben, url).json()["kind"] == "annotate"
+
+
+def test_a_late_success_counts_more_than_an_early_failure(cast, gold, as_, url):
+    ben = as_(cast.ben)
+    work(ben, url, places=())
+    work(ben, url)
+    work(ben, url)
+    assert standing(as_(cast.ana), url)["graduated"] is True
+
+
+def test_leads_reviewers_and_those_who_labelled_before_are_no_trainees(cast, as_, url, gold):
+    assert take(as_(cast.rae), url).json()["kind"] == "annotate"
+    assert standing(as_(cast.ana), url, "rae")["asked"] == 0
+    other = add_image(cast.dataset, seed=8)
+    as_(cast.ana).patch(f"{url}/", {"training_images": 0}, format="json")
+    Task.objects.filter(image=other).update(state="submitted", assignee=cast.ben, submitted_at="2026-01-01T00:00Z")
+    as_(cast.ana).patch(f"{url}/", {"training_images": 2}, format="json")
+    assert standing(as_(cast.ana), url)["graduated"] is True
+
+
+def test_a_training_image_stays_its_trainees(cast, gold, as_, url):
+    ben = as_(cast.ben)
+    task = take(ben, url).json()
+    ben.post(f"/api/tasks/{task['id']}/release/", {"lease": task["lease"]}, format="json")
+    cast.dataset.members.filter(user=cast.rae).update(role="annotator")
+    assert take(as_(cast.rae), url).json()["id"] != task["id"]
+    assert take(ben, url).json()["id"] == task["id"]
+
+
+def test_without_gold_images_nobody_is_held_up(cast, gold, as_, url):
+    for image in gold:
+        as_(cast.ana).patch(f"/api/images/{image.pk}/", {"gold": False}, format="json")
+    assert take(as_(cast.ben), url).json()["kind"] == "annotate"
