@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
@@ -36,11 +38,8 @@ class MaskView(APIView):
         data.is_valid(raise_exception=True)
         body = data.validated_data
         image = image_for(request.user, body.pop("image"), Role.ANNOTATOR)
-        try:
+        with conflicts_with_both_versions():
             mask, created = masks.mask_save(image=image, mask_uuid=mask_id, user=request.user, body=body)
-        except Conflict as conflict:
-            _attach_current(conflict)
-            raise
         code = status.HTTP_201_CREATED if created else status.HTTP_200_OK
         return Response(MaskOut(mask).data, status=code)
 
@@ -51,11 +50,8 @@ class MaskView(APIView):
         409 `mask_superseded` if it was corrected meanwhile, with the current mask as details.
         """
         mask = mask_for(request.user, mask_id, Role.ANNOTATOR)
-        try:
+        with conflicts_with_both_versions():
             masks.mask_delete(mask=mask, user=request.user)
-        except Conflict as conflict:
-            _attach_current(conflict)
-            raise
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -66,11 +62,8 @@ class MaskRestoreView(APIView):
     def post(self, request: Request, mask_id: uuid.UUID) -> Response:
         """Undo a deletion. Annotators, reviewers and leads."""
         mask = mask_for(request.user, mask_id, Role.ANNOTATOR)
-        try:
+        with conflicts_with_both_versions():
             masks.mask_restore(mask=mask, user=request.user)
-        except Conflict as conflict:
-            _attach_current(conflict)
-            raise
         return Response(MaskOut(mask_for(request.user, mask_id)).data)
 
 
@@ -84,9 +77,14 @@ class MaskHistoryView(APIView):
         return Response(MaskOut(versions, many=True).data)
 
 
-def _attach_current(conflict: Conflict) -> None:
-    """Both versions are needed to decide: the whole current mask goes with the refusal."""
-    current = conflict.details.get("current")
-    if isinstance(current, str):
-        row = Mask.objects.select_related("parent", "created_by").filter(uuid=current).first()
-        conflict.details["current"] = dict(MaskOut(row).data) if row else None
+@contextmanager
+def conflicts_with_both_versions() -> Iterator[None]:
+    """Both versions are needed to decide: the whole current mask goes with a refusal."""
+    try:
+        yield
+    except Conflict as conflict:
+        current = conflict.details.get("current")
+        if isinstance(current, str):
+            row = Mask.objects.select_related("parent", "created_by").filter(uuid=current).first()
+            conflict.details["current"] = dict(MaskOut(row).data) if row else None
+        raise
