@@ -55,6 +55,7 @@ class TrainConfig:
     clip: float = 1.0
     ema: float = 0.999
     freeze_norm: bool = False  # keep batch-norm statistics: for fine-tuning on few pictures
+    train_only: tuple[str, ...] = ()  # parts that learn, by dotted names; everything else stays as it is
     clock: str = "steps"  # what the next three count: "steps", or "seconds" of training
     report_every: int = 20
     checkpoint_every: int = 100
@@ -105,8 +106,9 @@ def read_config(path: Path, schedule: str = "", **overrides: Any) -> TrainConfig
     for name in ("out", "init"):
         if values.get(name) is not None:
             values[name] = base / Path(values[name])
-    if "long_sides" in values:
-        values["long_sides"] = tuple(values["long_sides"])
+    for name in ("long_sides", "train_only"):
+        if name in values:
+            values[name] = tuple(values[name])
     return _checked(TrainConfig, values, path)
 
 

@@ -25,7 +25,7 @@ from modelzoo.model.compact_encoder import freeze_batch_norm, image_tensor
 from modelzoo.predictor import Predictor
 from modelzoo.training import clicks
 from modelzoo.training.batches import Batch, Corpus, batch_loader, cell_place, load_corpus
-from modelzoo.training.config import WEIGHTS_FILE, TrainConfig, as_json
+from modelzoo.training.config import WEIGHTS_FILE, ConfigError, TrainConfig, as_json
 from modelzoo.training.data import Record, Sample, load_sample
 from modelzoo.training.devices import Devices, join
 from modelzoo.training.evaluate import evaluate
@@ -110,13 +110,13 @@ def train_step(run: Run, batch: Batch, config: TrainConfig, devices: Devices) ->
     """
     model, batch = run.model, batch.to(devices.device)
     model.train()
-    if config.freeze_norm:
+    if config.freeze_norm or config.train_only:
         freeze_batch_norm(model)
     for group in run.optimiser.param_groups:
         group["lr"] = config.learning_rate * rate_at(run, config)
     with devices.autocast():
         maps = model.encoder(image_tensor(batch.pixels).contiguous(memory_format=torch.channels_last))
-    leaves = {name: tensor.detach().requires_grad_() for name, tensor in maps.items()}
+    leaves = {name: tensor.detach().requires_grad_(tensor.requires_grad) for name, tensor in maps.items()}
     per_picture = len(batch.targets) // len(batch.pixels)
     points, labels = batch.points, batch.labels
     previous = torch.zeros_like(batch.targets)
@@ -136,7 +136,9 @@ def train_step(run: Run, batch: Batch, config: TrainConfig, devices: Devices) ->
         if round_number + 1 < batch.rounds:
             points, labels = add_corrections(points, labels, batch.targets, chosen, random)
             previous = chosen
-    torch.autograd.backward(list(maps.values()), [leaf.grad for leaf in leaves.values()])
+    learning = [name for name, tensor in maps.items() if tensor.requires_grad]
+    if learning:
+        torch.autograd.backward([maps[name] for name in learning], [leaves[name].grad for name in learning])
     devices.average_gradients(model)
     torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
     run.optimiser.step()
@@ -201,6 +203,7 @@ def start_or_resume(config: TrainConfig, devices: Devices) -> Run:
     else:
         model = build(config.model, long_side=max(config.long_sides))
     model.to(devices.device, memory_format=torch.channels_last)
+    hold_still(model, config.train_only)
     optimiser = optimiser_of(model, config)
     run = Run(model, copy.deepcopy(model).eval(), optimiser)
     if (config.out / STATE_FILE).exists():
@@ -213,10 +216,20 @@ def start_or_resume(config: TrainConfig, devices: Devices) -> Run:
     return run
 
 
+def hold_still(model: Any, train_only: tuple[str, ...]) -> None:
+    """Let only the named parts of a model learn, if any are named. ConfigError for a part that it does not have."""
+    for part in train_only:
+        if not any(name.startswith(f"{part}.") for name, _ in model.named_parameters()):
+            raise ConfigError(f"train_only names {part!r}, which the model {model.variant} does not have.")
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(not train_only or name.startswith(tuple(f"{part}." for part in train_only)))
+
+
 def optimiser_of(model: Any, config: TrainConfig) -> torch.optim.Optimizer:
-    """AdamW; norms and biases do not decay."""
-    decayed = [parameter for parameter in model.parameters() if parameter.ndim > 1]
-    plain = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
+    """AdamW on everything that learns; norms and biases do not decay."""
+    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    decayed = [parameter for parameter in learning if parameter.ndim > 1]
+    plain = [parameter for parameter in learning if parameter.ndim <= 1]
     return torch.optim.AdamW(
         [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}],
         lr=config.learning_rate,

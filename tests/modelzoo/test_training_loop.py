@@ -11,9 +11,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 
-from modelzoo.checkpoint import load_checkpoint
-from modelzoo.training.config import DataSource, TrainConfig
+from modelzoo.build import build
+from modelzoo.checkpoint import load_checkpoint, save_checkpoint
+from modelzoo.training.config import ConfigError, DataSource, TrainConfig
 from modelzoo.training.loop import train
 from tests.modelzoo.scenes import write_coco
 
@@ -39,6 +41,22 @@ def config(tmp_path, **changes):
         "loaders": 0,
     }
     return TrainConfig(**(settings | changes))
+
+
+def test_named_parts_learn_and_all_else_stays(tmp_path):
+    start = tmp_path / "start.safetensors"
+    torch.manual_seed(1)
+    save_checkpoint(build("anymask_compact", long_side=96), start)
+    head = ("decoder.iou_from_token", "decoder.iou_from_mask")
+    train(config(tmp_path, init=start, train_only=head, steps=4, validation_every=4, learning_rate=0.01))
+    before, after = (load_checkpoint(path).state_dict() for path in (start, tmp_path / "run" / "model.safetensors"))
+    changed = {name for name, tensor in after.items() if not torch.equal(tensor, before[name])}
+    assert changed == {name for name in before if name.startswith(head)}
+
+
+def test_a_part_that_is_not_there_is_said(tmp_path):
+    with pytest.raises(ConfigError, match="iou_head"):
+        train(config(tmp_path, train_only=("decoder.iou_head",)))
 
 
 @pytest.mark.slow
