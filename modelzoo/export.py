@@ -115,7 +115,12 @@ def dynamic_axes(model: Any) -> dict[str, dict[int, str]]:
 def describe(path: Path, model: Any) -> None:
     """Say inside the file what it is."""
     stored = onnx.load(path)
-    about = {"variant": model.variant, "tensors": list(model.tensor_names), "mask_stride": model.mask_stride}
+    about = {
+        "variant": model.variant,
+        "tensors": list(model.tensor_names),
+        "mask_stride": model.mask_stride,
+        "one_part": model.one_part,
+    }
     onnx.helper.set_model_props(stored, {"anymask": json.dumps(about)})
     onnx.checker.check_model(stored)
     onnx.save(stored, path)

@@ -10,6 +10,7 @@ import onnxruntime
 
 from modelzoo.embedding import Embedding, Prediction, point_prompts
 from modelzoo.geometry import upscale_masks
+from modelzoo.lone_click import clicked_part, lone_click
 
 PADDING, CORNER_FIRST, CORNER_SECOND = -1.0, 2.0, 3.0
 MASK_THRESHOLD = 0.0
@@ -25,6 +26,7 @@ class OnnxDecoder:
         self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         about = json.loads(self.session.get_modelmeta().custom_metadata_map["anymask"])
         self.mask_stride = int(about["mask_stride"])
+        self.one_part = bool(about.get("one_part", False))  # files written before this existed do not say
 
     def decode(
         self,
@@ -49,6 +51,9 @@ class OnnxDecoder:
         logits, ious = self.session.run(None, feeds)
         chosen = slice(1, None) if multimask else slice(0, 1)
         low_res = logits[0, chosen]
+        click = lone_click(*point_prompts(points, labels), box, mask_input)
+        if self.one_part and click is not None:
+            low_res = clicked_part(low_res, embedding.frame.to_input(click) / self.mask_stride)
         masks = upscale_masks(low_res, embedding.frame, MASK_THRESHOLD)
         return Prediction(masks, ious[0, chosen], low_res)
 

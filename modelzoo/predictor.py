@@ -10,15 +10,20 @@ from torch import Tensor
 
 from modelzoo.embedding import Embedding, Prediction, point_prompts
 from modelzoo.geometry import Frame, upscale_masks
+from modelzoo.lone_click import clicked_part, lone_click
 
 
 @runtime_checkable
 class PromptableModel(Protocol):
-    """What Sam and Compact have in common. Coordinates are (x, y) in input-frame pixels; see Compact.decode."""
+    """What Sam and Compact have in common. Coordinates are (x, y) in input-frame pixels; see Compact.decode.
+
+    one_part: a lone click is answered by what hangs together under it (modelzoo.lone_click).
+    """
 
     variant: str
     mask_threshold: float
     mask_stride: int
+    one_part: bool
     tensor_names: tuple[str, ...]
 
     @property
@@ -88,6 +93,9 @@ class Predictor:
             multimask=multimask,
         )
         logits = low_res[0].float().cpu().numpy()
+        click = lone_click(coordinates, kinds, box, mask_input)
+        if self.model.one_part and click is not None:
+            logits = clicked_part(logits, frame.to_input(click) / self.model.mask_stride)
         masks = upscale_masks(logits, frame, self.model.mask_threshold)
         return Prediction(masks, ious[0].float().cpu().numpy(), logits)
 

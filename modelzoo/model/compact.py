@@ -25,6 +25,7 @@ class Compact(nn.Module):
     variant = "anymask_compact"
     mask_threshold = 0.0
     mask_stride = FINE_STRIDE
+    one_part = True
     tensor_names = ("coarse", "middle", "fine")
 
     def __init__(

@@ -37,6 +37,7 @@ class Sam(nn.Module):
     pixel_std: Tensor
     tensor_names = (EMBEDDING,)
     mask_stride = 4
+    one_part = False  # what an occluder cuts in two is one thing to SAM
 
     def __init__(
         self,

@@ -1,7 +1,8 @@
 import * as ort from "onnxruntime-web/wasm";
+import { clickedPart } from "../core/clickedPart";
 import { maskPromptLogits } from "../core/maskPrompt";
 import { decodePatch } from "../core/rle";
-import { Upscaler } from "../core/upscale";
+import { type Frame, Upscaler } from "../core/upscale";
 import { halvesToFloats } from "./float16";
 import type { EmbeddingSource } from "./protocol";
 import { type Candidate, type DecodeRequest, isSinglePoint } from "./segmenter";
@@ -19,12 +20,19 @@ interface LoadedDecoder {
   readonly session: ort.InferenceSession;
   /** Height and width of `mask_input` where the graph fixes them; SAM's does, the compact model follows the frame. */
   readonly fixedMaskShape: readonly [number, number] | null;
+  /**
+   * A lone click is answered by what hangs together under it. The file says so in its metadata, which this runtime does
+   * not show; only the compact model's decoders, which do so, take a map named "fine".
+   */
+  readonly onePart: boolean;
 }
 
 /** What the graph said: four masks as low-resolution logits, and what it thinks of each. */
 interface Answer {
   readonly masks: ort.Tensor;
   readonly ious: Float32Array;
+  /** In pixels of the masks: the one click whose part is kept, or null where all of a mask counts. */
+  readonly clicked: { readonly x: number; readonly y: number } | null;
 }
 
 /** Padded pixels per pixel of the low-resolution logits, in every model so far. */
@@ -83,13 +91,17 @@ export class DecoderRuntime {
     const feeds = { ...image.tensors, ...promptFeeds(request, image.source, maskShape) };
     const results = await decoder.session.run(feeds);
     const ious = (results.iou_predictions as ort.Tensor).data as Float32Array;
-    return { masks: results.low_res_masks as ort.Tensor, ious: ious.map((iou) => Math.min(1, Math.max(0, iou))) };
+    return {
+      masks: results.low_res_masks as ort.Tensor,
+      ious: ious.map((iou) => Math.min(1, Math.max(0, iou))),
+      clicked: decoder.onePart ? loneClick(request, image.source.frame) : null,
+    };
   }
 
   private candidates(
     { purpose, atLeastIou = 0, ...request }: DecodeRequest,
     image: LoadedImage,
-    { masks, ious }: Answer,
+    { masks, ious, clicked }: Answer,
     onBest: (best: Candidate) => void,
   ): Candidate[] {
     const [, count = 0, height = 0, width = 0] = masks.dims;
@@ -98,7 +110,8 @@ export class DecoderRuntime {
     const data = masks.data as Float32Array;
     const single = isSinglePoint(request);
     const make = (token: number): Candidate => {
-      const logits = data.slice(token * height * width, (token + 1) * height * width);
+      const answered = data.slice(token * height * width, (token + 1) * height * width);
+      const logits = clicked ? clickedPart(answered, width, height, clicked.x, clicked.y) : answered;
       const mask = upscaler.mask(logits);
       const predictedIou = ious[token] ?? 0;
       return { token, predictedIou, ...mask, segmentation: null, logits: purpose === "prompt" ? logits : null };
@@ -124,6 +137,16 @@ export class DecoderRuntime {
   }
 }
 
+/** The only prompt, in pixels of the masks, where that is one click that adds. */
+function loneClick({ points, labels, box, feed, rough }: DecodeRequest, { originalSize, inputSize }: Frame) {
+  const [point, ...others] = points;
+  if (!point || others.length > 0 || labels[0] !== 1 || box || feed || rough) return null;
+  return {
+    x: (point.x * inputSize[1]) / originalSize[1] / MASK_STRIDE,
+    y: (point.y * inputSize[0]) / originalSize[0] / MASK_STRIDE,
+  };
+}
+
 /** Which masks may be the one shown first, as `bestOf` will choose; more than one where the model rates them alike. */
 function bestTokens(tokens: readonly number[], ious: Float32Array, single: boolean): readonly number[] {
   if (!single) return [0];
@@ -146,7 +169,7 @@ async function openDecoder(url: string): Promise<LoadedDecoder> {
   const mask = session.inputMetadata.find((input) => input.name === "mask_input");
   const [, , height, width] = mask?.isTensor ? mask.shape : [];
   const fixed = typeof height === "number" && typeof width === "number" && height > 0 && width > 0;
-  return { session, fixedMaskShape: fixed ? [height, width] : null };
+  return { session, fixedMaskShape: fixed ? [height, width] : null, onePart: session.inputNames.includes("fine") };
 }
 
 function tensorsFrom(bytes: ArrayBuffer, layout: EmbeddingSource["layout"]): Record<string, ort.Tensor> {
