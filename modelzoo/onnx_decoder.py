@@ -26,7 +26,8 @@ class OnnxDecoder:
         self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         about = json.loads(self.session.get_modelmeta().custom_metadata_map["anymask"])
         self.mask_stride = int(about["mask_stride"])
-        self.one_part = bool(about.get("one_part", False))  # files written before this existed do not say
+        # Files written before this existed do not say; the browser goes by the same name.
+        self.one_part = bool(about.get("one_part", "fine" in about["tensors"]))
 
     def decode(
         self,
