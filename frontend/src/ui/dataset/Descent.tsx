@@ -8,9 +8,9 @@ import { mixText } from "./schedule";
 
 export const PARTS: Record<string, { name: string; use: string }> = {
   train: { name: "training", use: "learnt from it" },
-  train_automatic: { name: "training, automatic", use: "learnt from it, with little weight" },
-  validation: { name: "validation", use: "watched it while training" },
-  held_out: { name: "held out", use: "were judged by it" },
+  train_automatic: { name: "training, automatic", use: "learnt from it with little weight" },
+  validation: { name: "validation", use: "was watched on it while it learnt" },
+  held_out: { name: "held out", use: "was judged on it and never learnt from it" },
 };
 
 export const partName = (part: string): string => PARTS[part]?.name ?? part;
@@ -112,7 +112,7 @@ function UsedBy({ use, run }: { use: SnapshotUse; run: RunBrief }) {
       </p>
       <p className="muted small">
         {run.candidate && `Training run ${run.id}, `}
-        {ago(run.created_at)}: {parts.map((part) => `${partName(part)} part, models ${PARTS[part]?.use}`).join("; ")}.
+        {ago(run.created_at)}: the model {parts.map((part) => PARTS[part]?.use ?? part).join("; ")}.
       </p>
     </div>
   );
