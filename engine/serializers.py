@@ -333,6 +333,7 @@ class ShadowOut(serializers.Serializer[Any]):
     other_name = serializers.CharField(source="other.name")
     job = serializers.UUIDField(source="job_id", allow_null=True)
     message = serializers.SerializerMethodField(help_text="While it runs, or why it came to nothing.")
+    error_code = serializers.CharField(source="job.error_code", default="", help_text="Empty unless it failed.")
     result = serializers.SerializerMethodField()
     created_at = serializers.DateTimeField()
     finished_at = serializers.DateTimeField(allow_null=True)

@@ -1,5 +1,6 @@
 import { request } from "./client";
 import type {
+  Agreement,
   Audit,
   AuditStart,
   Audits,
@@ -23,6 +24,7 @@ import type {
   RetrainingChange,
   Role,
   Session,
+  Shadow,
   SnapshotImage,
   Stage,
   StageMove,
@@ -51,8 +53,8 @@ export const api = {
   members: (dataset: number) => request<Page<Member> | Member[]>(`/api/datasets/${dataset}/members/`).then(listOf),
   addMember: (dataset: number, username: string, role: Role) =>
     request<Member>(`/api/datasets/${dataset}/members/`, { method: "POST", body: { username, role } }),
-  changeMember: (dataset: number, member: number, role: Role) =>
-    request<Member>(`/api/datasets/${dataset}/members/${member}/`, { method: "PATCH", body: { role } }),
+  changeMember: (dataset: number, member: number, body: { role?: Role; graduated?: boolean }) =>
+    request<Member>(`/api/datasets/${dataset}/members/${member}/`, { method: "PATCH", body }),
   removeMember: (dataset: number, member: number) =>
     request<void>(`/api/datasets/${dataset}/members/${member}/`, { method: "DELETE" }),
 
@@ -63,6 +65,8 @@ export const api = {
     return request<Page<ImageRecord>>(next ? pathOf(next) : first);
   },
   image: (id: number) => request<ImageRecord>(`/api/images/${id}/`),
+  markGold: (id: number, gold: boolean) =>
+    request<ImageRecord>(`/api/images/${id}/`, { method: "PATCH", body: { gold } }),
   removeImage: (id: number) => request<void>(`/api/images/${id}/`, { method: "DELETE" }),
   /** Masks that changed since the `at` of an earlier answer; without it all but the superseded ones. */
   changes: (image: number, since: string | null) =>
@@ -83,6 +87,7 @@ export const api = {
 
   nextTask: (dataset: number, kind: TaskKind = "annotate") =>
     request<Task | undefined>(`/api/datasets/${dataset}/tasks/next/`, { method: "POST", body: { kind } }),
+  task: (id: number) => request<Task>(`/api/tasks/${id}/`),
   claimTask: (image: number, kind: TaskKind) =>
     request<Task>(`/api/images/${image}/task/`, { method: "POST", body: { kind } }),
   renewTask: (id: number, lease: string) =>
@@ -113,6 +118,9 @@ export const api = {
     ),
   restoreModel: (dataset: number, digest: string) =>
     request<ModelVersion>(`/api/datasets/${dataset}/models/${digest}/restore/`, { method: "POST", body: {} }),
+  shadows: (dataset: number) => request<Shadow[]>(`/api/datasets/${dataset}/shadows/`),
+  startShadow: (dataset: number, digest: string) =>
+    request<Shadow>(`/api/datasets/${dataset}/models/${digest}/shadow/`, { method: "POST", body: {} }),
 
   stages: (dataset: number) => request<Stages>(`/api/datasets/${dataset}/stages/`),
   changeStageRule: (dataset: number, stage: Stage, body: StageRuleChange) =>
@@ -120,6 +128,7 @@ export const api = {
   moveStage: (dataset: number, to: Stage, note: string) =>
     request<StageMove>(`/api/datasets/${dataset}/stages/move/`, { method: "POST", body: { to, note } }),
 
+  agreement: (dataset: number) => request<Agreement>(`/api/datasets/${dataset}/agreement/`),
   audits: (dataset: number) => request<Audits>(`/api/datasets/${dataset}/audits/`),
   startAudit: (dataset: number, body: AuditStart) =>
     request<Audit>(`/api/datasets/${dataset}/audits/`, { method: "POST", body }),

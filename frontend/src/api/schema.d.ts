@@ -1111,6 +1111,8 @@ export interface components {
             image_count: number;
             /** @description Accepted masks. */
             mask_count: number;
+            /** @description Gold images with masks. */
+            gold_count: number;
             readonly progress: components["schemas"]["ProgressOut"];
             /** @description Thumbnail of the first image. */
             readonly cover: string | null;
@@ -1926,6 +1928,11 @@ export interface components {
             job: string | null;
             /** @description While it runs, or why it came to nothing. */
             readonly message: string;
+            /**
+             * @description Empty unless it failed.
+             * @default
+             */
+            error_code: string;
             readonly result: components["schemas"]["ShadowResultOut"] | null;
             /** Format: date-time */
             created_at: string;

@@ -11,6 +11,7 @@ import { DetectorFigures } from "./DetectorFigures";
 import { ModelVersions } from "./ModelVersions";
 import { RetrainCard } from "./RetrainCard";
 import { RunCard } from "./RunCard";
+import { ShadowComparisons } from "./ShadowComparisons";
 
 export function ModelTab() {
   const dataset = useDataset();
@@ -44,6 +45,7 @@ export function ModelTab() {
       {state.open_run && <RunCard run={state.open_run} open />}
       {finished[0] && <RunCard run={finished[0]} />}
       <ModelVersions />
+      <ShadowComparisons />
       {finished.length > 1 && (
         <details className="stack">
           <summary>Earlier training runs ({finished.length - 1})</summary>
