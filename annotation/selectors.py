@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, F, IntegerField, Max, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import Count, Exists, F, IntegerField, Max, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -28,9 +28,11 @@ def datasets_of(user: Any) -> QuerySet[Dataset]:
     images = Image.objects.filter(dataset=OuterRef("pk"))
     masks = Mask.objects.filter(image__dataset=OuterRef("pk"), status=Mask.Status.ACCEPTED)
     tasks = Task.objects.filter(_ANNOTATE, image__dataset=OuterRef("pk"))
+    accepted = Mask.objects.filter(image=OuterRef("pk"), status=Mask.Status.ACCEPTED)
     return mine.annotate(
         image_count=_count(images, "dataset"),
         mask_count=_count(masks, "image__dataset"),
+        gold_count=_count(images.filter(Exists(accepted), gold=True), "dataset"),
         cover_id=Subquery(images.order_by("id").values("pk")[:1]),
         **{f"tasks_{state}": _count(tasks.filter(state=state), "image__dataset") for state in Task.State.values},
     )

@@ -78,6 +78,7 @@ class DatasetOut(serializers.ModelSerializer[Any]):
     queue_order = serializers.ChoiceField(choices=QueueOrder.choices)
     image_count = serializers.IntegerField()
     mask_count = serializers.IntegerField(help_text="Accepted masks.")
+    gold_count = serializers.IntegerField(help_text="Gold images with masks.")
     progress = serializers.SerializerMethodField()
     cover = serializers.SerializerMethodField(help_text="Thumbnail of the first image.")
 
@@ -100,6 +101,7 @@ class DatasetOut(serializers.ModelSerializer[Any]):
             "training_iou",
             "image_count",
             "mask_count",
+            "gold_count",
             "progress",
             "cover",
             "created_at",

@@ -29,6 +29,8 @@ export class TaskFlow {
   hold: Hold = { kind: "claiming" };
   /** What is to be done here; an image that nobody handed out is taken up for labelling. */
   work: TaskKind = "annotate";
+  /** The task that was submitted here. */
+  finishedTask: number | null = null;
   private timer: ReturnType<typeof setInterval> | null = null;
   private closed = false;
   private finished = false;
@@ -89,7 +91,11 @@ export class TaskFlow {
 
   /** Counts the image as done. A lease that ended meanwhile is taken up again first. */
   async submit(answer: "done" | "nothing_left"): Promise<void> {
-    await this.withLease((task, lease, seconds) => api.submitTask(task.id, lease, seconds, answer));
+    await this.withLease(async (task, lease, seconds) => {
+      const done = await api.submitTask(task.id, lease, seconds, answer);
+      this.finishedTask = done.id;
+      return done;
+    });
   }
 
   async skip(reason: string): Promise<void> {

@@ -15,6 +15,7 @@ import { QualityTab } from "./dataset/QualityTab";
 import { StagesTab } from "./dataset/StagesTab";
 import { DatasetsPage } from "./datasets/DatasetsPage";
 import { EditorPage } from "./editor/EditorPage";
+import { FeedbackPage } from "./editor/FeedbackPage";
 import { LabelNext } from "./editor/LabelNext";
 import { ErrorState, Loading } from "./kit/kit";
 import { ToastProvider } from "./kit/toast";
@@ -83,6 +84,7 @@ const router = createBrowserRouter([
             ],
           },
           { path: "datasets/:datasetId/label", element: <LabelNext /> },
+          { path: "training/:taskId", element: <FeedbackPage /> },
           { path: "*", element: <NotFoundPage /> },
         ],
       },

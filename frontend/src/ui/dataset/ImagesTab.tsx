@@ -1,11 +1,13 @@
-import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
-import { ImagePlus, Upload } from "lucide-react";
+import { useInfiniteQuery, useMutation, useQueryClient } from "@tanstack/react-query";
+import { ImagePlus, Medal, Upload } from "lucide-react";
 import { type DragEvent, useEffect, useRef, useState } from "react";
 import { Link } from "react-router";
+import { messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
 import type { ImageRecord } from "../../api/types";
 import { counted } from "../kit/format";
-import { Badge, Button, EmptyState, ErrorState, type Tone } from "../kit/kit";
+import { Badge, Button, EmptyState, ErrorState, IconButton, type Tone } from "../kit/kit";
+import { useToast } from "../kit/toast";
 import { mayLead, useDataset } from "./DatasetPage";
 import { STAGE_NAMES, STAGES, stageTitle } from "./stageNames";
 import { UploadList } from "./UploadList";
@@ -183,6 +185,40 @@ const STATE_BADGES: Record<string, { label: string; tone?: Tone }> = {
 };
 
 function ImageCard({ image }: { image: ImageRecord }) {
+  const dataset = useDataset();
+  return (
+    <div className="image-cell">
+      <ImageLink image={image} />
+      {mayLead(dataset) && dataset.training_images > 0 && <GoldMark image={image} />}
+    </div>
+  );
+}
+
+/** New annotators are measured against the masks of gold pictures. */
+function GoldMark({ image }: { image: ImageRecord }) {
+  const queries = useQueryClient();
+  const toast = useToast();
+  const mark = useMutation({
+    mutationFn: () => api.markGold(image.id, !image.gold),
+    onError: (error) => toast(messageOf(error)),
+    onSettled: () =>
+      Promise.all(["images", "dataset"].map((key) => queries.invalidateQueries({ queryKey: [key, image.dataset] }))),
+  });
+  return (
+    <IconButton
+      icon={Medal}
+      look={image.gold ? "primary" : undefined}
+      size="small"
+      className="image-cell__gold"
+      label={image.gold ? `${image.file_name} is gold` : `Make ${image.file_name} gold`}
+      aria-pressed={image.gold}
+      disabled={mark.isPending}
+      onClick={() => mark.mutate()}
+    />
+  );
+}
+
+function ImageLink({ image }: { image: ImageRecord }) {
   const badge = STATE_BADGES[image.task_state ?? ""];
   return (
     <Link to={`/images/${image.id}`} className="card image-card">
@@ -200,6 +236,7 @@ function ImageCard({ image }: { image: ImageRecord }) {
           {image.split === "held_out" && (
             <Badge title="Models are judged on this picture, never trained on it">Held out</Badge>
           )}
+          {image.gold && <Badge tone="warn">Gold</Badge>}
           {image.readiness === "failed" && <Badge tone="bad">Model failed</Badge>}
         </span>
       </div>

@@ -72,7 +72,11 @@ function MemberRow({ member, lead }: { member: Member; lead: boolean }) {
     onSettled: () => queries.invalidateQueries({ queryKey: ["members", dataset.id] }),
   };
   const change = useMutation({
-    mutationFn: (role: Role) => api.changeMember(dataset.id, member.id, role),
+    mutationFn: (role: Role) => api.changeMember(dataset.id, member.id, { role }),
+    ...settle,
+  });
+  const graduate = useMutation({
+    mutationFn: (graduated: boolean) => api.changeMember(dataset.id, member.id, { graduated }),
     ...settle,
   });
   const remove = useMutation({ mutationFn: () => api.removeMember(dataset.id, member.id), ...settle });
@@ -80,6 +84,12 @@ function MemberRow({ member, lead }: { member: Member; lead: boolean }) {
     <tr>
       <td>
         <b>{member.name || member.username}</b> {member.username === user.username && <Badge>you</Badge>}
+        <Training
+          training={member.training}
+          lead={lead}
+          busy={graduate.isPending}
+          graduate={() => graduate.mutate(!member.training.graduated)}
+        />
       </td>
       <td>
         {lead ? (
@@ -111,6 +121,32 @@ function MemberRow({ member, lead }: { member: Member; lead: boolean }) {
         </td>
       )}
     </tr>
+  );
+}
+
+interface TrainingProps {
+  training: Member["training"];
+  lead: boolean;
+  busy: boolean;
+  graduate: () => void;
+}
+
+/** Where somebody stands with the training queue; nothing where none is asked for. */
+function Training({ training, lead, busy, graduate }: TrainingProps) {
+  if (training.asked === 0) return null;
+  const { done, asked, mean_iou, graduated } = training;
+  return (
+    <div className="row">
+      <span className="muted small">
+        {graduated ? "training passed" : `in training: ${done} of ${asked} pictures`}
+        {mean_iou !== null && `, mean IoU ${mean_iou.toFixed(2)}`}
+      </span>
+      {lead && (
+        <Button size="small" look="quiet" busy={busy} onClick={graduate}>
+          {graduated ? "Train again" : "Pass"}
+        </Button>
+      )}
+    </div>
   );
 }
 

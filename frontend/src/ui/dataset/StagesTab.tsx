@@ -7,6 +7,7 @@ import { ago, count, counted } from "../kit/format";
 import { Badge, Button, Dialog, ErrorState, Field, Loading, Note, TableScroll } from "../kit/kit";
 import { useToast } from "../kit/toast";
 import { mayLead, useDataset } from "./DatasetPage";
+import { QueueSettings } from "./QueueSettings";
 import { Checklist } from "./StageChecklist";
 import { STAGE_NAMES, STAGES, stageTitle } from "./stageNames";
 
@@ -55,6 +56,7 @@ export function StagesTab() {
           <Checklist step={one} />
         </details>
       ))}
+      <QueueSettings />
       <Moves moves={stages.data.moves} />
     </div>
   );

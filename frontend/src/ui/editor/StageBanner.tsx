@@ -3,6 +3,7 @@ import {
   ClipboardCheck,
   CloudOff,
   CloudUpload,
+  GraduationCap,
   LoaderCircle,
   Lock,
   LockOpen,
@@ -83,6 +84,13 @@ export function StageBanner({ session, dataset, saving, pictureFailed }: BannerP
   if (hold.kind === "held" && hold.task.kind === "audit") {
     return (
       <Banner icon={ClipboardCheck}>Audit: correct every mask, delete what shows nothing, add what is missing.</Banner>
+    );
+  }
+  if (hold.kind === "held" && hold.task.kind === "training") {
+    return (
+      <Banner icon={GraduationCap}>
+        Training: mask every object. Your masks are compared with the gold ones when you submit.
+      </Banner>
     );
   }
   return null;

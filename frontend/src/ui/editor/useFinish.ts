@@ -42,6 +42,9 @@ export function useFinish(session: EditorSession, dataset: Dataset): Finish {
   const next = useCallback(async () => {
     forgetWork(imageId);
     const { work } = session.flow;
+    if (work === "training" && session.flow.finishedTask) {
+      return navigate(`/training/${session.flow.finishedTask}`);
+    }
     const [task] = await Promise.all([api.nextTask(dataset.id, work), session.forgetDraft()]);
     if (left.current) return;
     if (task) navigate(`/images/${task.image.id}`, { state: { task } });

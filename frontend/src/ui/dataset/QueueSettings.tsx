@@ -1,0 +1,152 @@
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useId } from "react";
+import { messageOf } from "../../api/client";
+import { api } from "../../api/endpoints";
+import type { Dataset, DatasetChange } from "../../api/types";
+import { counted } from "../kit/format";
+import { Field } from "../kit/kit";
+import { useToast } from "../kit/toast";
+import { mayLead, useDataset } from "./DatasetPage";
+
+const ORDERS: Record<Dataset["queue_order"], { label: string; hint: string }> = {
+  oldest: { label: "Oldest first", hint: "In the order in which the pictures came." },
+  newest: { label: "Newest first", hint: "The latest pictures before the others." },
+  random: { label: "Random", hint: "The same for everybody; another number shuffles anew." },
+  uncertainty: {
+    label: "Where the model is least sure",
+    hint: "A job asks the model 36 clicks per picture: how far its candidates disagree, how little it trusts them and how unstable they are. What it has not looked at yet comes last.",
+  },
+};
+
+/** Who gets which picture next. */
+export function QueueSettings() {
+  const dataset = useDataset();
+  const queries = useQueryClient();
+  const toast = useToast();
+  const title = useId();
+  const change = useMutation({
+    mutationFn: (body: DatasetChange) => api.changeDataset(dataset.id, body),
+    onError: (error) => toast(messageOf(error)),
+    onSettled: () =>
+      Promise.all(["dataset", "members"].map((key) => queries.invalidateQueries({ queryKey: [key, dataset.id] }))),
+  });
+  const lead = mayLead(dataset);
+  const set = (body: DatasetChange) => change.mutate(body);
+  return (
+    <section className="card card--pad stack" aria-labelledby={title}>
+      <h2 id={title}>Queue</h2>
+      <div className="fields">
+        <Field label="Order" hint={ORDERS[dataset.queue_order].hint}>
+          {(id) => (
+            <select
+              id={id}
+              className="input"
+              value={dataset.queue_order}
+              disabled={!lead || change.isPending}
+              onChange={(event) => set({ queue_order: event.target.value as Dataset["queue_order"] })}
+            >
+              {Object.entries(ORDERS).map(([order, { label }]) => (
+                <option key={order} value={order}>
+                  {label}
+                </option>
+              ))}
+            </select>
+          )}
+        </Field>
+        {dataset.queue_order === "random" && (
+          <Field label="Seed" hint="0 to 47">
+            {(id) => (
+              <Whole
+                id={id}
+                value={dataset.queue_seed}
+                max={47}
+                lead={lead}
+                send={(queue_seed) => set({ queue_seed })}
+              />
+            )}
+          </Field>
+        )}
+        <Field
+          label="Second person, % of pictures"
+          hint="They start from the bare picture and see nothing of the first. Their masks are compared and stay out of the dataset."
+        >
+          {(id) => (
+            <Whole
+              id={id}
+              value={Math.round(dataset.overlap_share * 100)}
+              max={100}
+              lead={lead}
+              send={(percent) => set({ overlap_share: percent / 100 })}
+            />
+          )}
+        </Field>
+        <Field label="Training pictures for new annotators" hint={trainingHint(dataset)}>
+          {(id) => (
+            <Whole
+              id={id}
+              value={dataset.training_images}
+              max={1000}
+              lead={lead}
+              send={(training_images) => set({ training_images })}
+            />
+          )}
+        </Field>
+        {dataset.training_images > 0 && (
+          <Field label="Passed at a mean IoU of, %" hint="Over the latest of them. A missed object counts as 0.">
+            {(id) => (
+              <Whole
+                id={id}
+                value={Math.round(dataset.training_iou * 100)}
+                max={100}
+                lead={lead}
+                send={(percent) => set({ training_iou: percent / 100 })}
+              />
+            )}
+          </Field>
+        )}
+      </div>
+    </section>
+  );
+}
+
+function trainingHint(dataset: Dataset): string {
+  if (dataset.training_images === 0) return "0: none. Otherwise pictures are marked as gold in the list of images.";
+  const gold = counted(dataset.gold_count, "gold picture");
+  return dataset.gold_count === 0
+    ? "No gold picture with masks yet, so nobody is held up: mark some in the list of images."
+    : `${gold} with masks to measure against. See who passed on the tab People.`;
+}
+
+interface WholeProps {
+  id: string;
+  value: number;
+  max: number;
+  lead: boolean;
+  send: (value: number) => void;
+}
+
+/** A whole number; it is sent when the field is left or Enter is pressed. */
+function Whole({ id, value, max, lead, send }: WholeProps) {
+  const finish = (element: HTMLInputElement) => {
+    if (element.valueAsNumber === value) return;
+    if (element.value === "") element.value = String(value);
+    else if (element.reportValidity()) send(element.valueAsNumber);
+  };
+  return (
+    <input
+      key={value}
+      id={id}
+      className="input"
+      type="number"
+      min={0}
+      max={max}
+      step={1}
+      defaultValue={value}
+      disabled={!lead}
+      onBlur={(event) => finish(event.target)}
+      onKeyDown={(event) => {
+        if (event.key === "Enter") finish(event.currentTarget);
+      }}
+    />
+  );
+}
