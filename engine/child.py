@@ -95,7 +95,7 @@ def run_child(
             if time.monotonic() > deadline:
                 raise ChildTimedOut(f"It ran longer than {limit_seconds / 60:.0f} minutes and was stopped.")
             # A watcher, not RLIMIT_AS: torch reserves many times the address space that it ever fills.
-            if memory_limit and (held := memory_of(process.pid)) > memory_limit:
+            if memory_limit and (held := memory_over(process.pid, memory_limit)):
                 sizes = f"{held >> 20} MiB of memory where {memory_limit >> 20} MiB are allowed"
                 raise ChildOutOfMemory(f"It held {sizes} and was stopped.")
             time.sleep(POLL_SECONDS)
@@ -118,8 +118,20 @@ def stop(process: subprocess.Popen[bytes]) -> None:
             continue
 
 
-def memory_of(pid: int) -> int:
-    """Bytes of memory that a process and all its descendants hold, shared pages counted once. 0 without /proc."""
+def memory_over(pid: int, limit: int) -> int:
+    """Bytes that a process and all its descendants hold, if they are more than ``limit``, else 0; 0 without /proc.
+
+    Shared pages count once, which is costly to find out; so it is asked only where they are too many counted for each.
+    """
+    family = _family(pid)
+    if sum(map(_resident, family)) <= limit:
+        return 0
+    held = sum(map(_proportional, family))
+    return held if held > limit else 0
+
+
+def _family(pid: int) -> list[int]:
+    """A process and all that descends from it."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):  # it has ended meanwhile
@@ -128,16 +140,22 @@ def memory_of(pid: int) -> int:
     family = [pid]
     for one in family:  # grows while it is walked
         family += children.get(one, [])
-    return sum(_held(one) for one in family)
+    return family
 
 
-def _held(pid: int) -> int:
+def _resident(pid: int) -> int:
+    """Bytes of one process with all pages that it shares (RSS)."""
+    with suppress(OSError):
+        return int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return 0
+
+
+def _proportional(pid: int) -> int:
     """Bytes of one process: its own pages and its share of those that it shares (PSS)."""
-    try:
+    with suppress(OSError):
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
+        return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
+    return 0
 
 
 def memory_here() -> int:

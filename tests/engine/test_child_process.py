@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.child import ChildFailed, ChildOutOfMemory, ChildTimedOut, LineReader, memory_of, run_child
+from engine.child import ChildFailed, ChildOutOfMemory, ChildTimedOut, LineReader, memory_over, run_child
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -84,7 +84,9 @@ def test_the_limit_stops_it(tmp_path, module):
     assert gone(int(pid.read_text()))
 
 
-needs_proc = pytest.mark.skipif(memory_of(os.getpid()) == 0, reason="this system does not tell what processes hold")
+needs_proc = pytest.mark.skipif(
+    memory_over(os.getpid(), 0) == 0, reason="this system does not tell what processes hold"
+)
 
 
 @needs_proc
