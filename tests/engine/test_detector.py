@@ -102,6 +102,7 @@ def train(dataset, version, ctx):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # a process of its own that loads torch: minutes on a machine with much else to do
 def test_it_is_trained_on_the_masks_so_far_once(dataset_of_eight, real_base, settings, monkeypatch):
     settings.ANYMASK_PROPOSAL_STEPS, settings.ANYMASK_TRAIN_THREADS = 2, 1
     told = Told()

@@ -38,7 +38,7 @@ export function ShadowComparisons() {
         the work. People saw the serving model's masks while they worked, which favours it.
       </p>
       {mayLead(dataset) && (
-        <div className="row">
+        <div className="row compare">
           <label htmlFor="shadow-version" className="small">
             Compare
           </label>
