@@ -65,6 +65,7 @@ def test_who_has_the_image_until_the_lease_ends(cast, as_, image):
     ben, rae = as_(cast.ben), as_(cast.rae)
     assert changes(ben, image)["task"] | {"id": 0} == {
         "id": 0,
+        "kind": "annotate",
         "state": "open",
         "assignee": None,
         "lease_expires_at": None,

@@ -73,6 +73,8 @@ function useWarmDecoder(dataset: Dataset | undefined): void {
 function Head({ dataset }: { dataset: Dataset }) {
   const { progress } = dataset;
   const open = progress.open + progress.claimed;
+  // Second looks and training come on top of what is counted here; the queue says when nothing is left.
+  const more = dataset.overlap_share > 0 || dataset.training_images > 0;
   return (
     <>
       <div className="page__head">
@@ -86,7 +88,7 @@ function Head({ dataset }: { dataset: Dataset }) {
           </div>
           {dataset.description && <p>{dataset.description}</p>}
         </div>
-        {mayAnnotate(dataset) && open > 0 && (
+        {mayAnnotate(dataset) && (open > 0 || more) && (
           <Link className={buttonClass("primary", "large")} to={`/datasets/${dataset.id}/label`}>
             <Play size={17} aria-hidden />
             Label next image

@@ -1,5 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
+import { Link } from "react-router";
 import { messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
 import type { Stage, StageMove, Stages } from "../../api/types";
@@ -41,7 +42,10 @@ export function StagesTab() {
     <div className="stack">
       <Track stages={stages.data} />
       {stages.data.waiting > 0 && (
-        <Note>{counted(stages.data.waiting, "image")} wait for the model's part of this stage. See the jobs.</Note>
+        <Note>
+          {counted(stages.data.waiting, "image")} wait for the model's part of this stage: see{" "}
+          <Link to="../jobs">Jobs</Link>.
+        </Note>
       )}
       {step ? (
         <Checklist step={step} />

@@ -65,8 +65,8 @@ function Result({ feedback, bar }: { feedback: Feedback; bar: number }) {
     <div className="stack training__result">
       <Note tone={mean >= bar ? "good" : "warn"}>
         Mean IoU {mean.toFixed(2)}; {percent(bar)} is asked for on average.{" "}
-        {missed > 0 && `${counted(missed, "object")} missed, which count as 0. `}
-        {extra > 0 && `${counted(extra, "mask")} of yours show nothing that is gold.`}
+        {missed > 0 && `${counted(missed, "object")} missed: each counts as 0. `}
+        {extra > 0 && `${counted(extra, "mask")} without a gold partner.`}
       </Note>
       {pairs.length > 0 && (
         <TableScroll label="Your masks" card>

@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
-import { PartyPopper } from "lucide-react";
+import { GraduationCap, PartyPopper } from "lucide-react";
 import { Link, Navigate, useParams, useSearchParams } from "react-router";
+import { ApiError } from "../../api/client";
 import { api } from "../../api/endpoints";
 import type { TaskKind } from "../../api/types";
 import { buttonClass, EmptyState, ErrorState, Loading } from "../kit/kit";
@@ -32,6 +33,24 @@ export function LabelNext() {
     retry: false,
   });
   if (next.isPending) return <Loading label="Finding the next image" />;
+  if (next.isError && next.error instanceof ApiError && next.error.code === "training_done") {
+    return (
+      <main className="page" id="content">
+        <EmptyState
+          page
+          icon={GraduationCap}
+          title="You have done the training pictures"
+          action={
+            <Link className={buttonClass()} to={`/datasets/${id}`}>
+              To the dataset
+            </Link>
+          }
+        >
+          A lead of the dataset looks at the result now and lets you label, or marks more pictures to train on.
+        </EmptyState>
+      </main>
+    );
+  }
   if (next.isError) {
     return (
       <main className="page" id="content">
