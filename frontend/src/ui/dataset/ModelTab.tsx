@@ -6,7 +6,7 @@ import { api } from "../../api/endpoints";
 import type { Loop } from "../../api/types";
 import { ago, score, short } from "../kit/format";
 import { Badge, ErrorState, Loading, Note } from "../kit/kit";
-import { useDataset } from "./DatasetPage";
+import { mayLead, useDataset } from "./DatasetPage";
 import { DetectorFigures } from "./DetectorFigures";
 import { ModelVersions } from "./ModelVersions";
 import { RetrainCard } from "./RetrainCard";
@@ -43,7 +43,7 @@ export function ModelTab() {
         <RetrainCard loop={state} />
       </div>
       {state.open_run && <RunCard run={state.open_run} open />}
-      {finished[0] && <RunCard run={finished[0]} />}
+      {finished[0] && <RunCard run={finished[0]} again={openRun === null && mayLead(dataset)} />}
       <ModelVersions />
       <ShadowComparisons />
       {finished.length > 1 && (

@@ -1,5 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { X } from "lucide-react";
+import { RotateCw, X } from "lucide-react";
 import { useState } from "react";
 import { Link } from "react-router";
 import { messageOf } from "../../api/client";
@@ -35,8 +35,15 @@ export const DECISIONS = {
   rollback: { label: "Restored", tone: "info" as const },
 };
 
+interface RunCardProps {
+  run: TrainingRun;
+  open?: boolean;
+  /** A failed or cancelled run may go on where it ended. */
+  again?: boolean;
+}
+
 /** One training run: how far it is, how the loss went, and how the candidate did against the serving model. */
-export function RunCard({ run, open = false }: { run: TrainingRun; open?: boolean }) {
+export function RunCard({ run, open = false, again = false }: RunCardProps) {
   const state = STATES[run.state];
   const decision = run.decision && DECISIONS[run.decision.kind];
   return (
@@ -70,6 +77,7 @@ export function RunCard({ run, open = false }: { run: TrainingRun; open?: boolea
             <Badge tone={state.tone}>{state.label}</Badge>
           )}
           {open && run.job && <Cancel job={run.job} dataset={run.dataset} />}
+          {again && run.error && run.job && <Again job={run.job} dataset={run.dataset} />}
         </div>
       </div>
       {open && (
@@ -124,6 +132,23 @@ function Cancel({ job, dataset }: { job: string; dataset: number }) {
   return (
     <Button size="small" look="quiet" icon={X} busy={cancel.isPending} onClick={() => cancel.mutate()}>
       Cancel
+    </Button>
+  );
+}
+
+function Again({ job, dataset }: { job: string; dataset: number }) {
+  const queries = useQueryClient();
+  const toast = useToast();
+  const again = useMutation({
+    mutationFn: () => api.retryJob(job),
+    onSuccess: () => toast("The run goes on where it ended, as soon as a worker is free."),
+    onError: (error) => toast(messageOf(error)),
+    onSettled: () =>
+      Promise.all(["loop", "runs", "jobs"].map((key) => queries.invalidateQueries({ queryKey: [key, dataset] }))),
+  });
+  return (
+    <Button size="small" icon={RotateCw} busy={again.isPending} onClick={() => again.mutate()}>
+      Try again
     </Button>
   );
 }
