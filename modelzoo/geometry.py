@@ -225,8 +225,8 @@ def upscale_masks(low_res: npt.ArrayLike, frame: Frame, threshold: float = 0.0) 
         masks.reshape(-1, *frame.original_size),
         strict=True,
     ):
+        reached = wide.max(axis=1) > threshold
         for band in row_bands(low_size, frame):
-            sources = wide[band.sources]
-            if sources.max() > threshold:
-                np.greater(band.weights @ sources, threshold, out=mask[band.rows])
+            if reached[band.sources].any():
+                np.greater(band.weights @ wide[band.sources], threshold, out=mask[band.rows])
     return masks
