@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from annotation import jobkit
-from engine.models import Evaluation, Promotion, Snapshot, TrainingRun
+from engine.gate import judge
+from engine.models import Detector, Evaluation, Promotion, Snapshot, TrainingRun
 from tests.cast import add_image, add_mask, ellipse
 from tests.engine.conftest import version_row
 
@@ -99,7 +100,47 @@ def test_a_finished_run_shows_both_models_and_the_decision(cast, base, as_):
         "candidate": (version.digest, {"miou_1": 0.5}),
     }
     assert (shown["decision"]["kind"], shown["decision"]["reason"]) == ("refuse", "Refused: worse.")
+    assert (shown["decision"]["gate"], shown["detector"]) == (None, None)  # nothing was compared, none was trained
     assert (shown["base"], shown["candidate"], shown["progress"]) == (base.digest, version.digest, 1.0)
+
+
+def test_a_decision_shows_every_comparison_and_the_detector(cast, base, as_, url):
+    version = version_row("new", dataset=cast.dataset, state="promoted", parent=base)
+    run = TrainingRun.objects.create(
+        dataset=cast.dataset, trigger="person", state="finished", base=base, candidate=version, seed=1
+    )
+    rows = [{"id": str(i), "iou": [0.5 + i / 100] * 5, "iou_box": 0.5, "noc90": 5} for i in range(24)]
+    better = [{**row, "iou": [score + 0.1 for score in row["iou"]], "noc90": 4} for row in rows]
+    names = {str(i): ("fig", "date")[i % 2] for i in range(24)}
+    verdict = judge(rows, better, categories=names)
+    Promotion.objects.create(
+        dataset=cast.dataset,
+        run=run,
+        kind="promote",
+        from_version=base,
+        to_version=version,
+        reason=verdict.reason,
+        numbers={"code": verdict.code, **verdict.numbers},
+    )
+    Detector.objects.create(
+        dataset=cast.dataset,
+        version=version,
+        run=run,
+        digest="d" * 64,
+        path="none",
+        calibration={"precision": 0.8, "right_iou": 0.75, "threshold": 0.6, "measured": True},
+        metrics={"ap50": 0.5, "right_75": None},
+    )
+    shown = as_(cast.vic).get(f"/api/training-runs/{run.pk}/").json()
+    gate = shown["decision"]["gate"]
+    assert gate["combined"]["mean"] == pytest.approx(0.075)
+    assert gate["metrics"]["noc90"] == {"serving": 5, "candidate": 4, "mean": -1, "low": -1, "high": -1, "masks": 24}
+    assert set(gate["groups"]["category"]) == {"fig", "date"}
+    assert (gate["confidence"], gate["resampled"], gate["images"]) == (0.95, "masks", None)
+    assert (shown["detector"]["model"], shown["detector"]["threshold"]) == (version.digest, 0.6)
+    assert shown["detector"]["metrics"] == {"ap50": 0.5, "right_75": None}
+    found = {model["name"]: model["detector"] for model in as_(cast.vic).get(f"{url}/models/").json()}
+    assert (found["base"], found["new"]["digest"]) == (None, "d" * 64)
 
 
 def test_models_are_listed_and_restored(cast, base, as_, url):

@@ -21,6 +21,7 @@ def product(tmp_path_factory) -> Iterator[Product]:
     started = Product(
         tmp_path_factory.mktemp("product"),
         ANYMASK_TRAIN_STEPS="6",
+        ANYMASK_PROPOSAL_STEPS="6",
         ANYMASK_TRAIN_MINUTES="2",
         ANYMASK_TRAIN_THREADS="1",
     )
