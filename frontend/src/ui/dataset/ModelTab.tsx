@@ -21,7 +21,11 @@ export function ModelTab() {
     queryFn: () => api.loop(dataset.id),
     refetchInterval: (query) => (query.state.data?.open_run ? 1500 : 15_000),
   });
-  const runs = useQuery({ queryKey: ["runs", dataset.id], queryFn: () => api.runs(dataset.id) });
+  const runs = useQuery({
+    queryKey: ["runs", dataset.id],
+    queryFn: () => api.runs(dataset.id),
+    refetchInterval: 15_000, // a short run may begin and end between two looks
+  });
   const openRun = loop.data?.open_run?.id ?? null;
   const before = useRef<number | null>(null);
   useEffect(() => {
