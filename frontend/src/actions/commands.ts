@@ -97,7 +97,7 @@ export const COMMANDS: readonly Command[] = [
     run: (session) => {
       if (session.tool.back()) return;
       session.history.gesture("Delete masks", () => {
-        for (const item of session.selection) session.deleteMask(item.id);
+        for (const item of session.selection) session.masks.delete(item.id);
       });
     },
   },

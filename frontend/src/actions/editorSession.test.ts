@@ -76,7 +76,7 @@ describe("a locked mask", () => {
   it("is left alone by every tool until it is unlocked", async () => {
     session = open([record("a")]);
     session.masks.setLocked(["a"], true);
-    session.deleteMask("a");
+    session.masks.delete("a");
     session.masks.setCategory("a", "cat");
     session.correct("a");
     session.select("a");
@@ -85,7 +85,7 @@ describe("a locked mask", () => {
     expect(session.drafting.empty).toBe(true);
     expect(notices.filter((one) => one.startsWith("This mask is locked"))).toHaveLength(3);
     session.masks.setLocked(["a"], false);
-    session.deleteMask("a");
+    session.masks.delete("a");
     await settle();
     expect(sent.map((op) => `${op.kind} ${op.maskId}`)).toEqual(["delete a"]);
   });

@@ -24,6 +24,7 @@ import { Proposals } from "./proposals";
 import { draftFromItem, firstMasks } from "./records";
 import { Selection } from "./selection";
 import type { SessionOptions } from "./sessionOptions";
+import { SplitView } from "./splitView";
 import { Surface } from "./surface";
 import { TaskFlow } from "./taskFlow";
 import { createTools, type ToolId } from "./toolbox";
@@ -54,6 +55,7 @@ export class EditorSession extends Surface {
   readonly pixels: PixelWork;
   readonly proposals: Proposals;
   readonly cursor: KeyCursor;
+  readonly split: SplitView;
   readonly preferences: PreferenceStore;
   readiness: Readiness = { state: "pending", message: "Preparing this image", progress: null };
   tool: Tool;
@@ -111,6 +113,7 @@ export class EditorSession extends Surface {
     const seconds = () => this.time.takeMask();
     this.proposals = new Proposals({ ...work, model: () => this.drafting.model, seconds });
     this.cursor = new KeyCursor(this);
+    this.split = new SplitView({ ...work, ask: () => api.maskVersions(image.id) });
     this.sync = new MaskSync({
       store: this.store,
       journal: options.journal,
@@ -265,10 +268,6 @@ export class EditorSession extends Surface {
     this.touch();
   }
 
-  setBrush(radius: number): void {
-    this.growBrush(radius / this.brushRadius);
-  }
-
   select(id: string | null): void {
     this.chosen.set(id);
   }
@@ -313,10 +312,6 @@ export class EditorSession extends Surface {
     if (this.proposals.cancel()) return;
     if (this.drafting.cancel()) return;
     if (this.selectedId) this.select(null);
-  }
-
-  deleteMask(id: string): void {
-    this.masks.delete(id);
   }
 
   /** Takes up a saved mask again: with further clicks when it came from clicks, else with the brush. */

@@ -121,6 +121,13 @@ export const FLOW_COMMANDS: readonly Command[] = [
     run: ({ options: { view } }) => view.set({ minimap: !view.current.minimap }),
   },
   {
+    id: "view.split",
+    label: "Divide the image: masks as first made, and now",
+    group: "View",
+    keys: ["Shift+B"],
+    run: (session) => void session.split.toggle(),
+  },
+  {
     id: "view.grid",
     label: "Show or hide the grid",
     group: "View",

@@ -71,6 +71,9 @@ export const api = {
   /** Masks that changed since the `at` of an earlier answer; without it all but the superseded ones. */
   changes: (image: number, since: string | null) =>
     request<ChangesAnswer>(`/api/images/${image}/changes/${since ? `?since=${encodeURIComponent(since)}` : ""}`),
+  /** Every mask the image ever had, superseded and deleted ones too. */
+  maskVersions: (image: number) =>
+    request<Page<MaskRecord> | MaskRecord[]>(`/api/images/${image}/masks/?history=1`).then(listOf),
   mask: (id: string) => request<MaskRecord>(`/api/masks/${id}/`),
   maskHistory: (id: string) => request<Page<MaskRecord> | MaskRecord[]>(`/api/masks/${id}/history/`).then(listOf),
   categories: (dataset: number) =>

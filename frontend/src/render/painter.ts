@@ -1,7 +1,7 @@
 import { drawImage, pyramidOf } from "./imagePyramid";
 import { MaskTiles } from "./maskTiles";
 import { OverlayDrawing } from "./overlay";
-import type { Scene } from "./scene";
+import type { Scene, SceneMask } from "./scene";
 
 /** The three stacked canvases, lowest first. */
 export interface Layers {
@@ -13,12 +13,16 @@ export interface Layers {
 /** Milliseconds per frame for composing masks; the rest of a frame of 60 a second is for drawing. */
 const BUDGET = 6;
 
+const NO_MASKS: readonly SceneMask[] = [];
+
 /**
  * Paints a scene, at most once per frame. The image and the saved masks are painted again only when they or the view
  * changed; what follows the pointer lives on the overlay.
  */
 export class Painter {
   private readonly tiles = new MaskTiles();
+  /** What is painted left of the dividing line. */
+  private readonly otherTiles = new MaskTiles();
   private readonly overlay = new OverlayDrawing();
   private frame = 0;
   private last: Scene | null = null;
@@ -64,7 +68,9 @@ export class Painter {
     const moved = last?.view !== scene.view;
     if (scene.image !== this.last?.image) this.follow(scene.image);
     if (moved || last?.image !== scene.image) this.paintImage(scene);
-    if (this.tiles.setMasks(scene.masks) || moved || this.unfinished) this.paintMasks(scene);
+    const changed = [this.tiles.setMasks(scene.masks), this.otherTiles.setMasks(scene.divided?.masks ?? NO_MASKS)];
+    const divided = last?.divided?.at !== scene.divided?.at;
+    if (changed.includes(true) || divided || moved || this.unfinished) this.paintMasks(scene);
     this.paintOverlay(scene);
     this.last = scene;
     this.resized = false;
@@ -101,8 +107,25 @@ export class Painter {
   private paintMasks(scene: Scene): void {
     const context = this.begin(this.layers.masks);
     if (!context) return;
+    const { view, imageSize, divided } = scene;
     const ratio = window.devicePixelRatio || 1;
-    this.unfinished = !this.tiles.draw(context, scene.view, ratio, scene.imageSize, BUDGET);
+    if (!divided) {
+      this.unfinished = !this.tiles.draw(context, view, ratio, imageSize, BUDGET);
+      return;
+    }
+    const { width, height } = context.canvas;
+    const edge = Math.round(divided.at * width);
+    const half = (tiles: MaskTiles, left: number, right: number) => {
+      context.save();
+      context.beginPath();
+      context.rect(left, 0, right - left, height);
+      context.clip();
+      const fresh = tiles.draw(context, view, ratio, imageSize, BUDGET / 2);
+      context.restore();
+      return fresh;
+    };
+    const fresh = [half(this.otherTiles, 0, edge), half(this.tiles, edge, width)];
+    this.unfinished = fresh.includes(false);
   }
 
   private paintOverlay(scene: Scene): void {

@@ -23,6 +23,8 @@ export interface Scene {
   readonly imageSize: Size;
   /** Lowest first. The same array while nothing changed. */
   readonly masks: readonly SceneMask[];
+  /** Left of a line, at a share of the canvas's width, other masks are painted in the place of these; null: no line. */
+  readonly divided: { readonly masks: readonly SceneMask[]; readonly at: number } | null;
   /** Mask in the making, and whether it is only a preview under the pointer. */
   readonly draft: { readonly patch: Patch; readonly preview: boolean } | null;
   readonly points: readonly { readonly x: number; readonly y: number; readonly label: 0 | 1 }[];

@@ -19,6 +19,7 @@ import { PictureFilter } from "./PictureFilter";
 import { picture } from "./pictures";
 import { prefetch } from "./prefetch";
 import { SettingsDialog } from "./SettingsDialog";
+import { SplitDivider } from "./SplitDivider";
 import { StageBanner, StageHint } from "./StageBanner";
 import { TimesPanel } from "./TimesPanel";
 import { ToolOptions } from "./ToolOptions";
@@ -84,6 +85,7 @@ export function Editor({ session, dataset }: { session: EditorSession; dataset: 
       <div className="stage">
         <PictureFilter look={look} />
         <CanvasHost session={session} image={image} />
+        <SplitDivider session={session} />
         <StageBanner session={session} dataset={dataset} saving={finish.saving} pictureFailed={failed} />
         <StageHint session={session} />
         <ToolOptions session={session} />

@@ -137,7 +137,9 @@ function BrushSize({ session }: { session: EditorSession }) {
         max={SLIDER_STEPS}
         value={Math.round((Math.log(Math.max(0.5, radius) * 2) / Math.log(LARGEST * 2)) * SLIDER_STEPS)}
         aria-valuetext={`${diameter} pixels`}
-        onChange={(event) => session.setBrush((LARGEST * 2) ** (event.target.valueAsNumber / SLIDER_STEPS) / 2)}
+        onChange={(event) =>
+          session.growBrush((LARGEST * 2) ** (event.target.valueAsNumber / SLIDER_STEPS) / 2 / session.brushRadius)
+        }
       />
       <output>{diameter} px</output>
     </label>

@@ -1,4 +1,4 @@
-import { RotateCcw, Ruler, X } from "lucide-react";
+import { RotateCcw, Ruler, SquareSplitHorizontal, X } from "lucide-react";
 import { useId } from "react";
 import type { EditorSession } from "../../actions/editorSession";
 import { type Channel, isPlain } from "../../core/viewSettings";
@@ -17,6 +17,7 @@ const CHANNELS: [Channel, string][] = [
 export function ViewPanel({ session, onClose }: { session: EditorSession; onClose: () => void }) {
   const { view } = session.options;
   const settings = useEditor(session, (state) => state.options.view.current);
+  const divided = useEditor(session, (state) => state.split.before !== null);
   const { look } = settings;
   return (
     <section className="view-panel" aria-label="Picture and view">
@@ -56,6 +57,14 @@ export function ViewPanel({ session, onClose }: { session: EditorSession; onClos
         <h2>View</h2>
         <Button size="small" icon={Ruler} onClick={() => session.setTool("ruler")}>
           Ruler
+        </Button>
+        <Button
+          size="small"
+          icon={SquareSplitHorizontal}
+          aria-pressed={divided}
+          onClick={() => void session.split.toggle()}
+        >
+          First and now
         </Button>
       </div>
       <Check label="Overview in the corner" on={settings.minimap} set={(minimap) => view.set({ minimap })} />

@@ -1,8 +1,10 @@
 import type { EditorSession } from "../../actions/editorSession";
 import type { Proposal } from "../../actions/proposals";
+import type { FirstMask } from "../../actions/splitView";
 import { promptsOf } from "../../core/draft";
 import type { MaskItem } from "../../core/maskStore";
 import { DRAFT_COLOUR, MASK_COLOURS } from "../../core/palette";
+import type { MaskPaint } from "../../core/tile";
 import { distanceText } from "../../core/viewSettings";
 import type { Scene, SceneMask } from "../../render/scene";
 
@@ -21,6 +23,7 @@ export function sceneOf(session: EditorSession, image: HTMLImageElement | null):
     image,
     imageSize: session.size,
     masks: sceneMasks(session),
+    divided: session.split.before && { masks: firstSceneMasks(session, session.split.before), at: session.split.at },
     draft: shown && { patch: shown, preview: made === null },
     points: points.map((point, at) => ({ x: point.x, y: point.y, label: labels[at] ?? 1 })),
     box,
@@ -58,24 +61,40 @@ function sceneMasks(session: EditorSession): readonly SceneMask[] {
   return masks;
 }
 
+const firstKnown = new WeakMap<
+  readonly FirstMask[],
+  { readonly style: string; readonly masks: readonly SceneMask[] }
+>();
+
+/** The masks as they were first made, in the colours of what became of them; the same array while they look the same. */
+function firstSceneMasks(session: EditorSession, first: readonly FirstMask[]): readonly SceneMask[] {
+  const { maskStyle } = session.preferences.current;
+  const before = firstKnown.get(first);
+  if (before?.style === maskStyle) return before.masks;
+  const masks = first.map(({ id, patch, last }) => ({ id, patch, selected: false, ...look(session, last) }));
+  firstKnown.set(first, { style: maskStyle, masks });
+  return masks;
+}
+
 /** Not yet a mask: an outline in the colour of what is in the making. */
 function sceneProposal({ id, candidate }: Proposal): SceneMask {
   const look = { colour: DRAFT_COLOUR, pattern: 0, outlined: true, selected: false };
   return { id: `proposal ${id}`, patch: candidate.patch, ...look };
 }
 
-function sceneMask(session: EditorSession, item: MaskItem): SceneMask {
-  const { layout, selectedId, alsoSelected } = session;
-  const { maskStyle } = session.preferences.current;
-  const style = layout.styleOf(item.id);
+function sceneMask(session: EditorSession, { id, patch }: MaskItem): SceneMask {
+  const selected = id === session.selectedId || session.alsoSelected.has(id);
+  return { id, patch, selected, ...look(session, id) };
+}
+
+function look({ layout, preferences }: EditorSession, id: string): Pick<MaskPaint, "colour" | "pattern" | "outlined"> {
+  const { maskStyle } = preferences.current;
+  const style = layout.styleOf(id);
   // Beyond the palette's end two masks share a colour: a hatching tells them apart.
   const round = Math.floor(style / MASK_COLOURS.length);
   return {
-    id: item.id,
-    patch: item.patch,
-    colour: layout.colourOf(item.id),
+    colour: layout.colourOf(id),
     pattern: maskStyle === "patterned" ? style + round : round,
     outlined: maskStyle === "outlined",
-    selected: item.id === selectedId || alsoSelected.has(item.id),
   };
 }
