@@ -1,8 +1,8 @@
 """One click on a picture asks for one thing: what hangs together under it (numpy and scipy only).
 
 A small model's answer to a single click often also lights up what looks alike elsewhere. Keeping the clicked part alone
-lowers the mean IoU of one click on no set and raises it on most (docs/decisions/0007-input-size-and-one-click.md). With a
-second prompt of any kind people say themselves what belongs to it, and nothing is taken away.
+lowers the mean IoU of one click on no set and raises it on most (docs/decisions/0007-input-size-and-one-click.md).
+With a second prompt of any kind people say themselves what belongs to it, and nothing is taken away.
 """
 
 from __future__ import annotations
