@@ -49,7 +49,6 @@ function originText(version: DescentStep["version"]): string {
 
 /** One run in two lines: what it learnt from, and how it was judged. */
 function RunLine({ run }: { run: RunBrief }) {
-  const decision = run.decision && DECISIONS[run.decision];
   return (
     <div className="stack stack--small small">
       <p className="muted">
@@ -61,11 +60,7 @@ function RunLine({ run }: { run: RunBrief }) {
         )}
         {Object.keys(run.mix).length > 0 && `; views of ${mixText(run.mix)}`}.
       </p>
-      {decision && (
-        <p>
-          <Badge tone={decision.tone}>{decision.label}</Badge> <span className="muted">{run.reason}</span>
-        </p>
-      )}
+      {run.reason && <p className="muted">{run.reason}</p>}
     </div>
   );
 }
