@@ -41,10 +41,10 @@ export function useFinish(session: EditorSession, dataset: Dataset): Finish {
 
   const next = useCallback(async () => {
     forgetWork(imageId);
-    const { work } = session.flow;
-    if (work === "training" && session.flow.finishedTask) {
-      return navigate(`/training/${session.flow.finishedTask}`);
-    }
+    const { finishedTask } = session.flow;
+    if (session.flow.work === "training" && finishedTask) return navigate(`/training/${finishedTask}`);
+    // A second look is part of everybody's queue; an audit has one of its own.
+    const work = session.flow.work === "audit" ? "audit" : "annotate";
     const [task] = await Promise.all([api.nextTask(dataset.id, work), session.forgetDraft()]);
     if (left.current) return;
     if (task) navigate(`/images/${task.image.id}`, { state: { task } });
