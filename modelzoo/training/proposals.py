@@ -42,6 +42,9 @@ AUTOMATIC_CHANCE = 0.1  # of a picture without a person's mask to be drawn, agai
 OWN_SHARE = 0.2  # of the training pictures, held back where there are no validation pictures
 FEWEST_JUDGED = 20  # proposals needed to fit a calibration
 DRAWN_EACH = 4  # times a view is drawn on average, at the least; more views than that would not be worth encoding
+PLAIN = (0.0, 1.0, 0.0, 0.0)  # weights of a calibration that takes the score as it is
+DECAY = (0.01, 0.1, 0.1, 0.1)  # towards PLAIN: decides nothing where there are hundreds of proposals
+NEWTON_STEPS = 50
 ENCODING_SHARE = 0.4  # of the time at most
 
 Progress = Callable[[float, str], None]
@@ -271,19 +274,35 @@ def calibrated(config: ProposalConfig, found: Judged) -> Calibration:
     return replace(fitted, threshold=threshold_for(fitted.chance(found.features), right, config.precision))
 
 
-def logistic(values: np.ndarray, wanted: np.ndarray, decay: float = 1e-2, rounds: int = 50) -> Any:
-    """Weights of a logistic regression, N x F and bool N -> F numbers, by Newton steps with a little decay."""
-    weights = np.zeros(values.shape[1])
-    penalty = decay * np.eye(len(weights))
-    for _ in range(rounds):
+def logistic(values: np.ndarray, wanted: np.ndarray) -> tuple[float, float, float, float]:
+    """Weights of a logistic regression, N x 4 and bool N, drawn towards the plain score by a little decay.
+
+    More of a feature never means less chance: a feature that a few proposals would give a negative weight is left out.
+    """
+    used = list(range(values.shape[1]))
+    while True:
+        weights = _newton(values[:, used], wanted, np.array(PLAIN)[used], np.array(DECAY)[used])
+        negative = [(weight, place) for place, weight in zip(used, weights, strict=True) if place > 0 and weight < 0]
+        if not negative:
+            break
+        used.remove(min(negative)[1])
+    result = np.zeros(values.shape[1])
+    result[used] = weights
+    return tuple(float(weight) for weight in result)  # type: ignore[return-value]
+
+
+def _newton(values: np.ndarray, wanted: np.ndarray, start: np.ndarray, decay: np.ndarray) -> np.ndarray:
+    """Minimise the logistic loss plus decay * |weights - start|^2 / 2."""
+    weights = start.copy()
+    for _ in range(NEWTON_STEPS):
         chance = 1 / (1 + np.exp(-np.clip(values @ weights, -30, 30)))
-        gradient = values.T @ (chance - wanted) + penalty @ weights
-        curvature = (values * (chance * (1 - chance))[:, None]).T @ values + penalty
+        gradient = values.T @ (chance - wanted) + decay * (weights - start)
+        curvature = (values * (chance * (1 - chance))[:, None]).T @ values + np.diag(decay)
         change = np.linalg.solve(curvature, gradient)
-        weights -= change
+        weights = weights - change
         if np.abs(change).max() < 1e-6:
             break
-    return tuple(float(weight) for weight in weights)
+    return weights
 
 
 def threshold_for(chances: np.ndarray, right: np.ndarray, precision: float) -> float:
