@@ -57,6 +57,10 @@ class Compact(nn.Module):
     def device(self) -> torch.device:
         return next(self.parameters()).device
 
+    def look_at(self, long_side: int) -> None:
+        """Resize pictures to `long_side` pixels from now on; the weights know any size, best those of their training."""
+        self.long_side = self.config["long_side"] = long_side
+
     def frame(self, original_size: tuple[int, int]) -> Frame:
         """Longest side to `long_side`, then padded right and bottom to multiples of 16. Sizes are (height, width)."""
         input_size = preprocess_shape(*original_size, self.long_side)

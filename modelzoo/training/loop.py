@@ -200,6 +200,7 @@ def start_or_resume(config: TrainConfig, devices: Devices) -> Run:
     """A fresh run, or the one whose state lies in `config.out`."""
     if config.init is not None:
         model = load_checkpoint(config.init)
+        model.look_at(max(config.long_sides))
     else:
         model = build(config.model, long_side=max(config.long_sides))
     model.to(devices.device, memory_format=torch.channels_last)

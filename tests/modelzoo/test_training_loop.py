@@ -108,6 +108,13 @@ def test_fine_tuning_starts_from_the_given_weights(tmp_path):
             assert tensor.allclose(after[name], atol=1e-6), name
 
 
+def test_trained_further_on_larger_pictures_a_model_is_used_at_their_size(tmp_path):
+    start = tmp_path / "start.safetensors"
+    save_checkpoint(build("anymask_compact", long_side=64), start)
+    train(config(tmp_path, init=start, long_sides=(64, 128), steps=1, validation_every=1))
+    assert load_checkpoint(tmp_path / "run" / "model.safetensors").config["long_side"] == 128
+
+
 @pytest.mark.slow
 def test_a_killed_run_ends_with_the_weights_it_would_have_had(tmp_path):
     data = write_coco(tmp_path / "set", count=6)
