@@ -53,7 +53,7 @@ def test_the_line_moves_by_keys_and_by_drag_between_first_and_now(corrected):
     editor = corrected
     wait_painted(editor, first=False, now=True)
     editor.press("Shift+B")
-    line = editor.page.get_by_role("separator")
+    line = editor.page.get_by_role("separator", name="Masks as first made")
     expect(line).to_be_focused()
     wait_painted(editor, first=True, now=True)  # in the middle: each on its side
     editor.press("Home")
