@@ -1,12 +1,15 @@
-import type { Box, Size } from "./geometry";
-import { cropPatch, type Patch, patchBox, trimPatch } from "./patch";
-import { sharedArea, subtract, union } from "./pixels";
+import { type Box, boxOverlap, type Size } from "./geometry";
+import { cropPatch, type Patch, patchArea, patchBox, trimPatch } from "./patch";
+import { sharedArea, withParts } from "./pixels";
 import { holes, parts } from "./regions";
 
 type Sums = Uint16Array<ArrayBuffer>;
 
 /** Largest radius of `smooth` in image pixels: beyond it the counts would not fit 16 bits, and no edge is that rough. */
 export const SMOOTH_LARGEST = 7;
+
+/** Side of the blocks that `smooth` looks at one by one, in image pixels. */
+const BLOCK = 64;
 
 /** Every pixel whose centre lies within `by` image pixels of the centre of a set one, inside the image. */
 export function grow(patch: Patch, by: number, size: Size): Patch {
@@ -33,38 +36,53 @@ export function smooth(patch: Patch, radius: number, size: Size): Patch {
   const reach = Math.min(SMOOTH_LARGEST, Math.round(radius));
   if (patch.width === 0 || reach < 1) return patch;
   const framed = cropPatch(patch, around(patch, 2 * reach, size));
-  const { width, height } = framed;
-  let sums: Sums = new Uint16Array(framed.data);
+  const frame = patchBox(framed);
+  const even = cropPatch(framed, frame);
+  for (let y0 = frame.y0; y0 < frame.y1; y0 += BLOCK) {
+    for (let x0 = frame.x0; x0 < frame.x1; x0 += BLOCK) {
+      const block = { x0, y0, x1: Math.min(x0 + BLOCK, frame.x1), y1: Math.min(y0 + BLOCK, frame.y1) };
+      const seen = cropPatch(framed, boxOverlap(enlarged(block, 2 * reach), frame) ?? block);
+      // Far from every edge nothing changes, and that is most of a large mask.
+      if (seen.data.includes(1) && seen.data.includes(0)) pasteInto(even, cropPatch(majority(seen, reach), block));
+    }
+  }
+  return withLost(patch, trimPatch(even));
+}
+
+/** Every pixel as most of those round it, weighted by the two box filters; the values at the border repeated. */
+function majority(patch: Patch, reach: number): Patch {
+  const { width, height } = patch;
+  let sums: Sums = new Uint16Array(patch.data);
   for (let pass = 0; pass < 2; pass++) {
     sums = columnSums(rowSums(sums, width, height, reach), width, height, reach);
   }
   const half = (2 * reach + 1) ** 4 / 2;
-  const data = new Uint8Array(width * height);
-  for (let at = 0; at < data.length; at++) data[at] = (sums[at] as number) > half ? 1 : 0;
-  const even = trimPatch({ ...framed, data });
-  return withLost(patch, even);
+  return { ...patch, data: Uint8Array.from(sums, (sum) => (sum > half ? 1 : 0)) };
+}
+
+/** Overwrites the pixels of `target` with those of a patch that lies inside it. */
+function pasteInto(target: Patch, part: Patch): void {
+  for (let row = 0; row < part.height; row++) {
+    const line = part.data.subarray(row * part.width, (row + 1) * part.width);
+    target.data.set(line, (part.y + row - target.y) * target.width + part.x - target.x);
+  }
 }
 
 /** Puts back the parts and holes of `before` that have gone altogether. */
 function withLost(before: Patch, after: Patch): Patch {
-  let kept = after;
-  for (const part of parts(before)) if (sharedArea(part, after) === 0) kept = union(kept, part);
-  for (const hole of holes(before)) {
-    const pixels = hole.data.reduce((sum, value) => sum + value, 0);
-    if (sharedArea(hole, kept) === pixels) kept = subtract(kept, hole);
-  }
-  return kept;
+  const lost = parts(before).filter((part) => sharedArea(part, after) === 0);
+  const closed = holes(before).filter((hole) => sharedArea(hole, after) === patchArea(hole));
+  return withParts(withParts(after, lost, 1), closed, 0);
 }
 
 /** The patch's box, larger by `margin` on every side, cut to the image. */
 function around(patch: Patch, margin: number, size: Size): Box {
   const box = patchBox(patch);
-  return {
-    x0: Math.max(0, box.x0 - margin),
-    y0: Math.max(0, box.y0 - margin),
-    x1: Math.min(size.width, box.x1 + margin),
-    y1: Math.min(size.height, box.y1 + margin),
-  };
+  return boxOverlap(enlarged(box, margin), { x0: 0, y0: 0, x1: size.width, y1: size.height }) ?? box;
+}
+
+function enlarged({ x0, y0, x1, y1 }: Box, margin: number): Box {
+  return { x0: x0 - margin, y0: y0 - margin, x1: x1 + margin, y1: y1 + margin };
 }
 
 function inverted(patch: Patch): Patch {

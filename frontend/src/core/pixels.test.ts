@@ -154,6 +154,26 @@ describe("smoothing", () => {
     const half = drawn(Array(size.height).fill("#".repeat(20)));
     expect(smooth(half, 3, size)).toEqual(half);
   });
+
+  it("gives the same shape wherever it lies, however large", () => {
+    const large = { width: 400, height: 300 };
+    const blob = (x: number, y: number) =>
+      [0, 1, 2, 3, 4, 5].reduce(
+        (shape, turn) =>
+          paintStroke(
+            shape,
+            [imagePoint(x, y), imagePoint(x + 80 * Math.cos(turn), y + 80 * Math.sin(turn))],
+            9,
+            1,
+            large,
+          ),
+        paintStroke(EMPTY_PATCH, [imagePoint(x, y)], 60, 1, large),
+      );
+    const here = smooth(blob(120, 110), 5, large);
+    const there = smooth(blob(157, 131), 5, large);
+    expect({ ...there, x: there.x - 37, y: there.y - 21 }).toEqual(here);
+    expect(samePixels(here, blob(120, 110))).toBe(false);
+  });
 });
 
 describe("all of it", () => {

@@ -25,6 +25,21 @@ export function subtract(a: Patch, b: Patch): Patch {
   return trimPatch(left);
 }
 
+/** `base` with the pixels of all the parts as well (1), or without them (0): copied once, however many they are. */
+export function withParts(base: Patch, parts: readonly Patch[], value: 0 | 1): Patch {
+  if (parts.length === 0) return base;
+  const reach = value === 1 ? parts.map(patchBox) : [];
+  const box = base.width > 0 ? [patchBox(base), ...reach] : reach;
+  if (box.length === 0) return base;
+  const all = cropPatch(base, box.reduce(boxUnion));
+  for (const part of parts) {
+    eachSharedRow(all, part, (target, source, width) => {
+      for (let i = 0; i < width; i++) if (part.data[source + i] === 1) all.data[target + i] = value;
+    });
+  }
+  return value === 0 ? trimPatch(all) : all;
+}
+
 /** Pixels of both. */
 export function intersect(a: Patch, b: Patch): Patch {
   const shared = overlap(a, b);
