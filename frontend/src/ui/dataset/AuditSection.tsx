@@ -115,36 +115,39 @@ function AuditCard({ audit, left }: { audit: Audit; left: number }) {
 }
 
 function Figures({ numbers }: { numbers: Audit["numbers"] }) {
+  // One image says nothing of how much images differ.
+  const several = numbers.images > 1;
   return (
     <>
       <div className="facts">
-        <Share figure={numbers.above_90} label="of masks above 0.90 IoU" />
-        <Share figure={numbers.above_75} label="above 0.75 IoU" />
-        {numbers.mean_iou && (
-          <div>
-            <span className="fact__value">{numbers.mean_iou.value.toFixed(3)}</span>
-            <span className="fact__label">
-              mean IoU ({numbers.mean_iou.low.toFixed(3)} to {numbers.mean_iou.high.toFixed(3)})
-            </span>
-          </div>
-        )}
+        <Fact figure={numbers.above_90} label="of masks above 0.90 IoU" shown={percentage} interval={several} />
+        <Fact figure={numbers.above_75} label="above 0.75 IoU" shown={percentage} interval={several} />
+        <Fact figure={numbers.mean_iou} label="mean IoU" shown={(value) => value.toFixed(3)} interval={several} />
       </div>
       <p className="muted small">
         {counted(numbers.pairs, "mask")} on {counted(numbers.images, "image")}: {numbers.kept} kept, {numbers.corrected}{" "}
-        corrected, {numbers.deleted} deleted. {counted(numbers.added, "missing object")} added. In brackets: 95 %
-        bootstrap interval over images.
+        corrected, {numbers.deleted} deleted. {counted(numbers.added, "missing object")} added.{" "}
+        {several ? "In brackets: 95 % bootstrap interval over images." : "Intervals need more than one image."}
       </p>
     </>
   );
 }
 
-function Share({ figure, label }: { figure: Figure | null; label: string }) {
+interface FactProps {
+  figure: Figure | null;
+  label: string;
+  shown: (value: number) => string;
+  interval: boolean;
+}
+
+function Fact({ figure, label, shown, interval }: FactProps) {
   if (!figure) return null;
   return (
     <div>
-      <span className="fact__value">{percentage(figure.value)}</span>
+      <span className="fact__value">{shown(figure.value)}</span>
       <span className="fact__label">
-        {label} ({percentage(figure.low)} to {percentage(figure.high)})
+        {label}
+        {interval && ` (${shown(figure.low)} to ${shown(figure.high)})`}
       </span>
     </div>
   );

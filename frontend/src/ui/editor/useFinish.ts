@@ -42,7 +42,10 @@ export function useFinish(session: EditorSession, dataset: Dataset): Finish {
   const next = useCallback(async () => {
     forgetWork(imageId);
     const { finishedTask } = session.flow;
-    if (session.flow.work === "training" && finishedTask) return navigate(`/training/${finishedTask}`);
+    if (session.flow.work === "training" && finishedTask) {
+      await session.forgetDraft();
+      return navigate(`/training/${finishedTask}`);
+    }
     // A second look is part of everybody's queue; an audit has one of its own.
     const work = session.flow.work === "audit" ? "audit" : "annotate";
     const [task] = await Promise.all([api.nextTask(dataset.id, work), session.forgetDraft()]);
