@@ -57,7 +57,9 @@ function majority(patch: Patch, reach: number): Patch {
     sums = columnSums(rowSums(sums, width, height, reach), width, height, reach);
   }
   const half = (2 * reach + 1) ** 4 / 2;
-  return { ...patch, data: Uint8Array.from(sums, (sum) => (sum > half ? 1 : 0)) };
+  const data = new Uint8Array(sums.length);
+  for (let at = 0; at < data.length; at++) data[at] = (sums[at] as number) > half ? 1 : 0;
+  return { ...patch, data };
 }
 
 /** Overwrites the pixels of `target` with those of a patch that lies inside it. */
