@@ -86,6 +86,8 @@ TABLE = {
     ("GET", "training-run"): ALL,
     ("GET", "models"): ALL,
     ("POST", "model-restore"): LEAD,
+    ("GET", "shadows"): ALL,
+    ("POST", "shadow-start"): LEAD,
     ("GET", "agreement"): REVIEW,
     ("GET", "audits"): ALL,
     ("POST", "audits"): LEAD,
