@@ -102,7 +102,7 @@ def test_it_costs_steps_but_no_run(dataset, start_worker, capsys):  # noqa: F811
     wait_for(lambda: job.get().attempts == 3)
     recovered = time.monotonic() - killed
     assert gone(orphan, seconds=60), "a trainer ends with its worker"
-    wait_for(lambda: job.get().state not in Job.OPEN)
+    wait_for(lambda: job.get().state not in Job.OPEN, seconds=1200)
 
     ledger, decision = job.get(), Promotion.objects.get(run=run)
     assert (ledger.state, ledger.attempts, ledger.error_code) == ("succeeded", 3, ""), ledger.log
