@@ -58,7 +58,7 @@ class Compact(nn.Module):
         return next(self.parameters()).device
 
     def look_at(self, long_side: int) -> None:
-        """Resize pictures to `long_side` pixels from now on; the weights know any size, best those of their training."""
+        """Resize pictures to `long_side` pixels from now on. Weights know best the sizes of their training."""
         self.long_side = self.config["long_side"] = long_side
 
     def frame(self, original_size: tuple[int, int]) -> Frame:
