@@ -9,8 +9,9 @@ import pytest
 from playwright.sync_api import expect
 
 from modelzoo import rle
+from tests.browser.editor import Editor
 
-FIRST, NOW = (150, 120), (300, 180)  # centres of the two versions, image pixels
+FIRST, NOW = (150, 120), (560, 180)  # centres of the two versions, image pixels, on either side of the middle
 
 
 def disc(image: dict, centre: tuple[int, int]) -> dict:
@@ -19,13 +20,19 @@ def disc(image: dict, centre: tuple[int, int]) -> dict:
 
 
 @pytest.fixture
-def corrected(editor):
-    """A mask that was moved to another place."""
+def corrected(page):
+    """A mask that was moved to another place, on a picture of its own.
+
+    The first versions of other tests' masks, also of deleted ones, would be shown beside it.
+    """
+    editor = Editor(page, "motorcycle.png")
     before, after = str(uuid.uuid4()), str(uuid.uuid4())
     editor.put(before, segmentation=disc(editor.image, FIRST))
     editor.put(after, segmentation=disc(editor.image, NOW), parent=before)
     editor.open()
-    return editor
+    yield editor
+    editor.page.goto("/")  # gives the image back
+    editor.clear()
 
 
 def painted(editor, place: tuple[int, int]) -> bool:
