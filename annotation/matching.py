@@ -29,7 +29,7 @@ def match(a: Sequence[rle.RLE], b: Sequence[rle.RLE]) -> Matching:
         (rle.iou(a[i], b[j]), i, j)
         for i, box in enumerate(boxes_a)
         for j, other in enumerate(boxes_b)
-        if _boxes_meet(box, other)
+        if rle.boxes_meet(box, other)
     ]
     pairs: list[tuple[int, int, float]] = []
     left_a, left_b = set(range(len(a))), set(range(len(b)))
@@ -39,8 +39,3 @@ def match(a: Sequence[rle.RLE], b: Sequence[rle.RLE]) -> Matching:
             left_a.remove(i)
             left_b.remove(j)
     return Matching(pairs, sorted(left_a), sorted(left_b))
-
-
-def _boxes_meet(a: Sequence[int], b: Sequence[int]) -> bool:
-    """Whether two XYWH boxes have a pixel in common: a cheap no before the masks are compared."""
-    return a[0] < b[0] + b[2] and b[0] < a[0] + a[2] and a[1] < b[1] + b[3] and b[1] < a[1] + a[3]

@@ -21,10 +21,11 @@ from django.utils import timezone
 
 from annotation.errors import Conflict, UserError
 from annotation.jobkit import declare
-from annotation.models import Dataset, Image, Mask, Stage, Task
+from annotation.models import Dataset, Image, Mask, Task
 from annotation.services.tasks import task_open, tasks_withdraw
 from engine.models import Audit, AuditedImage
 from engine.paired import Resampling
+from engine.snapshots import SEEN_BY_NOBODY
 from modelzoo import rle
 
 MEASURE = declare("measure_audit", queue="io", title="Measure an audited image")
@@ -46,7 +47,7 @@ def masks_to_audit(source: str) -> QuerySet[Mask]:
     """Accepted masks of single objects; of source ``automatic`` those that no person has looked at."""
     masks = Mask.objects.filter(status=Mask.Status.ACCEPTED, crowd=False)
     if source == Audit.Source.AUTOMATIC:
-        return masks.filter(stage=Stage.FULLY_AUTOMATIC, source=Mask.Source.MODEL, created_by=None)
+        return masks.filter(SEEN_BY_NOBODY)
     return masks
 
 
@@ -172,9 +173,7 @@ def audit_numbers(audit: Audit) -> dict[str, Any]:
 
 def _with_interval(values: Any, groups: Iterable[object]) -> dict[str, float]:
     """Mean of N values and its bootstrap interval over groups."""
-    resampling = Resampling(list(groups), len(values), CONFIDENCE, RESAMPLES, 0)
-    sums = resampling.sums(np.stack([values, np.ones(len(values))], 1))
-    low, high = resampling.interval(sums, lambda drawn: drawn[:, 0] / drawn[:, 1])
+    low, high = Resampling(list(groups), len(values), CONFIDENCE, RESAMPLES, 0).of_mean(values)
     return {"value": float(values.mean()), "low": low, "high": high}
 
 

@@ -169,6 +169,15 @@ def memory_here() -> int:
     return min(sizes, default=0)
 
 
+def result_in(report: Path, weights: Path) -> dict[str, Any] | None:
+    """The JSON object that a child writes beside its weights at its end; None while either is missing."""
+    try:
+        result: dict[str, Any] = json.loads(report.read_text("utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    return result if weights.is_file() else None
+
+
 def last_line(log: Path) -> str:
     """The last line with text of a log file, at most 500 characters; empty if there is none."""
     lines = [line.strip() for line in tail(log).splitlines()]

@@ -19,6 +19,8 @@ from annotation.jobkit import declare, enqueue
 from annotation.models import Image, Job, Task
 from engine.models import Embedding, ModelVersion
 from engine.serving import predictor_for, serving_version, serving_versions
+from modelzoo.embedding import Embedding as Maps
+from modelzoo.geometry import Frame
 
 State = Literal["ready", "pending", "failed", "absent"]
 
@@ -76,6 +78,12 @@ def image_embed(*, image: Image, version: ModelVersion) -> Embedding:
         embedding_file_remove(path)
         raise Missing("image_gone", "The image was deleted meanwhile.") from None
     return row
+
+
+def stored_maps(row: Embedding) -> Maps:
+    """The maps of an embedding row, float32. FileNotFoundError where the file went away."""
+    data = storage.full(row.path).read_bytes()
+    return Maps.from_bytes(data, row.layout, Frame.from_dict(row.frame))
 
 
 def embedding_file_remove(path: str) -> None:

@@ -57,6 +57,11 @@ class Resampling:
         low, high = np.quantile(values, [tail, 1 - tail])
         return float(low), float(high)
 
+    def of_mean(self, values: Floats) -> tuple[float, float]:
+        """Interval of the mean of N values."""
+        sums = self.sums(np.stack([values, np.ones(len(values))], 1))
+        return self.interval(sums, lambda drawn: drawn[:, 0] / drawn[:, 1])
+
     def _draws(self) -> Iterator[Floats]:
         """How often each group was drawn, R x G in blocks."""
         rng = np.random.default_rng(self.seed)
@@ -69,8 +74,7 @@ class Resampling:
 def compare_means(serving: Floats, candidate: Floats, resampling: Resampling) -> Difference:
     """Two score vectors of shape N, same order, N at least 1."""
     difference = candidate - serving
-    sums = resampling.sums(np.stack([difference, np.ones(len(difference))], 1))
-    low, high = resampling.interval(sums, lambda drawn: drawn[:, 0] / drawn[:, 1])
+    low, high = resampling.of_mean(difference)
     return Difference(
         serving=float(serving.mean()),
         candidate=float(candidate.mean()),

@@ -17,7 +17,7 @@ from django.db import IntegrityError, transaction
 
 from annotation import storage
 from annotation.jobkit import JobContext
-from engine.child import ChildFailed, LineReader, run_child
+from engine.child import ChildFailed, LineReader, result_in, run_child
 from engine.models import Detector, ModelVersion, Snapshot, TrainingRun
 from engine.serving import Recent
 from engine.snapshots import run_folder
@@ -112,11 +112,7 @@ def _arguments(folder: Path, snapshot: Snapshot, version: ModelVersion, seed: in
 
 def _result(folder: Path) -> dict[str, Any] | None:
     """What the child left at its end; None if it has not come so far."""
-    try:
-        result: dict[str, Any] = json.loads((folder / RESULT).read_text("utf-8"))
-    except (FileNotFoundError, ValueError):
-        return None
-    return result if (folder / WEIGHTS).is_file() else None
+    return result_in(folder / RESULT, folder / WEIGHTS)
 
 
 def _register(run: TrainingRun, version: ModelVersion, folder: Path, result: dict[str, Any]) -> Detector:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from annotation import storage
 from annotation.errors import Missing, NotReady, UserError
 from annotation.models import Image
 from annotation.ports import Prediction, Readiness
@@ -81,10 +80,9 @@ class OnnxSegmenter:
 
         def load() -> Embedding:
             try:
-                data = storage.full(row.path).read_bytes()
+                return embeddings.stored_maps(row)
             except FileNotFoundError:
                 raise NotReady("embedding_pending", "The image has to be prepared again. Try in a moment.") from None
-            return Embedding.from_bytes(data, row.layout, Frame.from_dict(row.frame))
 
         return _recent.get(row.path, load)
 
@@ -102,7 +100,5 @@ def stability(low_res: NDArray[np.float32], frame: Frame) -> NDArray[np.float32]
     """Stability score (0..1, float32 C) of logits C x h x w, counted where the picture is; 0 for an empty mask."""
     from modelzoo.filtering import stability_score  # scipy stays out of processes that never predict
 
-    rows = -(-frame.input_size[0] * low_res.shape[1] // frame.padded_size[0])
-    columns = -(-frame.input_size[1] * low_res.shape[2] // frame.padded_size[1])
-    scores = stability_score(low_res[:, :rows, :columns], 0.0, STABILITY_OFFSET)
+    scores = stability_score(low_res[:, *frame.picture_in(low_res.shape[1:])], 0.0, STABILITY_OFFSET)
     return np.nan_to_num(scores).astype(np.float32)

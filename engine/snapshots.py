@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from annotation import storage
 from annotation.formats import sa1b
@@ -36,6 +36,8 @@ FOLDERS: tuple[str, ...] = (
     str(Image.Split.VALIDATION),
     str(Image.Split.HELD_OUT),
 )
+# What the machine accepted by itself.
+SEEN_BY_NOBODY = Q(stage=Stage.FULLY_AUTOMATIC, source=Mask.Source.MODEL, created_by__isnull=True)
 CHUNK = 50  # images whose masks are in memory together
 
 
@@ -46,9 +48,7 @@ def accepted_masks(dataset_id: int) -> QuerySet[Mask]:
 
 def masks_by_people(dataset_id: int) -> QuerySet[Mask]:
     """Accepted masks that a person made, corrected, accepted or imported: the only ones a model may be judged on."""
-    return accepted_masks(dataset_id).exclude(
-        stage=Stage.FULLY_AUTOMATIC, source=Mask.Source.MODEL, created_by__isnull=True
-    )
+    return accepted_masks(dataset_id).exclude(SEEN_BY_NOBODY)
 
 
 def training_masks(dataset_id: int) -> tuple[int, int]:

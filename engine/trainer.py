@@ -120,11 +120,7 @@ def memory_limit() -> int:
 
 def result_of(folder: Path) -> dict[str, Any] | None:
     """What the trainer left at its end; None if it has not come so far."""
-    try:
-        result = json.loads((folder / "result.json").read_text("utf-8"))
-    except (FileNotFoundError, ValueError):
-        return None
-    return result if (folder / TRAINED).exists() else None
+    return child.result_in(folder / "result.json", folder / TRAINED)
 
 
 def trainer_run(run: TrainingRun, folder: Path, ctx: JobContext, *, share: tuple[float, float]) -> None:

@@ -19,10 +19,10 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from numpy.typing import NDArray
 
-from annotation import storage
 from annotation.errors import NotReady
 from annotation.jobkit import declare, enqueue
 from annotation.models import Dataset, Image, Job, QueueOrder, Task
+from engine.embeddings import stored_maps
 from engine.models import Embedding, ModelVersion, Uncertainty
 from engine.serving import predictor_for, serving_version
 
@@ -89,7 +89,10 @@ def images_measure(*, dataset_id: int, version: ModelVersion, progress: Callable
     for place, pk in enumerate(ids):
         progress(place / len(ids), f"Image {place + 1} of {len(ids)}")
         row = Embedding.objects.filter(image=pk, version=version).first()
-        maps = _maps(row) if row is not None else None
+        try:
+            maps = stored_maps(row) if row is not None else None
+        except FileNotFoundError:  # made anew when somebody opens the image
+            continue
         if maps is not None:
             measured += _keep(pk, version, doubt_of(predictor_for(version), maps))
     return {"images": measured, "model": version.digest}
@@ -102,7 +105,7 @@ def doubt_of(predictor: Predictor, maps: Maps) -> Doubt:
     height, width = maps.frame.original_size
     points = point_grid(CLICKS_PER_SIDE) * (width, height)
     logits, ious = predictor.decode_points(maps, points)
-    inside = logits[..., *_picture(maps, logits.shape[-2:])]
+    inside = logits[..., *maps.frame.picture_in(logits.shape[-2:])]
     best = np.argmax(ious, axis=1)
     rows = np.arange(len(best))
     stability = np.nan_to_num(stability_score(inside[rows, best], 0.0, STABILITY_OFFSET))
@@ -111,13 +114,6 @@ def doubt_of(predictor: Predictor, maps: Maps) -> Doubt:
         predicted_iou=float(np.clip(ious[rows, best], 0, 1).mean()),
         stability=float(np.mean(stability)),
     )
-
-
-def _picture(maps: Maps, size: tuple[int, int]) -> tuple[slice, slice]:
-    """Rows and columns of a low-res map over the padded frame on which the picture lies."""
-    padded, given = maps.frame.padded_size, maps.frame.input_size
-    rows, columns = (-(-given[axis] * size[axis] // padded[axis]) for axis in (0, 1))
-    return slice(0, rows), slice(0, columns)
 
 
 def _agreement(masks: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -129,18 +125,6 @@ def _agreement(masks: NDArray[np.bool_]) -> NDArray[np.float64]:
         ious.append(np.where(either > 0, shared / np.maximum(either, 1), 1.0))
     agreement: NDArray[np.float64] = np.mean(ious, axis=0)
     return agreement
-
-
-def _maps(row: Embedding) -> Maps | None:
-    """The stored maps; None if their file went away, they are made anew when somebody opens the image."""
-    from modelzoo.embedding import Embedding as StoredMaps
-    from modelzoo.geometry import Frame
-
-    try:
-        data = storage.full(row.path).read_bytes()
-    except FileNotFoundError:
-        return None
-    return StoredMaps.from_bytes(data, row.layout, Frame.from_dict(row.frame))
 
 
 def _keep(image_id: int, version: ModelVersion, doubt: Doubt) -> int:

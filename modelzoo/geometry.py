@@ -13,7 +13,7 @@ Low-resolution logits (`low_res`) cover the padded frame with fewer pixels.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
@@ -62,6 +62,11 @@ class Frame:
             object.__setattr__(self, name, size)
         if self.input_size[0] > self.padded_size[0] or self.input_size[1] > self.padded_size[1]:
             raise ValueError(f"An input of {self.input_size} does not fit into {self.padded_size}.")
+
+    def picture_in(self, size: Sequence[int]) -> tuple[slice, slice]:
+        """Rows and columns that the picture takes of a map over the padded frame; `size` is the map's (h, w)."""
+        rows, columns = (-(-self.input_size[axis] * size[axis] // self.padded_size[axis]) for axis in (0, 1))
+        return slice(0, rows), slice(0, columns)
 
     def _scale_xy(self) -> npt.NDArray[np.float64]:
         (old_h, old_w), (new_h, new_w) = self.original_size, self.input_size

@@ -105,6 +105,11 @@ def runs(rle: RLE) -> NDArray[np.int64]:
     return _canonical(_runs(rle["counts"], height * width))
 
 
+def boxes_meet(a: Sequence[int], b: Sequence[int]) -> bool:
+    """Whether two boxes [x, y, w, h] have a pixel in common: a cheap no before masks are compared."""
+    return a[0] < b[0] + b[2] and b[0] < a[0] + a[2] and a[1] < b[1] + b[3] and b[1] < a[1] + a[3]
+
+
 def iou(a: RLE, b: RLE) -> float:
     """Intersection over union of two masks of one size, 0..1; 0 when both are empty."""
     one, other = _checked(a), _checked(b)

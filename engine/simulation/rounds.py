@@ -15,8 +15,7 @@ from annotation import jobkit
 from annotation.models import Dataset, Job, Mask, Stage
 from engine.models import Evaluation, ModelVersion, TrainingRun
 from engine.serving import predictor_for, serving_version
-from engine.simulation.people import GOOD_ENOUGH as GOOD
-from engine.simulation.people import MOST_CLICKS, ImageWork, Person, Refused, surroundings
+from engine.simulation.people import GOOD_ENOUGH, MOST_CLICKS, ImageWork, Person, Refused, surroundings
 from engine.simulation.truth import Picture
 
 UPLOAD = 20  # pictures in one request
@@ -229,8 +228,8 @@ def figures(works: Sequence[ImageWork]) -> Json:
         "clicks": sum(one.clicks for one in objects),
         "clicks_per_mask": _mean([one.clicks for one in objects]),
         "clicks_per_clicked_mask": _mean([one.clicks for one in clicked]),
-        "one_click_share": _mean([one.clicks == 1 and one.iou >= GOOD for one in prompted]),
-        "not_reached_share": _mean([one.iou < GOOD for one in clicked]),
+        "one_click_share": _mean([one.clicks == 1 and one.iou >= GOOD_ENOUGH for one in prompted]),
+        "not_reached_share": _mean([one.iou < GOOD_ENOUGH for one in clicked]),
         "accepted_iou": _mean([one.iou for one in objects]),
         "prefilled": {
             "proposed": proposed,

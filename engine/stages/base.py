@@ -149,11 +149,6 @@ def _is_known(record: Mapping[str, Any], known: list[tuple[Any, Any]]) -> bool:
     """Whether a person's mask shows the same object."""
     box = rle.bbox(record["segmentation"])
     return any(
-        _boxes_meet(box, other) and rle.iou(record["segmentation"], segmentation) >= SAME_OBJECT
+        rle.boxes_meet(box, other) and rle.iou(record["segmentation"], segmentation) >= SAME_OBJECT
         for segmentation, other in known
     )
-
-
-def _boxes_meet(a: list[int], b: list[int]) -> bool:
-    """Whether two XYWH boxes have a pixel in common: a cheap no before the masks are compared."""
-    return a[0] < b[0] + b[2] and b[0] < a[0] + a[2] and a[1] < b[1] + b[3] and b[1] < a[1] + a[3]

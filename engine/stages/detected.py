@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from annotation import storage
 from annotation.models import Image
-from engine.embeddings import image_embed
+from engine.embeddings import image_embed, stored_maps
 from engine.models import Detector, ModelVersion
 from engine.proposals import detector_load
 from engine.serving import predictor_for
@@ -21,13 +20,10 @@ def propose(
 
     From the stored embedding: the encoder has looked at the image before, or does so now for everybody.
     """
-    from modelzoo.embedding import Embedding
-    from modelzoo.geometry import Frame
     from modelzoo.proposals import BoxMaskGenerator
 
     started = time.monotonic()
     row = image_embed(image=image, version=version)
-    data = storage.full(row.path).read_bytes()
-    embedding = Embedding.from_bytes(data, row.layout, Frame.from_dict(row.frame))
+    embedding = stored_maps(row)
     generator = BoxMaskGenerator(predictor_for(version), detector_load(detector), **settings)
     return generator.generate(embedding, progress=progress), time.monotonic() - started

@@ -11,6 +11,7 @@ from engine import jobs  # noqa: F401  binds the functions of the jobs
 from engine.embeddings import image_embed
 from engine.models import Uncertainty
 from engine.uncertainty import CLICKS_PER_SIDE, datasets_consider, doubt_of, uncertainty_request
+from modelzoo.geometry import Frame
 from tests.cast import add_image
 
 
@@ -29,10 +30,7 @@ class Answers:
 
 
 class Maps:
-    class frame:
-        original_size = (60, 80)
-        input_size = (48, 64)
-        padded_size = (64, 64)
+    frame = Frame(original_size=(60, 80), input_size=(48, 64), padded_size=(64, 64))
 
 
 def half(part):
