@@ -167,20 +167,33 @@ def judge(
 
 
 def compare(pairs: Pairs, rules: Rules) -> Comparison:
-    """The score and every figure that all rows have; figures that rows of earlier days lack are left out."""
-    resampling = Resampling(pairs.images, len(pairs), rules.confidence, rules.resamples, rules.seed)
+    """The score and every figure that all rows have; figures that rows of earlier days lack are left out.
+
+    Intervals of what is watched are widened (Bonferroni), so that all of it together is as sure as one figure alone:
+    on few masks one of six would otherwise look worse by chance too often.
+    """
+
+    def resampled(confidence: float) -> Resampling:
+        return Resampling(pairs.images, len(pairs), confidence, rules.resamples, rules.seed)
+
+    resampling, strict = resampled(rules.confidence), resampled(shared(rules.confidence, len(WATCHED) + 1))
     columns = [pairs.values(metric) for metric in SCORED]
     scores = [np.mean([column[side] for column in columns], axis=0) for side in (0, 1)]
     combined = compare_means(scores[0], scores[1], resampling)
     metrics = {
-        metric.name: compare_means(*pairs.values(metric), resampling)
+        metric.name: compare_means(*pairs.values(metric), resampling if metric in SCORED else strict)
         for metric in (*SCORED, *WATCHED)
         if metric in SCORED or pairs.have(metric.name)
     }
     if pairs.have("candidates"):
         one, other = ([row["candidates"] for row in rows] for rows in (pairs.serving, pairs.candidate))
-        metrics[CALIBRATION.name] = compare_calibration(one, other, resampling)
+        metrics[CALIBRATION.name] = compare_calibration(one, other, strict)
     return Comparison(combined, metrics)
+
+
+def shared(confidence: float, questions: int) -> float:
+    """The confidence that each of so many questions needs for all of them together to have this one (Bonferroni)."""
+    return 1 - (1 - confidence) / questions
 
 
 def by_group(pairs: Pairs, names: Sequence[str | None], rules: Rules) -> dict[str, Comparison]:
@@ -193,7 +206,7 @@ def by_group(pairs: Pairs, names: Sequence[str | None], rules: Rules) -> dict[st
     large = [name for name, size in sizes.most_common(MOST_GROUPS) if size >= rules.min_group]
     if not large or (len(large) == 1 and sizes[large[0]] == len(names)):
         return {}
-    strict = replace(rules, confidence=1 - (1 - rules.confidence) / len(large))
+    strict = replace(rules, confidence=shared(rules.confidence, len(large)))
     return {
         name: compare(pairs.part([place for place, one in enumerate(names) if one == name]), strict)
         for name in sorted(large)
