@@ -22,7 +22,9 @@ from django.conf import settings
 
 _PART = re.compile(r"\A[A-Za-z0-9_][A-Za-z0-9._-]*\Z")
 _CHUNK = 1 << 20
-AREAS = frozenset({"images", "embeddings", "models", "detectors", "snapshots", "runs", "exports", "imports"})
+AREAS = frozenset(
+    {"images", "embeddings", "models", "detectors", "snapshots", "runs", "exports", "imports", "uploads"}
+)
 
 
 def root() -> Path:
@@ -134,6 +136,11 @@ def sha256_of(path: Path) -> str:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def free_bytes() -> int:
+    """Bytes that may still be written on the disk of the installation."""
+    return shutil.disk_usage(root()).free
 
 
 def is_writable() -> bool:

@@ -6,6 +6,7 @@ from annotation.models.job import Job, WorkerPulse
 from annotation.models.mask import Mask
 from annotation.models.member import Member
 from annotation.models.task import Comparison, Task
+from annotation.models.upload import Upload
 
 __all__ = [
     "Comparison",
@@ -17,6 +18,7 @@ __all__ = [
     "QueueOrder",
     "Stage",
     "Task",
+    "Upload",
     "WorkerPulse",
     "split_for",
 ]
