@@ -5,17 +5,23 @@ from annotation.models.image import Image, split_for
 from annotation.models.job import Job, WorkerPulse
 from annotation.models.mask import Mask
 from annotation.models.member import Member
+from annotation.models.people import ApiToken, Event, Invitation
+from annotation.models.review import ReviewItem
 from annotation.models.task import Comparison, Task
 from annotation.models.upload import Upload
 
 __all__ = [
+    "ApiToken",
     "Comparison",
     "Dataset",
+    "Event",
     "Image",
+    "Invitation",
     "Job",
     "Mask",
     "Member",
     "QueueOrder",
+    "ReviewItem",
     "Stage",
     "Task",
     "Upload",

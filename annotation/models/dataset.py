@@ -30,7 +30,9 @@ class Dataset(models.Model):
 
     `queue_seed` shuffles the random order. `overlap_share` (0..1) of the images is masked by a second person too.
     `training_images` gold images come before an annotator's first real one (0: none), and are passed at a mean IoU of
-    `training_iou` (0..1).
+    `training_iou` (0..1). `review_share` (0..1) of annotators' images goes to a reviewer (0: none), and with
+    `review_adapts` more or less of them by each one's record (annotation.services.reviews). `hourly_rate` in `currency`
+    (null: unknown) is what an hour of work costs, for the proof page.
     """
 
     SEEDS = 48  # places of 16 digits in a sha256 of 64: annotation.services.queue
@@ -47,6 +49,10 @@ class Dataset(models.Model):
     overlap_share = models.FloatField(default=0)
     training_images = models.PositiveSmallIntegerField(default=0)
     training_iou = models.FloatField(default=0.75)
+    review_share = models.FloatField(default=0)
+    review_adapts = models.BooleanField(default=True)
+    hourly_rate = models.FloatField(null=True, blank=True)
+    currency = models.CharField(max_length=3, default="EUR")
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )

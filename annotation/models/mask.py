@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 
 from annotation.models.dataset import Stage
 from annotation.models.image import Image
@@ -77,7 +78,20 @@ class Mask(models.Model):
 
     class Meta:
         ordering: ClassVar = ["serial"]
-        indexes: ClassVar = [models.Index(fields=["image", "status"], name="annotation_mask_image_status")]
+        indexes: ClassVar = [
+            models.Index(fields=["image", "status"], name="annotation_mask_image_status"),
+            # What the machine proposed and a person decided, newest first: few rows of many.
+            models.Index(
+                fields=["-status_changed_at"],
+                condition=Q(
+                    source="model",
+                    created_by__isnull=True,
+                    status__in=["superseded", "deleted"],
+                    status_changed_by__isnull=False,
+                ),
+                name="annotation_mask_decided",
+            ),
+        ]
 
     def __str__(self) -> str:
         return str(self.uuid)

@@ -13,7 +13,8 @@ from annotation.models.dataset import Dataset
 class Member(models.Model):
     """One person's role in one dataset. A role includes everything that the ones after it may do.
 
-    `graduated_at` is when an annotator was done with the training queue (annotation.services.training).
+    `graduated_at` is when an annotator was done with the training queue (annotation.services.training). While
+    `deactivated_at` is set the dataset is closed to the person; what they made stays theirs.
     """
 
     class Role(models.TextChoices):
@@ -26,6 +27,7 @@ class Member(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=16, choices=Role.choices)
     graduated_at = models.DateTimeField(null=True, blank=True)
+    deactivated_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -15,7 +15,9 @@ from annotation.models.image import Image
 class Task(models.Model):
     """Written by annotation.services.tasks alone, by conditional UPDATE. `seconds` is active time.
 
-    `lease` stays after a submit or a skip, so that the same request sent twice is known as the same one.
+    `lease` stays after a submit or a skip, so that the same request sent twice is known as the same one. `origin` is the
+    task that this one follows: a review the work it looks at, returned work the review that returned it. `disagreement`
+    (0..1) orders reviews: how far the serving model is from the masks (annotation.services.reviews); null before.
     """
 
     class Kind(models.TextChoices):
@@ -24,9 +26,12 @@ class Task(models.Model):
         AUDIT = "audit", "audit"
         TRAINING = "training", "training queue"
         OVERLAP = "overlap", "second person"
+        RETURNED = "returned", "returned by review"
 
     # The work of everybody's queue.
-    QUEUE: ClassVar = [Kind.ANNOTATE, Kind.OVERLAP, Kind.TRAINING]
+    QUEUE: ClassVar = [Kind.ANNOTATE, Kind.OVERLAP, Kind.TRAINING, Kind.RETURNED]
+    # Work that belongs to one person, also while they do not hold it.
+    PERSONAL: ClassVar = [Kind.TRAINING, Kind.RETURNED]
     # Masks of these are compared with the dataset's and never become part of it.
     APART: ClassVar = [Kind.OVERLAP, Kind.TRAINING]
 
@@ -52,6 +57,8 @@ class Task(models.Model):
     answer = models.CharField(max_length=16, choices=Answer.choices, blank=True, default="")
     skip_reason = models.CharField(max_length=500, blank=True, default="")
     priority = models.IntegerField(default=0)
+    origin = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="followers")
+    disagreement = models.FloatField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     submitted_at = models.DateTimeField(null=True, blank=True)
 
@@ -62,6 +69,11 @@ class Task(models.Model):
                 fields=["image"],
                 condition=Q(kind="annotate", state__in=["open", "claimed"]),
                 name="annotation_one_live_annotate_task_per_image",
+            ),
+            models.UniqueConstraint(
+                fields=["image"],
+                condition=Q(kind__in=["review", "returned"], state__in=["open", "claimed"]),
+                name="annotation_one_live_review_or_return_per_image",
             ),
             models.UniqueConstraint(
                 fields=["image"], condition=Q(kind="overlap"), name="annotation_one_overlap_task_per_image"
