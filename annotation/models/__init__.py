@@ -1,7 +1,7 @@
 """Rows of what people make. Rules about one row live here; what touches two rows is a service."""
 
 from annotation.models.dataset import Dataset, QueueOrder, Stage
-from annotation.models.image import Image, split_for
+from annotation.models.image import Image, Tombstone, split_for
 from annotation.models.job import Job, WorkerPulse
 from annotation.models.mask import Mask
 from annotation.models.member import Member
@@ -24,6 +24,7 @@ __all__ = [
     "ReviewItem",
     "Stage",
     "Task",
+    "Tombstone",
     "Upload",
     "WorkerPulse",
     "split_for",

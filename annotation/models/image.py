@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+import hashlib
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -25,7 +26,16 @@ class Image(models.Model):
     words what was done to the pixels on the way (orientation, bit depth, transparency), empty if nothing. `stage` is
     the last one whose machine part was done on the image. `gold`: its masks are what new annotators are measured
     against. `uncertainty` (0..1) is how unsure the model is that served when it last looked; null before.
+    `credit` names the photographer. `mapping` says which values of a deep picture became black and white, null for
+    8-bit ones (annotation.ingest.depth); `revision` counts how often it was changed. `georeference` is what a GeoTIFF
+    says of its place, as it lies in the file; null for others.
     """
+
+    class Consent(models.TextChoices):
+        UNKNOWN = "", "not known"
+        GIVEN = "given", "given by the people shown"
+        NOT_NEEDED = "not_needed", "not needed: nobody can be recognised"
+        REFUSED = "refused", "refused or withdrawn"
 
     class Split(models.TextChoices):
         TRAIN = "train", "training"
@@ -43,10 +53,14 @@ class Image(models.Model):
     licence = models.CharField(max_length=200, blank=True, default="")
     source = models.CharField(max_length=500, blank=True, default="")
     credit = models.CharField(max_length=500, blank=True, default="")
+    consent = models.CharField(max_length=16, choices=Consent.choices, blank=True, default=Consent.UNKNOWN)
     split = models.CharField(max_length=16, choices=Split.choices)
     stage = models.CharField(max_length=16, choices=Stage.choices, default=Stage.ASSISTED)
     gold = models.BooleanField(default=False)
     uncertainty = models.FloatField(null=True, blank=True)
+    mapping: Any = models.JSONField(null=True, blank=True)
+    revision = models.PositiveIntegerField(default=0)
+    georeference: Any = models.JSONField(null=True, blank=True)
     original_path = models.CharField(max_length=255)
     display_path = models.CharField(max_length=255)
     thumbnail_path = models.CharField(max_length=255)
@@ -77,3 +91,29 @@ class Image(models.Model):
     def pixels(self) -> int:
         """Width times height of the display file."""
         return self.width * self.height
+
+    @property
+    def pixels_sha256(self) -> str:
+        """Names what is shown and encoded: `sha256` until the mapping of a deep picture is changed."""
+        return hashlib.sha256(f"{self.sha256} {self.revision}".encode()).hexdigest() if self.revision else self.sha256
+
+
+class Tombstone(models.Model):
+    """A picture that was removed for good on request: who, when and why, and the digest by which it is refused."""
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="tombstones")
+    sha256 = models.CharField(max_length=64)
+    reason = models.CharField(max_length=500)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["dataset", "sha256"], name="annotation_one_tombstone_per_digest")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.sha256[:12]}: {self.reason}"
