@@ -9,7 +9,7 @@ import uuid
 from typing import Any
 
 from annotation.errors import Missing, NotAllowed
-from annotation.models import Dataset, Image, Job, Mask, Member, Task
+from annotation.models import Dataset, Image, Job, Mask, Member, Task, Upload
 
 Role = Member.Role
 NOTHING = "There is nothing here, or you are not a member of its dataset."
@@ -49,6 +49,15 @@ def task_for(user: Any, task_id: int, role: str = Role.VIEWER) -> Task:
     return task
 
 
+def upload_for(user: Any, upload_id: uuid.UUID) -> Upload:
+    """A file on its way into a dataset that the user leads."""
+    upload = Upload.objects.select_related("dataset").filter(pk=upload_id).first()
+    if upload is None:
+        raise Missing("not_found", NOTHING)
+    _member(user, upload.dataset_id, Role.LEAD)
+    return upload
+
+
 def job_for(user: Any, job_id: uuid.UUID, *, change: bool = False) -> Job:
     """A job of one of the user's datasets, or one they started; to change it takes its starter or a lead."""
     job = Job.objects.filter(pk=job_id).first()
@@ -64,7 +73,7 @@ def job_for(user: Any, job_id: uuid.UUID, *, change: bool = False) -> Job:
 
 
 def _member(user: Any, dataset_id: int, role: str) -> Member:
-    member = Member.objects.select_related("dataset").filter(dataset=dataset_id, user=user).first()
+    member = Member.objects.select_related("dataset").filter(dataset=dataset_id, user=user, deactivated_at=None).first()
     if member is None:
         raise Missing("not_found", NOTHING)
     if not member.reaches(role):

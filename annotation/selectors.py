@@ -10,7 +10,7 @@ from django.db.models import Count, Exists, F, IntegerField, Max, OuterRef, Q, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from annotation.models import Dataset, Image, Mask, Task
+from annotation.models import Dataset, Image, Mask, Task, Upload
 
 CHUNK = 100
 _ANNOTATE = Q(kind=Task.Kind.ANNOTATE)
@@ -24,7 +24,7 @@ def _count(queryset: QuerySet[Any], by: str) -> Any:
 
 def datasets_of(user: Any) -> QuerySet[Dataset]:
     """Datasets of which the user is a member, with role, counts, progress and cover."""
-    mine = Dataset.objects.filter(members__user=user).annotate(role=F("members__role"))
+    mine = Dataset.objects.filter(members__user=user, members__deactivated_at=None).annotate(role=F("members__role"))
     images = Image.objects.filter(dataset=OuterRef("pk"))
     masks = Mask.objects.filter(image__dataset=OuterRef("pk"), status=Mask.Status.ACCEPTED)
     tasks = Task.objects.filter(_ANNOTATE, image__dataset=OuterRef("pk"))
@@ -115,3 +115,9 @@ def export_names(dataset: Dataset) -> tuple[list[str], list[str]]:
     categories = masks.order_by("category").values_list("category", flat=True).distinct()
     licences = dataset.images.exclude(licence="").order_by("licence").values_list("licence", flat=True).distinct()
     return list(categories), list(licences)
+
+
+def uploads_of(dataset: Dataset, user: Any, since: datetime | None) -> QuerySet[Upload]:
+    """A person's uploads into a dataset, oldest first; with `since` those that changed at or after it."""
+    rows = Upload.objects.filter(dataset=dataset, created_by=user)
+    return rows.filter(changed_at__gte=since) if since else rows

@@ -4,6 +4,7 @@ image_uploaded(image_id)     a picture is stored and upright
 mask_saved(mask_id)          an accepted mask was saved; mask_id is Mask.serial
 task_claimed(task_id)        somebody starts on an image
 task_submitted(task_id)      somebody is done with an image
+review_opened(task_id)       a reviewer is asked to look at an image
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ image_uploaded = Signal()
 mask_saved = Signal()
 task_claimed = Signal()
 task_submitted = Signal()
+review_opened = Signal()
 
 
 def send_on_commit(signal: Signal, **ids: int) -> None:

@@ -59,6 +59,9 @@ ANYMASK_MAX_IMAGE_BYTES = env.number("ANYMASK_MAX_IMAGE_MIB", 256) * MEBIBYTE
 ANYMASK_MAX_IMAGE_PIXELS = env.number("ANYMASK_MAX_IMAGE_MEGAPIXELS", 50) * 1_000_000
 ANYMASK_MAX_ARCHIVE_MEMBERS = env.number("ANYMASK_MAX_ARCHIVE_MEMBERS", 20_000)
 ANYMASK_MAX_ARCHIVE_BYTES = env.number("ANYMASK_MAX_ARCHIVE_MIB", 8192) * MEBIBYTE  # after inflating
+ANYMASK_UPLOAD_QUOTA_BYTES = env.number("ANYMASK_UPLOAD_QUOTA_MIB", 32_768) * MEBIBYTE  # of one person, on the way
+ANYMASK_UPLOAD_HOURS = env.number("ANYMASK_UPLOAD_HOURS", 48)  # how long half a file is kept
+ANYMASK_MIN_FREE_BYTES = env.number("ANYMASK_MIN_FREE_MIB", 1024) * MEBIBYTE  # of the disk, beside what comes in
 ANYMASK_TASK_LEASE_SECONDS = env.number("ANYMASK_TASK_LEASE_SECONDS", 600)
 
 # --- Applications ------------------------------------------------------------------------------------------------
@@ -179,6 +182,7 @@ SPECTACULAR_SETTINGS = {
         "MaskStatusEnum": "annotation.models.Mask.Status",
         "MaskSourceEnum": "annotation.models.Mask.Source",
         "TaskKindEnum": "annotation.models.Task.Kind",
+        "ReviewReasonEnum": "annotation.models.ReviewItem.Reason",
         "TaskStateEnum": "annotation.models.Task.State",
         "TaskAnswerEnum": "annotation.models.Task.Answer",
         "JobStateEnum": "annotation.models.Job.State",

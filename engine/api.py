@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
@@ -20,7 +20,7 @@ from annotation.access import NOTHING, Role, dataset_for, image_for
 from annotation.api.files import stored_file
 from annotation.api.http import CursorPages
 from annotation.errors import Missing
-from annotation.models import Image
+from annotation.models import Image, Member
 from engine import embeddings
 from engine.models import Embedding, Evaluation, ModelVersion, TrainingRun
 from engine.promotion import version_restore, versions_of
@@ -102,7 +102,8 @@ class EmbeddingFileView(APIView):
         """float16, little-endian. X-Embedding-Layout says the tensors' names and shapes as JSON."""
         user: Any = request.user
         rows = Embedding.objects.filter(image__sha256=image_sha256, version__digest=digest)
-        row = rows.filter(image__dataset__members__user=user).order_by("id").first()
+        mine = {"image__dataset__members__user": user, "image__dataset__members__deactivated_at": None}
+        row = rows.filter(**mine).order_by("id").first()
         if row is None:
             raise Missing("not_found", NOTHING)
         tag = f"{image_sha256[:32]}-{digest[:32]}"
@@ -127,7 +128,8 @@ class DecoderFileView(APIView):
 def _reaches(user: Any, version: ModelVersion) -> bool:
     """Whether the user is a member of a dataset that this version was trained on."""
     own = ModelVersion.objects.filter(pk=version.pk)
-    return own.filter(dataset__members__user=user).exists() or own.filter(runs_to__dataset__members__user=user).exists()
+    members = Member.objects.filter(user=user, deactivated_at=None).values("dataset")
+    return own.filter(Q(dataset__in=members) | Q(runs_to__dataset__in=members)).exists()
 
 
 # --- The loop ----------------------------------------------------------------------------------------------------
@@ -191,7 +193,7 @@ class TrainingRunView(APIView):
     def get(self, request: Request, run_id: int) -> Response:
         """With its curve, evaluations and decision."""
         user: Any = request.user
-        run = runs().filter(pk=run_id, dataset__members__user=user).first()
+        run = runs().filter(pk=run_id, dataset__members__user=user, dataset__members__deactivated_at=None).first()
         if run is None:
             raise Missing("not_found", NOTHING)
         return Response(TrainingRunOut(run).data)

@@ -7,7 +7,7 @@ from typing import Any
 from annotation.errors import Missing, UserError
 from annotation.jobkit import JobContext, job, periodic, scheduled
 from annotation.models import Image
-from engine import audit, embeddings, retraining, schedules, shadow, uncertainty
+from engine import audit, disagreement, embeddings, retraining, schedules, shadow, uncertainty
 from engine.pipeline import run_execute
 from engine.serving import version_by_digest
 from engine.stages import moves, running
@@ -83,6 +83,18 @@ def shadow_compare(ctx: JobContext, *, comparison: int) -> dict[str, Any]:
 def measure_audit(ctx: JobContext, *, task: int) -> dict[str, Any]:
     """What became of the masks of an audited image."""
     return audit.audit_measure(task_id=task)
+
+
+@job(disagreement.MEASURE.name)
+def measure_disagreement(ctx: JobContext, *, task: int) -> dict[str, Any]:
+    """How far the model is from the masks of one review."""
+    return disagreement.disagreement_measure(task_id=task)
+
+
+@periodic(seconds=CONSIDER_SECONDS)
+def consider_disagreements() -> None:
+    """Reviews whose picture was not prepared yet."""
+    disagreement.disagreements_consider()
 
 
 @periodic(seconds=CONSIDER_SECONDS)

@@ -13,8 +13,9 @@ from annotation.errors import NotReady
 from annotation.jobkit import enqueue
 from annotation.models import Dataset, Image, Task
 from annotation.services.tasks import tasks_upcoming
-from annotation.signals import image_uploaded, task_claimed, task_submitted
+from annotation.signals import image_uploaded, review_opened, task_claimed, task_submitted
 from engine.audit import MEASURE
+from engine.disagreement import disagreement_request
 from engine.embeddings import REBUILD, embedding_file_remove, embedding_request, images_embed
 from engine.models import Detector, Embedding, ModelVersion, RetrainingPlan, Snapshot, TrainingRun
 from engine.proposals import detector_file_remove
@@ -50,6 +51,14 @@ def _measure_audit(task_id: int, **_: Any) -> None:
     task = Task.objects.select_related("image__dataset").filter(pk=task_id, kind=Task.Kind.AUDIT).first()
     if task is not None:
         enqueue(MEASURE.name, {"task": task.pk}, dataset=task.image.dataset, dedupe_key=str(task.pk))
+
+
+@receiver(review_opened)
+def _measure_disagreement(task_id: int, **_: Any) -> None:
+    """A reviewer is asked to look: where does the model see something else?"""
+    task = Task.objects.select_related("image__dataset").filter(pk=task_id).first()
+    if task is not None and default_is_registered():
+        disagreement_request(task=task)
 
 
 @receiver(serving_changed)

@@ -3,7 +3,7 @@
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView
 
-from annotation.api import converters, datasets, images, live, masks, session, work  # noqa: F401  <row:...>
+from annotation.api import converters, datasets, images, live, masks, reviews, session, work  # noqa: F401  <row:...>
 
 urlpatterns = [
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
@@ -30,6 +30,10 @@ urlpatterns = [
     path("masks/<uuid:mask_id>/", masks.MaskView.as_view(), name="mask"),
     path("masks/<uuid:mask_id>/restore/", masks.MaskRestoreView.as_view(), name="mask-restore"),
     path("masks/<uuid:mask_id>/history/", masks.MaskHistoryView.as_view(), name="mask-history"),
+    path("datasets/<row:dataset_id>/reviews/", reviews.ReviewsView.as_view(), name="reviews"),
+    path("datasets/<row:dataset_id>/feedback/", reviews.FeedbackView.as_view(), name="feedback"),
+    path("tasks/<row:task_id>/review/", reviews.TaskReviewView.as_view(), name="task-review"),
+    path("tasks/<row:task_id>/review/<row:item_id>/", reviews.ReviewItemView.as_view(), name="review-item"),
     path("tasks/<row:task_id>/", work.TaskView.as_view(), name="task"),
     path("tasks/<row:task_id>/renew/", work.TaskRenewView.as_view(), name="task-renew"),
     path("tasks/<row:task_id>/submit/", work.TaskSubmitView.as_view(), name="task-submit"),

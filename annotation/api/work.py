@@ -26,14 +26,23 @@ def _task_out(request: Request, task: Task) -> Response:
     return Response(TaskOut(task, context=context).data)
 
 
+def role_for(kind: str) -> str:
+    """The role that this kind of work takes."""
+    return Role.REVIEWER if kind == Task.Kind.REVIEW else Role.ANNOTATOR
+
+
 class NextTaskView(APIView):
     """The queue of a dataset."""
 
     @extend_schema(operation_id="tasks_next", request=TaskKindIn, responses={200: TaskOut, 204: None})
     def post(self, request: Request, dataset_id: int) -> Response:
-        """The image the caller holds, else the next free one: 200; 204 if none is left. Annotators and above."""
-        dataset = dataset_for(request.user, dataset_id, Role.ANNOTATOR)
-        task = tasks.task_claim_next(dataset=dataset, user=request.user, **_read(TaskKindIn, request))
+        """The image the caller holds, else the next free one: 200; 204 if none is left. Annotators and above.
+
+        Reviews are for reviewers and leads.
+        """
+        asked = _read(TaskKindIn, request)
+        dataset = dataset_for(request.user, dataset_id, role_for(asked["kind"]))
+        task = tasks.task_claim_next(dataset=dataset, user=request.user, **asked)
         return _task_out(request, task) if task else Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -43,8 +52,9 @@ class ImageTaskView(APIView):
     @extend_schema(operation_id="tasks_claim", request=TaskKindIn, responses={200: TaskOut})
     def post(self, request: Request, image_id: int) -> Response:
         """Take up this image; 409 `task_taken` says who has it. Annotators and above."""
-        image = image_for(request.user, image_id, Role.ANNOTATOR)
-        return _task_out(request, tasks.task_claim_image(image=image, user=request.user, **_read(TaskKindIn, request)))
+        asked = _read(TaskKindIn, request)
+        image = image_for(request.user, image_id, role_for(asked["kind"]))
+        return _task_out(request, tasks.task_claim_image(image=image, user=request.user, **asked))
 
 
 class TaskView(APIView):

@@ -15,7 +15,7 @@ from annotation.models.image import Image
 class Task(models.Model):
     """Written by annotation.services.tasks alone, by conditional UPDATE. `seconds` is active time.
 
-    `lease` stays after a submit or a skip, so that the same request sent twice is known as the same one. `origin` is the
+    `lease` stays after a submit or a skip, so that the same request sent twice is known as one. `origin` is the
     task that this one follows: a review the work it looks at, returned work the review that returned it. `disagreement`
     (0..1) orders reviews: how far the serving model is from the masks (annotation.services.reviews); null before.
     """

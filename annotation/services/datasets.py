@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.db import IntegrityError, transaction
 from django.db.models.deletion import RestrictedError
+from django.utils import timezone
 
 from annotation import storage
 from annotation.errors import Conflict, UserError
@@ -51,6 +52,7 @@ def dataset_delete(*, dataset: Dataset) -> None:
     folders = [storage.path_for("images", dataset.pk)]
     for pk in dataset.jobs.filter(kind__in=[EXPORT.name, IMPORT.name]).values_list("pk", flat=True):
         folders += [storage.path_for("exports", str(pk)), storage.path_for("imports", str(pk))]
+    folders += [storage.path_for("uploads", str(pk)) for pk in dataset.uploads.values_list("pk", flat=True)]
     try:
         with transaction.atomic():
             dataset.delete()
@@ -86,14 +88,33 @@ def member_remove(*, member: Member) -> None:
     """Take a role away and give back the images the person holds. Raises Conflict for the last lead."""
     with transaction.atomic():
         _keep_a_lead(member)
-        held = Task.objects.filter(image__dataset=member.dataset_id, assignee=member.user_id, state=Task.State.CLAIMED)
-        held.filter(submitted_at=None).update(state=Task.State.OPEN, assignee=None, lease=None, lease_expires_at=None)
-        held.update(state=Task.State.SUBMITTED, lease=None, lease_expires_at=None)
+        _give_back(member)
         member.delete()
+
+
+def member_activate(*, member: Member, active: bool) -> Member:
+    """Close the dataset to a person, or open it again; what they made stays theirs. Conflict for the last lead."""
+    with transaction.atomic():
+        if not active:
+            _keep_a_lead(member)
+            _give_back(member)
+        member.deactivated_at = None if active else timezone.now()
+        member.save(update_fields=["deactivated_at"])
+    return member
+
+
+def _give_back(member: Member) -> None:
+    """What the person holds, and what was returned to them, is for others now."""
+    mine = Task.objects.filter(image__dataset=member.dataset_id, assignee=member.user_id)
+    held = mine.filter(state=Task.State.CLAIMED)
+    held.filter(submitted_at=None).update(state=Task.State.OPEN, assignee=None, lease=None, lease_expires_at=None)
+    held.update(state=Task.State.SUBMITTED, lease=None, lease_expires_at=None)
+    mine.filter(kind=Task.Kind.RETURNED, state=Task.State.OPEN).update(assignee=None)
 
 
 def _keep_a_lead(member: Member) -> None:
     # Locked in order of id: two leads that remove one another at once cannot both succeed.
-    leads = Member.objects.select_for_update().filter(dataset=member.dataset_id, role=Member.Role.LEAD).order_by("id")
+    leads = Member.objects.select_for_update().filter(dataset=member.dataset_id, role=Member.Role.LEAD)
+    leads = leads.filter(deactivated_at=None).order_by("id")
     if not any(lead.pk != member.pk for lead in leads):
         raise Conflict("last_lead", "A dataset needs a lead: give somebody else the role first.")

@@ -13,12 +13,14 @@ Kind = Task.Kind
 DIGITS = 16  # of the picture's digest that make its place in a random order
 
 
-def in_order(tasks: QuerySet[Task], dataset: Dataset) -> QuerySet[Task]:
-    """Tasks of a dataset, those with priority first, then as its lead chose.
+def in_order(tasks: QuerySet[Task], dataset: Dataset, kind: str = Kind.ANNOTATE) -> QuerySet[Task]:
+    """Tasks of a dataset, those with priority first, then as its lead chose; reviews where the model disagrees most.
 
     Random: by 16 hexadecimal digits of the picture's SHA-256 from the place that the seed names. Pictures that are
     added find their place among the others, and the same seed gives the same order everywhere.
     """
+    if kind == Kind.REVIEW:
+        return tasks.order_by("-priority", F("disagreement").desc(nulls_last=True), "id")
     if dataset.queue_order == QueueOrder.NEWEST:
         return tasks.order_by("-priority", "-image_id", "id")
     if dataset.queue_order == QueueOrder.RANDOM:
@@ -34,15 +36,17 @@ def open_to(user: Any) -> Q:
     """Filter for the tasks that this person may do.
 
     A second look, by audit or as the second of two, is for those who made no mask on the image and did not finish its
-    labelling; a training task is its trainee's alone.
+    labelling; a review for those who did neither label it nor answer an earlier review. A training task is its
+    trainee's alone, returned work its maker's while they are here.
     """
     made = Mask.objects.filter(image=OuterRef("image"), created_by=user).exclude(task=OuterRef("pk"))
-    finished = Task.objects.filter(
-        image=OuterRef("image"), kind=Kind.ANNOTATE, assignee=user, submitted_at__isnull=False
-    )
-    anybody = Q(kind__in=[Kind.ANNOTATE, Kind.REVIEW])
+    done = Task.objects.filter(image=OuterRef("image"), assignee=user, submitted_at__isnull=False)
+    finished = done.filter(kind=Kind.ANNOTATE)
+    worked = done.filter(kind__in=[Kind.ANNOTATE, Kind.RETURNED])
     second = Q(kind__in=[Kind.AUDIT, Kind.OVERLAP]) & ~Exists(made) & ~Exists(finished)
-    return anybody | second | Q(kind=Kind.TRAINING, assignee=user)
+    review = Q(kind=Kind.REVIEW) & ~Exists(worked)
+    personal = Q(kind=Kind.TRAINING, assignee=user) | Q(kind=Kind.RETURNED) & (Q(assignee=user) | Q(assignee=None))
+    return Q(kind=Kind.ANNOTATE) | second | review | personal
 
 
 def overlap_due(dataset: Dataset, sha256: str) -> bool:

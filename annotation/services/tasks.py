@@ -19,21 +19,24 @@ from annotation.errors import Conflict, Missing, NotAllowed, UserError
 from annotation.models import Dataset, Image, Task
 from annotation.services.comparing import comparison_make
 from annotation.services.queue import in_order, open_to, overlap_due
+from annotation.services.reviews import review_consider, review_finish
 from annotation.services.training import is_trainee, trainee_graduate, training_prepare
 from annotation.signals import send_on_commit, task_claimed, task_submitted
 
 State, Kind = Task.State, Task.Kind
 # Work that was submitted before and taken up again falls back to submitted when it is given up.
 _BACK = Case(When(submitted_at__isnull=False, then=Value(State.SUBMITTED.value)), default=Value(State.OPEN.value))
-# A trainee's image is nobody else's, also while it is not being worked on.
-_NOBODY = Case(When(kind=Kind.TRAINING, then=F("assignee")), default=None)
+# Some work is one person's, also while it is not being worked on.
+_NOBODY = Case(When(kind__in=Task.PERSONAL, then=F("assignee")), default=None)
 BATCH = 20
+LABELLING = [Kind.ANNOTATE, Kind.OVERLAP, Kind.RETURNED]
 
 
 def task_claim_next(*, dataset: Dataset, user: Any, kind: str = Kind.ANNOTATE) -> Task | None:
     """The task that the person holds already in the dataset, else the next free one in the lead's order, else None.
 
-    Labelling includes being the second person on an image, and comes after the training queue: NotAllowed
+    Labelling includes what a review returned, which comes first, and being the second person on an image. It comes
+    after the training queue: NotAllowed
     `training_done` once a trainee has done every gold image and not graduated.
     """
     now = timezone.now()
@@ -43,7 +46,7 @@ def task_claim_next(*, dataset: Dataset, user: Any, kind: str = Kind.ANNOTATE) -
     if held is not None and (kept := _kept(held)) is not None:
         return kept
     while True:
-        ids = list(in_order(tasks.filter(_free(now)), dataset).values_list("pk", flat=True)[:BATCH])
+        ids = list(in_order(tasks.filter(_free(now)), dataset, kind).values_list("pk", flat=True)[:BATCH])
         if not ids:
             return None
         for pk in ids:  # somebody may be quicker with the first ones; then the next is ours
@@ -53,7 +56,7 @@ def task_claim_next(*, dataset: Dataset, user: Any, kind: str = Kind.ANNOTATE) -
 
 def _kinds(dataset: Dataset, user: Any) -> list[str]:
     """What labelling means for this person: a trainee has the training queue and nothing else."""
-    return [Kind.TRAINING] if training_prepare(dataset=dataset, user=user) else [Kind.ANNOTATE, Kind.OVERLAP]
+    return [Kind.TRAINING] if training_prepare(dataset=dataset, user=user) else LABELLING
 
 
 def task_claim_image(*, image: Image, user: Any, kind: str = Kind.ANNOTATE) -> Task:
@@ -72,7 +75,7 @@ def task_claim_image(*, image: Image, user: Any, kind: str = Kind.ANNOTATE) -> T
         if task.is_held_by(user.pk, now) and (kept := _kept(task)) is not None:
             return kept
         if not Task.objects.filter(open_to(user), pk=task.pk).exists():
-            raise NotAllowed("own_work", "You made masks on this image: somebody else has to look at them.")
+            raise NotAllowed("own_work", "You worked on this image: this part of it is for somebody else.")
         claimable = Task.objects.filter(_free(now) | mine | again, pk=task.pk)
         if (claimed := _claim(claimable, user)) is not None:
             return claimed
@@ -113,9 +116,13 @@ def task_submit(*, task: Task, lease: uuid.UUID, seconds: float, answer: str) ->
 
 
 def _after_submit(task: Task) -> None:
-    """A share of the labelled images is asked for a second time; what a second person or a trainee made is compared."""
+    """What follows: a second person, a review, a return, or a comparison with the masks of the dataset."""
     if task.kind == Kind.ANNOTATE and overlap_due(task.image.dataset, task.image.sha256):
         Task.objects.get_or_create(image=task.image, kind=Kind.OVERLAP)
+    if task.kind in (Kind.ANNOTATE, Kind.RETURNED):
+        review_consider(task=task)
+    if task.kind == Kind.REVIEW:
+        review_finish(task=task)
     if task.kind in Task.APART:
         comparison_make(task=task)
     if task.kind == Kind.TRAINING:

@@ -33,6 +33,9 @@ class DatasetIn(serializers.ModelSerializer[Any]):
         min_value=0, max_value=1000, required=False, help_text="Gold images before an annotator's first real one."
     )
     training_iou = Number(min_value=0, max_value=1, required=False, help_text="Mean IoU at which they are passed.")
+    review_share = Number(min_value=0, max_value=1, required=False, help_text="Share of annotators' images to review.")
+    hourly_rate = Number(min_value=0, max_value=1e6, required=False, allow_null=True, help_text="Of an hour of work.")
+    currency = serializers.RegexField(r"\A[A-Z]{3}\Z", required=False, help_text="ISO 4217.")
 
     class Meta:
         model = Dataset
@@ -49,10 +52,15 @@ class DatasetIn(serializers.ModelSerializer[Any]):
             "overlap_share",
             "training_images",
             "training_iou",
+            "review_share",
+            "review_adapts",
+            "hourly_rate",
+            "currency",
         ]
         extra_kwargs = {
             "name": {"validators": []},  # uniqueness is the database's, answered as 409
             "auto_retrain": {"required": False},
+            "review_adapts": {"required": False},
         }
 
 
@@ -99,6 +107,8 @@ class DatasetOut(serializers.ModelSerializer[Any]):
             "overlap_share",
             "training_images",
             "training_iou",
+            "review_share",
+            "review_adapts",
             "image_count",
             "mask_count",
             "gold_count",
