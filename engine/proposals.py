@@ -21,6 +21,7 @@ from engine.child import ChildFailed, LineReader, result_in, run_child
 from engine.models import Detector, ModelVersion, Snapshot, TrainingRun
 from engine.serving import Recent
 from engine.snapshots import run_folder
+from engine.trainer import memory_limit
 
 if TYPE_CHECKING:
     from modelzoo.proposals import Detector as LoadedDetector
@@ -58,11 +59,12 @@ def detector_train(
     folder = storage.full(f"{run_folder(run.pk, snapshot)}/detector-{version.short_digest}")
     try:
         result = _result(folder) or _train(folder, snapshot, version, run.seed, ctx, share)
-    except ChildFailed as error:
+        detector = _register(run, version, folder, result)
+    except (ChildFailed, OSError) as error:
         ctx.log(f"No detector of proposals could be trained: {error}")
         return None
-    ctx.log(f"Detector {result['digest'][:12]}: {json.dumps(result['metrics'])}")
-    return _register(run, version, folder, result)
+    ctx.log(f"Detector {detector.digest[:12]}: {json.dumps(detector.metrics)}")
+    return detector
 
 
 def _train(
@@ -81,7 +83,13 @@ def _train(
     minutes = settings.ANYMASK_PROPOSAL_MINUTES
     # Beyond its minutes it encodes validation and held-out pictures; a machine under load may take its time for that.
     limit = minutes * 60 * 3 + 600
-    run_child(_arguments(folder, snapshot, version, seed), folder=folder, limit_seconds=limit, on_tick=look)
+    run_child(
+        _arguments(folder, snapshot, version, seed),
+        folder=folder,
+        limit_seconds=limit,
+        on_tick=look,
+        memory_limit=memory_limit(),
+    )
     result = _result(folder)
     if result is None:
         raise ChildFailed("The training of the detector ended without a result.")
@@ -124,7 +132,7 @@ def _register(run: TrainingRun, version: ModelVersion, folder: Path, result: dic
         new.mkdir()
         shutil.copyfile(folder / WEIGHTS, new / WEIGHTS)
         storage.adopt(new, place)
-    values = {"calibration": result["calibration"], "metrics": result["metrics"], "dataset_id": run.dataset_id}
+    values = {name: result[name] for name in ("calibration", "gates", "metrics")} | {"dataset_id": run.dataset_id}
     try:
         with transaction.atomic():
             return Detector.objects.create(run=run, version=version, digest=digest, path=f"{place}/{WEIGHTS}", **values)

@@ -50,8 +50,18 @@ def version_context(dataset_id: int, serving: ModelVersion | None) -> dict[str, 
     return {"serving": serving.pk if serving else None, "judged": dict(judged), "detectors": detectors}
 
 
+class GridGatesOut(serializers.Serializer[Any]):
+    """Gates of the fully automatic stage's grid, and what they keep on validation images."""
+
+    pred_iou_thresh = serializers.FloatField()
+    stability_score_thresh = serializers.FloatField()
+    kept = serializers.IntegerField()
+    right = serializers.IntegerField()
+    pictures = serializers.IntegerField()
+
+
 class DetectorOut(serializers.Serializer[Any]):
-    """What proposes masks in the semi-automatic stage, for one version and dataset."""
+    """What finds masks in the machine's stages, for one version and dataset."""
 
     digest = serializers.CharField()
     model = serializers.CharField(source="version.digest", help_text="Digest of the version whose embeddings it reads.")
@@ -61,6 +71,7 @@ class DetectorOut(serializers.Serializer[Any]):
     calibrated = serializers.BooleanField(
         source="calibration.measured", help_text="False: too few validation masks, the plain score decides."
     )
+    gates = GridGatesOut(allow_null=True, help_text="Null: no gates keep enough right masks, the grid is not used.")
     metrics = serializers.DictField(
         child=serializers.FloatField(allow_null=True), help_text="On held-out images, see docs/evaluation.md."
     )

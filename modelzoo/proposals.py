@@ -147,17 +147,15 @@ class BoxMaskGenerator:
     """The masks that a picture comes with in the semi-automatic stage.
 
     most_boxes: boxes that are tried; boxes_per_batch: decoded at once (memory, no effect on results);
-    pred_iou_thresh, stability_score_thresh: gates below which no mask is looked at further; box_nms_thresh: IoU of two
-    masks' boxes above which the less certain goes; min_mask_region_area: smaller holes and islands (pixels) are cleaned
-    away. What is left is proposed from the calibration's threshold on.
+    stability_score_offset: logits up and down for the stability; box_nms_thresh: IoU of two masks' boxes above which
+    the less certain goes; min_mask_region_area: smaller holes and islands (pixels) are cleaned away. What is left is
+    proposed from the calibration's threshold on, which weighs predicted IoU and stability too.
     """
 
     predictor: Predictor
     detector: Detector
     most_boxes: int = 100
     boxes_per_batch: int = 32
-    pred_iou_thresh: float = 0.5
-    stability_score_thresh: float = 0.6
     stability_score_offset: float = 1.0
     box_nms_thresh: float = 0.6
     min_mask_region_area: int = 0
@@ -177,7 +175,7 @@ class BoxMaskGenerator:
         return [record for record in records if record["area"] > 0]
 
     def candidates(self, embedding: Embedding, progress: Callable[[float], None] | None = None) -> list[Candidate]:
-        """The decoder's mask of every box that passes the gates, in the order of the boxes' scores."""
+        """The decoder's mask of every box that is not too faint, in the order of the boxes' scores."""
         boxes, scores = self.detector.boxes(embedding, self.most_boxes)
         boxes, scores = boxes[scores >= FAINT], scores[scores >= FAINT]
         found: list[Candidate] = []
@@ -194,12 +192,10 @@ class BoxMaskGenerator:
         enlarger = Enlarger((logits.shape[-2], logits.shape[-1]), embedding.frame)
         found = []
         for box, score, low_res, iou in zip(boxes, scores, logits, ious, strict=True):
-            if iou < self.pred_iou_thresh:
-                continue
             y, x, patch = enlarger.window(low_res, threshold - self.stability_score_offset)
             stability = float(np.nan_to_num(stability_score(patch, threshold, self.stability_score_offset)))
             mask = patch > threshold
-            if stability < self.stability_score_thresh or not mask.any():
+            if not mask.any():
                 continue
             left, top, right, bottom = mask_box(mask)
             found.append(

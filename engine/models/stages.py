@@ -18,7 +18,8 @@ class Detector(models.Model):
     Of a (dataset, version) the newest counts. A row beside ModelVersion, not columns of it: a shared base version works
     for many datasets, and each has its own objects (docs/decisions/0006-proposals.md). ``digest`` is the SHA-256 of
     the file at ``path``; ``metrics`` is what was measured on held-out images, ``calibration`` how a proposal's chance
-    is told and from which chance on it is proposed.
+    is told and from which chance on it is proposed. ``gates`` are the settings of the fully automatic stage's grid that
+    were fitted to the version on the same pictures; null where none keep enough right masks.
     """
 
     dataset = models.ForeignKey("annotation.Dataset", on_delete=models.CASCADE, related_name="detectors")
@@ -27,6 +28,7 @@ class Detector(models.Model):
     digest = models.CharField(max_length=64)
     path = models.CharField(max_length=500)
     calibration = models.JSONField(default=dict)
+    gates = models.JSONField(null=True, default=None)
     metrics = models.JSONField(default=dict)
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -106,6 +106,17 @@ def masks_write(
     return result.masks
 
 
+def without_twins(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Records of several finders without those that show what an earlier one shows."""
+    kept: list[dict[str, Any]] = []
+    known: list[tuple[Any, Any]] = []
+    for record in records:
+        if not _is_known(record, known):
+            kept.append(record)
+            known.append((record["segmentation"], rle.bbox(record["segmentation"])))
+    return kept
+
+
 def _points(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The prompts of a mask that was found by a grid."""
     return [{"type": "point", "x": x, "y": y, "label": 1} for x, y in record["point_coords"]]

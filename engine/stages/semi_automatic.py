@@ -11,13 +11,12 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from annotation.errors import UserError
 from annotation.models import Image, Mask, Stage, Task
-from engine.models import Detector, ModelVersion
+from engine.models import ModelVersion
 from engine.proposals import detector_for
 from engine.stages.automatic import segment_everything
 from engine.stages.base import Progress, is_done, masks_write
-from engine.stages.detected import propose
+from engine.stages.detected import BOXES, propose
 
 
 class SemiAutomatic:
@@ -30,14 +29,7 @@ class SemiAutomatic:
         """By a detector, with its digest: the bar of certainty is its own. Else a 16 x 16 grid: prominent objects."""
         detector = detector_for(dataset_id, version)
         if detector is not None:
-            return {
-                "detector": detector.digest,
-                "most_boxes": 100,
-                "pred_iou_thresh": 0.5,
-                "stability_score_thresh": 0.6,
-                "box_nms_thresh": 0.6,
-                "min_mask_region_area": 20,
-            }
+            return {"detector": detector.digest, **BOXES}
         return {
             "points_per_side": 16,
             "pred_iou_thresh": 0.7,
@@ -70,15 +62,9 @@ def _find(
     image: Image, version: ModelVersion, settings: dict[str, Any], progress: Progress
 ) -> tuple[list[dict[str, Any]], float]:
     """Records of one image, by the detector that the settings name or by the grid, and the seconds it took."""
-    if "detector" not in settings:
-        return segment_everything(image, version, settings, progress)
-    detector = Detector.objects.filter(
-        dataset_id=image.dataset_id, version=version, digest=settings["detector"]
-    ).first()
-    if detector is None:
-        raise UserError("detector_gone", "The detector of this model was removed meanwhile. Run the stage again.")
-    steering = {name: value for name, value in settings.items() if name != "detector"}
-    return propose(image, version, detector, steering, progress)
+    if "detector" in settings:
+        return propose(image, version, settings["detector"], progress)
+    return segment_everything(image, version, settings, progress)
 
 
 def _ask_somebody(image: Image) -> None:

@@ -1,4 +1,4 @@
-"""Average precision and recall of boxes, as COCO counts them (cocoapi, COCOeval): one class, all sizes, no crowds."""
+"""What was found against what is there; boxes as COCO counts them (cocoapi, COCOeval): one class, all sizes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from modelzoo import rle
 
 FloatArray = npt.NDArray[np.float64]
 IOU_STEPS = np.arange(0.5, 0.96, 0.05)
@@ -76,3 +78,14 @@ def detection_figures(pictures: Sequence[Found]) -> dict[str, float]:
         "recall_50": round(recall(pictures, 50, [0.5]), 4),
         "ar_50": round(recall(pictures, 50, list(IOU_STEPS)), 4),
     }
+
+
+def best_ious(masks: Sequence[rle.RLE], others: Sequence[rle.RLE]) -> list[float]:
+    """Of each mask the IoU with the one of `others` that it meets best; 0 where it meets none."""
+    theirs = [(rle.bbox(other), other) for other in others]
+    best = []
+    for mask in masks:
+        box = rle.bbox(mask)
+        met = (rle.iou(mask, other) for where, other in theirs if rle.boxes_meet(box, where))
+        best.append(max(met, default=0.0))
+    return best

@@ -1,7 +1,8 @@
 """Train the detector of proposals: a head on a frozen model, in a minute or two on a processor.
 
 Encode once (every picture as it is, then changed ones), train the head on the stored maps, fit on validation pictures
-how far a proposal can be trusted, measure on held-out pictures. The model itself is never changed.
+how far a proposal, and a mask of the automatic stage's grid, can be trusted, measure on held-out pictures. The model
+itself is never changed.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from modelzoo.predictor import Predictor
 from modelzoo.proposals import BoxMaskGenerator, Calibration, Detector, features, load_detector, save_detector
 from modelzoo.training.box_targets import assign, detection_loss, flat
 from modelzoo.training.data import DataError, Record, load_picture
-from modelzoo.training.detection_metrics import Found, detection_figures
+from modelzoo.training.detection_metrics import Found, best_ious, detection_figures
+from modelzoo.training.grid_gates import fit_gates
 from modelzoo.training.proposal_views import (
     View,
     batch_of,
@@ -46,6 +48,7 @@ PLAIN = (0.0, 1.0, 0.0, 0.0)  # weights of a calibration that takes the score as
 DECAY = (0.01, 0.1, 0.1, 0.1)  # towards PLAIN: decides nothing where there are hundreds of proposals
 NEWTON_STEPS = 50
 ENCODING_SHARE = 0.4  # of the time at most
+GATES_SHARE = 0.5  # of the time, on top of it, at most
 
 Progress = Callable[[float, str], None]
 
@@ -106,7 +109,15 @@ def train_proposals(config: ProposalConfig, pictures: Pictures, progress: Progre
     loose = Detector(head, Calibration(precision=config.precision, right_iou=config.right_iou), {}, digest)
     calibration = calibrated(config, judged(predictor, loose, validation))
     detector = replace(loose, calibration=calibration)
-    told(0.9, "Measuring the detector")
+    gates = fit_gates(
+        predictor,
+        validation,
+        precision=config.precision,
+        right_iou=config.right_iou,
+        seconds=config.minutes * 60 * GATES_SHARE,
+        progress=lambda share: told(0.84 + 0.1 * share, "Choosing the gates of the automatic stage"),
+    )
+    told(0.94, "Measuring the detector")
     metrics = measured(predictor, detector, list(pictures.held_out))
     metrics |= {
         "training_images": len(training),
@@ -120,7 +131,8 @@ def train_proposals(config: ProposalConfig, pictures: Pictures, progress: Progre
     result: dict[str, Any] = {
         "digest": save_detector(head, path, model=digest, calibration=calibration, metrics=metrics)
     }
-    result |= {"metrics": metrics, "calibration": vars(calibration), "seconds": round(time.monotonic() - started, 1)}
+    result |= {"metrics": metrics, "calibration": vars(calibration), "gates": gates and vars(gates)}
+    result["seconds"] = round(time.monotonic() - started, 1)
     with replacing(config.out / RESULT_FILE) as temporary:
         temporary.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     told(1.0, "The detector is trained")
@@ -244,20 +256,15 @@ def _encodings(predictor: Predictor, records: Sequence[Record]) -> Iterator[tupl
 
 
 def judged(predictor: Predictor, detector: Detector, records: Sequence[Record]) -> Judged:
-    """Every candidate that passes the gates, compared with the masks that people accepted."""
+    """Every candidate, compared with the masks that people accepted."""
     rows, ious = [np.zeros((0, 4))], [0.0][:0]
     generator = BoxMaskGenerator(predictor, detector)
     for record, embedding in _encodings(predictor, records):
         found = generator.candidates(embedding)
         rows.append(features(found))
         size = (record.height, record.width)
-        ious += [best_iou(rle.encode(one.mask(size)), record.masks) for one in found]
+        ious += best_ious([rle.encode(one.mask(size)) for one in found], record.masks)
     return Judged(np.concatenate(rows), np.array(ious))
-
-
-def best_iou(mask: rle.RLE, others: Sequence[rle.RLE]) -> float:
-    """IoU of a mask with the one of `others` that it meets best; 0 without any."""
-    return max((rle.iou(mask, other) for other in others), default=0.0)
 
 
 def calibrated(config: ProposalConfig, found: Judged) -> Calibration:
@@ -337,8 +344,8 @@ def measured(predictor: Predictor, detector: Detector, records: Sequence[Record]
         began = time.perf_counter()
         proposals = [one["segmentation"] for one in generator.generate(embedding)]
         seconds.append(time.perf_counter() - began)
-        ious += [best_iou(mask, record.masks) for mask in proposals]
-        covered += sum(best_iou(mask, proposals) >= 0.75 for mask in record.masks)
+        ious += best_ious(proposals, record.masks)
+        covered += sum(iou >= 0.75 for iou in best_ious(record.masks, proposals))
     total = sum(len(record.masks) for record in records)
     figures: dict[str, Any] = {"held_out_images": len(records), "held_out_masks": total}
     figures |= detection_figures(found)

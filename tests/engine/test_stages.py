@@ -13,7 +13,7 @@ from annotation.errors import UserError
 from annotation.models import Dataset, Job, Mask, Task
 from annotation.services.masks import mask_delete
 from engine import jobs  # noqa: F401  binds the functions of the jobs
-from engine.models import Embedding, StageResult
+from engine.models import Detector, Embedding, StageResult
 from engine.stages import STAGES, fully_automatic, semi_automatic
 from engine.stages.moves import stage_start
 from engine.stages.running import stage_run
@@ -135,7 +135,7 @@ def test_a_proposal_that_a_person_deleted_stays_deleted(image, cast, base, found
 def test_other_settings_are_other_work(image, base, found, monkeypatch):
     run(image.dataset, "fully_automatic")
     stage = STAGES["fully_automatic"]
-    monkeypatch.setattr(type(stage), "settings", lambda self, **_: {"points_per_side": 8})
+    monkeypatch.setattr(type(stage), "settings", lambda self, **_: {"grid": {"points_per_side": 8}, "detector": None})
     run(image.dataset, "fully_automatic")
     assert found.calls == 2
     assert StageResult.objects.count() == 2
@@ -174,6 +174,38 @@ def test_a_killed_run_goes_on_where_it_stopped(cast, base, found, monkeypatch):
     assert Mask.objects.count() == 4
 
 
+def fitted(dataset, version, gates):
+    return Detector.objects.create(dataset=dataset, version=version, digest="d" * 64, path="none", gates=gates)
+
+
+def test_the_gates_that_were_fitted_to_the_model_are_used(image, base, found):
+    stage = STAGES["fully_automatic"]
+    strict = stage.settings(dataset_id=image.dataset_id, version=base)
+    assert strict == {"grid": fully_automatic.STRICT, "detector": None}
+    gates = {"points_per_side": 24, "box_nms_thresh": 0.7, "pred_iou_thresh": 0.3, "stability_score_thresh": 0.05}
+    fitted(image.dataset, base, {**gates, "kept": 20, "right": 18, "pictures": 5})
+    settings = stage.settings(dataset_id=image.dataset_id, version=base)
+    assert settings == {"grid": {**gates, "min_mask_region_area": 100}, "detector": "d" * 64}
+
+
+def test_what_boxes_and_grid_both_find_is_written_once(image, base, found, monkeypatch):
+    fitted(image.dataset, base, {**fully_automatic.STRICT})
+    by_box = {
+        **record(ellipse(image, x=0.31, size=0.15)),
+        "prompts": [{"type": "box", "x0": 1, "y0": 1, "x1": 9, "y1": 9}],
+    }
+    monkeypatch.setattr(fully_automatic, "propose", lambda *_: ([by_box], 0.1))
+    assert run(image.dataset, "fully_automatic")["masks"] == 2
+    assert {mask.prompts[0]["type"] for mask in Mask.objects.all()} == {"box", "point"}
+
+
+def test_a_grid_that_keeps_no_promise_is_not_run(image, base, found, monkeypatch):
+    fitted(image.dataset, base, None)
+    monkeypatch.setattr(fully_automatic, "propose", lambda *_: ([], 0.1))
+    assert run(image.dataset, "fully_automatic")["masks"] == 0
+    assert found.calls == 0
+
+
 def test_a_stage_is_started_once_and_shown_on_the_dataset(cast, base):
     first = stage_start(dataset=cast.dataset, stage="semi_automatic", by=cast.ana)
     assert stage_start(dataset=cast.dataset, stage="semi_automatic", by=cast.ana) == first
@@ -202,7 +234,7 @@ def test_the_real_generator_feeds_the_stages(image, real_base, monkeypatch):
     """With random weights and open gates: whatever comes out is legal, has an origin and can be repeated."""
     stage = STAGES["fully_automatic"]
     gates = {"points_per_side": 4, "pred_iou_thresh": 0.0, "stability_score_thresh": 0.0, "box_nms_thresh": 1.0}
-    monkeypatch.setattr(type(stage), "settings", lambda self, **_: gates)
+    monkeypatch.setattr(type(stage), "settings", lambda self, **_: {"grid": gates, "detector": None})
     run(image.dataset, "fully_automatic")
     masks = Mask.objects.all()
     assert masks.count() == StageResult.objects.get().masks

@@ -94,8 +94,7 @@ def test_boxes_become_masks_of_the_objects(trained):
     for record in records:
         embedding = predictor.encode(load_picture(record.image_path))
         generous = dataclasses.replace(detector, calibration=OPEN)
-        open_gates = {"pred_iou_thresh": 0.0, "stability_score_thresh": 0.0}
-        found = BoxMaskGenerator(predictor, generous, **open_gates).generate(embedding)
+        found = BoxMaskGenerator(predictor, generous).generate(embedding)
         for one in found:
             rle.validate(one["segmentation"], record.height, record.width)
             assert one["area"] == rle.area(one["segmentation"])
@@ -143,9 +142,7 @@ def test_it_works_on_a_sam_embedding_too(small_sam):
     embedding = predictor.encode(image)
     boxes, scores = detector.boxes(embedding)
     assert len(boxes) == len(scores) > 0
-    found = BoxMaskGenerator(
-        predictor, detector, most_boxes=3, pred_iou_thresh=-1.0, stability_score_thresh=0.0
-    ).generate(embedding)
+    found = BoxMaskGenerator(predictor, detector, most_boxes=3).generate(embedding)
     for one in found:
         rle.validate(one["segmentation"], 48, 64)
 

@@ -1,13 +1,13 @@
 import type { Detector } from "../../api/types";
 import { percent } from "../kit/format";
 
-/** What the detector of proposals can do, in two lines: on held-out images that no training has seen. */
+/** What finds masks in the machine's stages and how sure it must be; what came of it on held-out images. */
 export function DetectorFigures({ detector }: { detector: Detector | null }) {
   if (!detector) {
     return (
       <p className="muted small">
-        Semi-automatic proposals: by a grid of points. The next retraining trains a detector on the masks of this
-        dataset.
+        Masks of the machine: by a grid of points. The next retraining trains a detector on the masks of this dataset
+        and fits to the model how sure it must be.
       </p>
     );
   }
@@ -21,6 +21,14 @@ export function DetectorFigures({ detector }: { detector: Detector | null }) {
           {detector.calibrated
             ? `proposed from a chance of ${percent(detector.threshold)}, so that ${percent(detector.precision)} are right (IoU ${detector.right_iou})`
             : "too few validation masks to choose a threshold on: the plain score decides"}
+        </span>
+      </p>
+      <p>
+        <b>Automatic masks: {detector.gates ? "by the detector and a grid" : "by the detector alone"}</b>{" "}
+        <span className="muted">
+          {detector.gates
+            ? `the grid's from a predicted IoU of ${detector.gates.pred_iou_thresh.toFixed(2)} and a stability of ${detector.gates.stability_score_thresh.toFixed(2)}: ${detector.gates.right} of ${detector.gates.kept} such masks on ${detector.gates.pictures} validation images were right`
+            : `no bar makes ${percent(detector.precision)} of the grid's masks right on validation images`}
         </span>
       </p>
       {metrics.proposed != null && (
