@@ -13,7 +13,7 @@ from annotation import jobkit, pulses, storage
 from annotation.errors import UserError
 from annotation.jobkit import JobContext
 from annotation.models import Dataset, Job
-from annotation.services import exports, imports, tasks
+from annotation.services import exports, imports, tasks, uploads
 
 SWEEP_SECONDS = 4  # with the lease it bounds how long the job of a lost worker waits
 LEFTOVER_SECONDS = 2 * 24 * 3600
@@ -36,6 +36,18 @@ def run_import(ctx: JobContext, *, dataset_id: int, import_format: str, user_id:
     )
 
 
+@jobkit.job(uploads.TAKE_IN.name)
+def run_take_in(ctx: JobContext, *, dataset_id: int) -> dict[str, Any]:
+    """Decode what was uploaded into a dataset."""
+    return uploads.take_in_run(ctx=ctx, dataset=_dataset(dataset_id))
+
+
+@jobkit.periodic(seconds=SWEEP_SECONDS)
+def tend_uploads() -> None:
+    """What arrived while the last job was ending, and what a person has stopped."""
+    uploads.uploads_tend()
+
+
 @jobkit.periodic(seconds=SWEEP_SECONDS)
 def sweep_jobs() -> None:
     """Re-send, take back, set aside; and show that scheduler, broker and a worker work together."""
@@ -52,6 +64,7 @@ def expire_leases() -> int:
 @jobkit.periodic(seconds=3600)
 def remove_leftovers() -> None:
     """Files of work that was killed half way, and archives whose import has failed, two days later."""
+    uploads.uploads_expire()
     open_imports = Job.objects.filter(kind=imports.IMPORT.name, state__in=Job.OPEN)
     waiting = {str(pk) for pk in open_imports.values_list("pk", flat=True)}
     since = time.time() - LEFTOVER_SECONDS

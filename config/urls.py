@@ -11,6 +11,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("healthz", health.healthz, name="healthz"),
     path("api/", include("annotation.api.urls")),
+    path("api/", include("annotation.api.ingest_urls")),
     path("api/", include("engine.urls")),
     re_path(r"^api(/.*)?$", not_found),
     re_path(r"^(?!static/|assets/)(?P<path>.*)$", page, name="page"),

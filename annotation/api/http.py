@@ -6,6 +6,7 @@ import json
 import logging
 import math
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import IO, Any
 
 from django.core.exceptions import (
@@ -17,6 +18,7 @@ from django.core.exceptions import (
 )
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
+from django.utils.dateparse import parse_datetime
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions, status
 from rest_framework.pagination import CursorPagination
@@ -230,3 +232,16 @@ def refuse_large_upload(request: Any, limit: int) -> None:
         announced = 0
     if announced > limit:
         raise TooLarge("upload_too_large", f"One upload may have {limit >> 20} MiB at the most.")
+
+
+def moment(text: str) -> datetime | None:
+    """A point in time from a query, None for an empty one. Raises ParseError."""
+    if not text:
+        return None
+    try:
+        found = parse_datetime(text.replace(" ", "+"))  # a plus sign that was not escaped arrives as a space
+    except ValueError:
+        found = None
+    if found is None:
+        raise exceptions.ParseError("since must be a moment as `at` gives it.")
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

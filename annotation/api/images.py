@@ -35,7 +35,7 @@ from annotation.api.serializers import (
 )
 from annotation.errors import UserError
 from annotation.models import Image, Stage, Task
-from annotation.services import images
+from annotation.services import images, intake
 from modelzoo import rle
 
 
@@ -92,7 +92,7 @@ class ImagesView(generics.ListAPIView[Any]):
         files = request.FILES.getlist("files")
         if not files:
             raise UserError("upload_empty", "Send at least one file in the field 'files'.")
-        report = images.images_upload(dataset=dataset, files=files, user=request.user)
+        report = intake.images_upload(dataset=dataset, files=files, user=request.user)
         known = [image for _name, image in report.duplicates]
         rows = selectors.with_summary(Image.objects.filter(pk__in=[row.pk for row in [*report.accepted, *known]]))
         shown = {row["id"]: row for row in images_out(rows)}  # without those that somebody deleted meanwhile

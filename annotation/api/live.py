@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.exceptions import ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from annotation import selectors
 from annotation.access import dataset_for, image_for
+from annotation.api.http import moment
 from annotation.api.serializers import CategoryOut, ChangesOut
 
 # The cursor lies this far back, for a write that took its time before its moment was committed. What comes twice is
@@ -33,7 +32,7 @@ class ImageChangesView(APIView):
     def get(self, request: Request, image_id: int) -> Response:
         """Masks made, corrected, deleted or restored since; at first all but the superseded ones."""
         image = image_for(request.user, image_id)
-        since = _moment(request.query_params.get("since", ""))
+        since = moment(request.query_params.get("since", ""))
         at = timezone.now() - OVERLAP
         task = selectors.task_shown(image, request.user)
         body = {"at": at, "masks": selectors.masks_changed(image, since, task), "task": task}
@@ -48,15 +47,3 @@ class CategoriesView(APIView):
         """The categories in use, the most used first; at most 1000."""
         rows = selectors.categories_of(dataset_for(request.user, dataset_id), CATEGORIES)
         return Response(CategoryOut(rows, many=True).data)
-
-
-def _moment(text: str) -> datetime | None:
-    if not text:
-        return None
-    try:
-        moment = parse_datetime(text.replace(" ", "+"))  # a plus sign that was not escaped arrives as a space
-    except ValueError:
-        moment = None
-    if moment is None:
-        raise ParseError("since must be a moment as `at` gives it.")
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -27,11 +27,15 @@ _CHUNK = 1 << 18
 
 @dataclass(frozen=True)
 class Member:
-    """One file of an archive: `name` as written there, `path` of the inflated bytes, or why it was refused."""
+    """One file of an archive: `name` as written there, `path` of the inflated bytes, or why it was refused.
+
+    `share` (0..1) is how much of the archive is done with it, by number of files.
+    """
 
     name: str
     path: Path | None
     error: UserError | None = None
+    share: float = 1.0
 
 
 def is_zip(path: Path) -> bool:
@@ -57,8 +61,9 @@ def members(path: Path, folder: Path, max_member_bytes: int) -> Iterator[Member]
         _check_whole(infos)
         left = settings.ANYMASK_MAX_ARCHIVE_BYTES
         for number, info in enumerate(infos):
+            share = (number + 1) / len(infos)
             if (problem := _member_problem(info)) is not None:
-                yield Member(info.filename, None, problem)
+                yield Member(info.filename, None, problem, share)
                 continue
             target = folder / f"member-{number}"
             try:
@@ -67,9 +72,9 @@ def members(path: Path, folder: Path, max_member_bytes: int) -> Iterator[Member]
                 target.unlink(missing_ok=True)
                 if left <= max_member_bytes and refused.code == "member_too_large":
                     raise TooLarge("archive_too_large", "The archive holds more than this server accepts.") from None
-                yield Member(info.filename, None, refused)
+                yield Member(info.filename, None, refused, share)
             else:
-                yield Member(info.filename, target)
+                yield Member(info.filename, target, None, share)
 
 
 def _directory_bytes(path: Path) -> int:

@@ -16,7 +16,8 @@ class Upload(models.Model):
 
     `received` is for showing: the offset at which a client goes on is the size of the file. `fingerprint` is what the
     client knows the file by, so that it goes on with the same one after a reload. `attempts` counts how often a worker
-    began to take it in. `rights` are what its pictures get: any of licence, source, credit, consent. `report` is {"added", "known", "refused"} and lists of what was not added, with reasons.
+    began to take it in. `rights` are what its pictures get: any of licence, source, credit, consent. `report` is
+    {"added", "known", "refused"} and lists of what was not added, with reasons.
     """
 
     class State(models.TextChoices):

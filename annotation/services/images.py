@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.files.uploadedfile import UploadedFile
 from django.db import IntegrityError, transaction
 
 from annotation import storage
-from annotation.errors import Missing, TooLarge, UserError
-from annotation.ingest import archives
+from annotation.errors import Missing, TooLarge
 from annotation.ingest.cage import Cage
 from annotation.models import Dataset, Image, Task, split_for
 from annotation.signals import image_uploaded, send_on_commit
-
-logger = logging.getLogger(__name__)
 
 EXTENSIONS = {
     "image/jpeg": "jpg",
@@ -38,6 +32,7 @@ class Rights:
     licence: str = ""
     source: str = ""
     credit: str = ""
+    consent: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,27 +41,6 @@ class Incoming:
 
     name: str
     path: Path
-
-
-@dataclass
-class UploadReport:
-    """What became of every file. `duplicates` are (name, the image that is there already)."""
-
-    accepted: list[Image] = field(default_factory=list)
-    duplicates: list[tuple[str, Image]] = field(default_factory=list)
-    rejected: list[tuple[str, UserError]] = field(default_factory=list)
-
-
-def images_upload(
-    *, dataset: Dataset, files: Iterable[UploadedFile], user: Any, rights: Rights | None = None
-) -> UploadReport:
-    """Take pictures and zip archives of pictures into a dataset. A bad file is reported, the others are kept."""
-    report = UploadReport()
-    with storage.work_folder() as folder, Cage() as cage:
-        for number, uploaded in enumerate(files):
-            incoming = Incoming(clean_name(uploaded.name or ""), _on_disk(uploaded, folder / f"file-{number}"))
-            _take(dataset, incoming, user, rights or Rights(), cage, folder, report)
-    return report
 
 
 def image_add(
@@ -110,6 +84,7 @@ def image_add(
         licence=rights.licence or dataset.licence,
         source=rights.source or dataset.source,
         credit=rights.credit,
+        consent=rights.consent,
         split=split_for(sha256),
         original_path=f"{relative}/{original}",
         display_path=f"{relative}/{decoded.display}",
@@ -150,57 +125,3 @@ def clean_name(name: str) -> str:
     last = name.replace("\\", "/").rsplit("/", 1)[-1]
     printable = "".join(character for character in last if character.isprintable()).strip()
     return printable.encode("utf-8", "replace").decode("utf-8")[-255:] or "unnamed"
-
-
-def archive_files(path: Path, folder: Path, report: UploadReport) -> Iterator[Incoming]:
-    """Members of a zip archive; what is refused goes to `report`."""
-    for member in archives.members(path, folder, settings.ANYMASK_MAX_IMAGE_BYTES):
-        if member.path is None:
-            assert member.error is not None
-            report.rejected.append((clean_name(member.name), member.error))
-        else:
-            yield Incoming(clean_name(member.name), member.path)
-
-
-def _take(
-    dataset: Dataset, incoming: Incoming, user: Any, rights: Rights, cage: Cage, folder: Path, report: UploadReport
-) -> None:
-    """One uploaded file, picture or archive, into the report."""
-    try:
-        if not archives.is_zip(incoming.path):
-            _take_picture(dataset, incoming, user, rights, cage, report)
-            return
-        for member in archive_files(incoming.path, folder, report):
-            if archives.is_zip(member.path):
-                problem = UserError("member_archive", "Archives inside an archive are not opened.")
-                report.rejected.append((member.name, problem))
-            else:
-                _take_picture(dataset, member, user, rights, cage, report)
-            member.path.unlink()
-    except UserError as problem:
-        report.rejected.append((incoming.name, problem))
-
-
-def _take_picture(
-    dataset: Dataset, incoming: Incoming, user: Any, rights: Rights, cage: Cage, report: UploadReport
-) -> None:
-    try:
-        image, created = image_add(dataset=dataset, incoming=incoming, user=user, cage=cage, rights=rights)
-    except UserError as problem:
-        report.rejected.append((incoming.name, problem))
-    else:
-        if created:
-            report.accepted.append(image)
-        else:
-            report.duplicates.append((incoming.name, image))
-
-
-def _on_disk(uploaded: UploadedFile, target: Path) -> Path:
-    """The upload as a file: where Django has put it already, or written now if it was small enough for memory."""
-    temporary = getattr(uploaded, "temporary_file_path", None)
-    if temporary is not None:
-        return Path(temporary())
-    with target.open("wb") as file:
-        for chunk in uploaded.chunks():
-            file.write(chunk)
-    return target

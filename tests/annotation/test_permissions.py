@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from annotation.models import Job, Task
+from annotation.models import Job, Task, Upload
+from annotation.services import uploads
 from engine.models import Audit, Embedding, ModelVersion, Snapshot, TrainingRun
 from tests.cast import add_image, add_mask, client_of, make_cast, mask_body
 
@@ -45,6 +46,11 @@ TABLE = {
     ("GET", "jobs"): ALL,
     ("POST", "exports"): REVIEW,
     ("POST", "imports"): LEAD,
+    ("GET", "uploads"): LEAD,
+    ("POST", "uploads"): LEAD,
+    ("GET", "upload"): LEAD,
+    ("PATCH", "upload"): LEAD,
+    ("DELETE", "upload"): LEAD,
     ("GET", "image"): ALL,
     ("PATCH", "image"): LEAD,
     ("DELETE", "image"): LEAD,
@@ -134,6 +140,11 @@ class Stage:
         self.task = Task.objects.get(image=self.image)
         self.member = self.cast.dataset.members.get(user=self.cast.vic)
         self.job = Job.objects.create(kind="export", title="x", queue="io", dataset=self.cast.dataset)
+        self.upload = Upload.objects.create(
+            dataset=self.cast.dataset, created_by=self.cast.ana, file_name="x.jpg", byte_size=9
+        )
+        uploads.file_of(self.upload).parent.mkdir(exist_ok=True)
+        uploads.file_of(self.upload).touch()
         ModelVersion.objects.get_or_create(
             digest="b" * 64, defaults={"name": "base", "state": "base", "is_default": True, **NO_FILES}
         )
@@ -162,6 +173,7 @@ class Stage:
             "mask_id": self.mask.uuid,
             "task_id": self.task.pk,
             "job_id": self.job.pk,
+            "upload_id": self.upload.pk,
             "run_id": self.run.pk,
             "image_sha256": self.image.sha256,
             "digest": self.version.digest,

@@ -36,6 +36,7 @@ from annotation.api.serializers.masks import (
     PredictOut,
     PromptIO,
 )
+from annotation.api.serializers.uploads import RightsIn, UploadDetailOut, UploadItemOut, UploadsOut
 from annotation.api.serializers.work import (
     DemoOut,
     JobDetailOut,
@@ -84,14 +85,18 @@ __all__ = [
     "PromptIO",
     "RejectedOut",
     "ReleaseIn",
+    "RightsIn",
     "SessionOut",
     "SignInIn",
     "SkipIn",
     "SubmitIn",
     "TaskKindIn",
     "TaskOut",
+    "UploadDetailOut",
     "UploadIn",
+    "UploadItemOut",
     "UploadOut",
+    "UploadsOut",
     "UserOut",
     "image_out",
     "images_out",

@@ -1,0 +1,131 @@
+"""Files that have arrived, pictures and archives of pictures, into a dataset; a bad one costs only itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+
+from annotation import storage
+from annotation.errors import UserError
+from annotation.ingest import archives
+from annotation.ingest.cage import Cage
+from annotation.models import Dataset, Image
+from annotation.services.images import Incoming, Rights, clean_name, image_add
+
+
+class Report(Protocol):
+    """Who is told what became of every file."""
+
+    def added(self, image: Image) -> None:
+        """A new image."""
+
+    def known(self, name: str, image: Image) -> None:
+        """A file whose bytes are in the dataset already, as this image."""
+
+    def refused(self, name: str, problem: UserError) -> None:
+        """A file that was not taken, and why."""
+
+
+@dataclass
+class UploadReport:
+    """What became of every file. `duplicates` are (name, the image that is there already)."""
+
+    accepted: list[Image] = field(default_factory=list)
+    duplicates: list[tuple[str, Image]] = field(default_factory=list)
+    rejected: list[tuple[str, UserError]] = field(default_factory=list)
+
+    def added(self, image: Image) -> None:
+        """A new image."""
+        self.accepted.append(image)
+
+    def known(self, name: str, image: Image) -> None:
+        """One that is there already."""
+        self.duplicates.append((name, image))
+
+    def refused(self, name: str, problem: UserError) -> None:
+        """One that cannot be used."""
+        self.rejected.append((name, problem))
+
+
+def images_upload(
+    *, dataset: Dataset, files: Iterable[UploadedFile], user: Any, rights: Rights | None = None
+) -> UploadReport:
+    """Take the files of one request, here and now. A bad file is reported, the others are kept."""
+    report = UploadReport()
+    with storage.work_folder() as folder, Cage() as cage:
+        for number, uploaded in enumerate(files):
+            incoming = Incoming(clean_name(uploaded.name or ""), _on_disk(uploaded, folder / f"file-{number}"))
+            file_take(dataset=dataset, incoming=incoming, user=user, rights=rights, cage=cage, report=report)
+    return report
+
+
+def file_take(
+    *,
+    dataset: Dataset,
+    incoming: Incoming,
+    user: Any,
+    rights: Rights | None,
+    cage: Cage,
+    report: Report,
+    progress: Callable[[float], None] = lambda _share: None,
+) -> None:
+    """Take one picture, or one zip archive of pictures of which one at a time is unpacked. The file stays.
+
+    `progress` is called with the share (0..1) after every picture. What is refused goes to `report`.
+    """
+    try:
+        if not archives.is_zip(incoming.path):
+            _picture_take(dataset, incoming, user, rights, cage, report)
+            return
+        with storage.work_folder() as folder:
+            for member, share in _archive_files(incoming.path, folder, report):
+                if archives.is_zip(member.path):
+                    report.refused(
+                        member.name, UserError("member_archive", "Archives inside an archive are not opened.")
+                    )
+                else:
+                    _picture_take(dataset, member, user, rights, cage, report)
+                member.path.unlink()
+                progress(share)
+    except UserError as problem:
+        report.refused(incoming.name, problem)
+
+
+def _archive_files(path: Path, folder: Path, report: Report) -> Iterator[tuple[Incoming, float]]:
+    """Members of a zip archive and how far each is in it; what is refused goes to `report`."""
+    for member in archives.members(path, folder, settings.ANYMASK_MAX_IMAGE_BYTES):
+        if member.path is None:
+            assert member.error is not None
+            report.refused(clean_name(member.name), member.error)
+        else:
+            yield Incoming(clean_name(member.name), member.path), member.share
+
+
+def _picture_take(
+    dataset: Dataset, incoming: Incoming, user: Any, rights: Rights | None, cage: Cage, report: Report
+) -> None:
+    try:
+        image, created = image_add(dataset=dataset, incoming=incoming, user=user, cage=cage, rights=rights)
+    except UserError as problem:
+        report.refused(incoming.name, problem)
+    else:
+        if created:
+            report.added(image)
+        else:
+            report.known(incoming.name, image)
+
+
+def _on_disk(uploaded: UploadedFile, target: Path) -> Path:
+    """The upload as a file: where Django has put it already, or written now if it was small enough for memory."""
+    temporary = getattr(uploaded, "temporary_file_path", None)
+    if temporary is not None:
+        return Path(temporary())
+    with target.open("wb") as file:
+        for chunk in uploaded.chunks():
+            file.write(chunk)
+    return target

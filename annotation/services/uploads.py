@@ -1,0 +1,299 @@
+"""Uploads that go on where they stopped: received in pieces, taken in by a job, reported file by file.
+
+The size of the file is the offset: every byte in it came from the client in order, whatever became of the connection,
+the process or the row. A piece is written under a lock that lasts for one write and only where the file ends, so that
+a half-dead connection holds nothing up and cannot mix with the one that goes on.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Sum
+from django.utils import timezone
+
+from annotation import jobkit, storage
+from annotation.errors import Conflict, Missing, TooLarge, UserError
+from annotation.ingest.cage import Cage
+from annotation.jobkit import JobContext
+from annotation.models import Dataset, Image, Job, Upload
+from annotation.services.images import Incoming, Rights, clean_name
+from annotation.services.intake import file_take
+
+TAKE_IN = jobkit.declare("take_in", queue="io", title="Check uploaded pictures", time_limit=24 * 3600)
+MAX_ATTEMPTS = 3  # of one file: what ends its worker every time is set aside
+PIECE = 1 << 18
+TELL_SECONDS = 1.0  # how often the progress of an archive is written down
+
+
+class Stream(Protocol):
+    """A request's body."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most `size` bytes; none at the end."""
+
+
+def upload_create(
+    *, dataset: Dataset, user: Any, file_name: str, byte_size: int, fingerprint: str = "", rights: dict[str, str]
+) -> Upload:
+    """Make room for a file of `byte_size` bytes. Raises TooLarge for one that this server or this person has no room
+    for."""
+    limit = settings.ANYMASK_MAX_ARCHIVE_BYTES
+    if byte_size > limit:
+        raise TooLarge("upload_too_large", f"A file may have {limit >> 20} MiB at the most.")
+    mine = Upload.objects.filter(created_by=user, state__in=Upload.OPEN)
+    if (mine.aggregate(total=Sum("byte_size"))["total"] or 0) + byte_size > settings.ANYMASK_UPLOAD_QUOTA_BYTES:
+        quota = settings.ANYMASK_UPLOAD_QUOTA_BYTES >> 20
+        raise TooLarge("upload_quota", f"You have more than {quota} MiB on the way already. Wait, or stop some of it.")
+    coming = Upload.objects.filter(state=Upload.State.RECEIVING).aggregate(left=Sum(F("byte_size") - F("received")))
+    if storage.free_bytes() - (coming["left"] or 0) - byte_size < settings.ANYMASK_MIN_FREE_BYTES:
+        raise TooLarge("disk_full", "The disk of the server is too full for this file. Tell whoever runs the server.")
+    upload = Upload.objects.create(
+        dataset=dataset,
+        created_by=user,
+        file_name=clean_name(file_name),
+        fingerprint=fingerprint,
+        byte_size=byte_size,
+        rights=rights,
+    )
+    path = file_of(upload)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    if byte_size == 0:
+        upload_finish(upload=upload)
+    return upload
+
+
+def file_of(upload: Upload) -> Path:
+    """Where the bytes of an upload are."""
+    return storage.full(storage.path_for("uploads", str(upload.pk)))
+
+
+def upload_offset(*, upload: Upload) -> int:
+    """How many bytes are here; a complete file whose end nobody noticed is noticed now. Raises Missing."""
+    if upload.state != Upload.State.RECEIVING:
+        return upload.byte_size
+    try:
+        offset = file_of(upload).stat().st_size
+    except FileNotFoundError:
+        raise Missing("upload_gone", "What was uploaded of this file is no longer kept. Start it again.") from None
+    if offset >= upload.byte_size:
+        upload_finish(upload=upload)
+    return offset
+
+
+def upload_append(*, upload: Upload, offset: int, length: int, stream: Stream) -> int:
+    """Add what `stream` brings, `length` bytes at the most, at `offset`; the new offset.
+
+    A stream that breaks leaves what it brought. Raises Conflict if the file does not end at `offset`, TooLarge for
+    bytes beyond the announced size or a full disk, Missing if the upload is gone.
+    """
+    here = upload_offset(upload=upload)
+    if offset != here:
+        raise Conflict("upload_offset", f"The file goes on at byte {here}.", {"offset": here})
+    if offset + length > upload.byte_size:
+        raise TooLarge("upload_too_long", "The file is longer than was announced.")
+    if upload.state != Upload.State.RECEIVING:
+        return here
+    try:
+        with file_of(upload).open("r+b", buffering=0) as file:
+            for piece in _pieces(stream, length):
+                offset = _write_at(file, offset, piece)
+            os.fsync(file.fileno())
+    except FileNotFoundError:
+        raise Missing("upload_gone", "This upload was stopped.") from None
+    except OSError as problem:
+        raise TooLarge("disk_full", "The file cannot be written: the disk of the server is full.") from problem
+    Upload.objects.filter(pk=upload.pk, state=Upload.State.RECEIVING).update(received=offset, changed_at=timezone.now())
+    if offset == upload.byte_size:
+        upload_finish(upload=upload)
+    return offset
+
+
+def _pieces(stream: Stream, length: int) -> Iterator[bytes]:
+    """The body in pieces; it ends where the connection breaks."""
+    left = length
+    while left > 0:
+        try:
+            piece = stream.read(min(PIECE, left))
+        except OSError:  # UnreadablePostError is one
+            return
+        if not piece:
+            return
+        left -= len(piece)
+        yield piece
+
+
+def _write_at(file: Any, offset: int, piece: bytes) -> int:
+    """Write if the file still ends at `offset`; where it ends then. Raises Conflict."""
+    fcntl.flock(file, fcntl.LOCK_EX)
+    try:
+        if os.fstat(file.fileno()).st_size != offset:
+            raise Conflict("upload_offset", "Another connection goes on with this file.")
+        view = memoryview(piece)
+        while view:
+            written = os.pwrite(file.fileno(), view, offset)
+            view = view[written:]
+            offset += written
+        return offset
+    finally:
+        fcntl.flock(file, fcntl.LOCK_UN)
+
+
+def upload_finish(*, upload: Upload) -> None:
+    """All is here: have it taken in. Twice is once."""
+    now = timezone.now()
+    with transaction.atomic():
+        changed = Upload.objects.filter(pk=upload.pk, state=Upload.State.RECEIVING).update(
+            state=Upload.State.ARRIVED, received=F("byte_size"), changed_at=now
+        )
+        if changed:
+            take_in_request(dataset=upload.dataset)
+    upload.refresh_from_db()
+
+
+def upload_delete(*, upload: Upload) -> None:
+    """Stop an upload, or take a finished one off the list."""
+    path = file_of(upload)
+    upload.delete()
+    path.unlink(missing_ok=True)
+
+
+def take_in_request(*, dataset: Dataset) -> Job:
+    """Queue the job that takes in all that has arrived; the one that is under way if there is one."""
+    return jobkit.enqueue(TAKE_IN.name, {"dataset_id": dataset.pk}, dataset=dataset, dedupe_key=str(dataset.pk))
+
+
+def uploads_tend() -> None:
+    """Every few seconds: queue what arrived while the last job was ending, stop what a person has stopped."""
+    waiting = Upload.objects.filter(state=Upload.State.ARRIVED)
+    for dataset in Dataset.objects.filter(pk__in=waiting.values("dataset")):
+        jobs = Job.objects.filter(kind=TAKE_IN.name, dataset=dataset)
+        last = jobs.order_by("-created_at").first()
+        if last is not None and last.state == Job.State.CANCELLED and last.finished_at is not None:
+            stopped = UserError("upload_stopped", "The check of this file was stopped by a person.")
+            for upload in waiting.filter(dataset=dataset, changed_at__lt=last.finished_at):
+                _close(upload, Tally(refused_first=[(upload.file_name, stopped)]))
+                file_of(upload).unlink(missing_ok=True)
+        if not jobs.filter(state__in=Job.OPEN).exists() and waiting.filter(dataset=dataset).exists():
+            take_in_request(dataset=dataset)
+
+
+def uploads_expire() -> int:
+    """Remove uploads on which nothing has happened for ANYMASK_UPLOAD_HOURS; how many."""
+    since = timezone.now() - timedelta(hours=settings.ANYMASK_UPLOAD_HOURS)
+    old = list(Upload.objects.filter(changed_at__lt=since).exclude(state=Upload.State.ARRIVED))
+    for upload in old:
+        upload_delete(upload=upload)
+    folder = storage.root() / "uploads"
+    known = {str(pk) for pk in Upload.objects.values_list("pk", flat=True)}
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.name not in known and path.stat().st_mtime < since.timestamp():
+            path.unlink(missing_ok=True)
+    return len(old)
+
+
+class Tally:
+    """A report of counts, with names for what was not added."""
+
+    def __init__(self, refused_first: list[tuple[str, UserError]] | None = None) -> None:
+        self.new = 0
+        self.duplicates: list[dict[str, Any]] = []
+        self.refusals: list[dict[str, str]] = []
+        for name, problem in refused_first or []:
+            self.refused(name, problem)
+
+    def added(self, image: Image) -> None:
+        """A new image."""
+        self.new += 1
+
+    def known(self, name: str, image: Image) -> None:
+        """One that is there already."""
+        self.duplicates.append({"name": name, "image": image.pk})
+
+    def refused(self, name: str, problem: UserError) -> None:
+        """One that cannot be used."""
+        self.refusals.append({"name": name, "code": problem.code, "message": problem.message})
+
+    def as_json(self) -> dict[str, Any]:
+        """What is kept with the upload."""
+        return {
+            "added": self.new,
+            "known": len(self.duplicates),
+            "refused": len(self.refusals),
+            "duplicates": self.duplicates,
+            "refusals": self.refusals,
+        }
+
+
+def take_in_run(*, ctx: JobContext, dataset: Dataset) -> dict[str, Any]:
+    """Take in what has arrived, until nothing is left; the job's result. A file that was begun is begun again."""
+    total = {"files": 0, "added": 0, "known": 0, "refused": 0}
+    with Cage() as cage:
+        while (upload := _next(dataset)) is not None:
+            waiting = Upload.objects.filter(dataset=dataset, state=Upload.State.ARRIVED).count()
+            ctx.progress(total["files"] / (total["files"] + waiting), f"{upload.file_name}, {waiting} waiting")
+            tally = _take_in(ctx, dataset, upload, cage)
+            with ctx.fenced():
+                _close(upload, tally)
+            file_of(upload).unlink(missing_ok=True)
+            total["files"] += 1
+            for name in ("added", "known", "refused"):
+                total[name] += tally.as_json()[name]
+    return total
+
+
+def _next(dataset: Dataset) -> Upload | None:
+    return Upload.objects.filter(dataset=dataset, state=Upload.State.ARRIVED).order_by("created_at").first()
+
+
+def _take_in(ctx: JobContext, dataset: Dataset, upload: Upload, cage: Cage) -> Tally:
+    tally = Tally()
+    Upload.objects.filter(pk=upload.pk).update(attempts=F("attempts") + 1)
+    if upload.attempts >= MAX_ATTEMPTS:
+        problem = UserError("upload_poison", "Checking this file stopped the server's worker every time.")
+        return Tally(refused_first=[(upload.file_name, problem)])
+    path = file_of(upload)
+    if not path.is_file():
+        return Tally(refused_first=[(upload.file_name, UserError("upload_gone", "The file is no longer there."))])
+    told = time.monotonic()
+
+    def progress(share: float) -> None:
+        nonlocal told
+        if time.monotonic() - told > TELL_SECONDS:
+            told = time.monotonic()
+            ctx.check_cancelled()
+            Upload.objects.filter(pk=upload.pk).update(
+                progress=share, report=tally.as_json(), changed_at=timezone.now()
+            )
+
+    file_take(
+        dataset=dataset,
+        incoming=Incoming(upload.file_name, path),
+        user=upload.created_by,
+        rights=Rights(**upload.rights),
+        cage=cage,
+        report=tally,
+        progress=progress,
+    )
+    return tally
+
+
+def _close(upload: Upload, tally: Tally) -> None:
+    """Write the report down; the caller lets the bytes go: pictures have a name of their own for them by now."""
+    report = tally.as_json()
+    nothing = tally.new == 0 and not tally.duplicates
+    Upload.objects.filter(pk=upload.pk).update(
+        state=Upload.State.FAILED if nothing else Upload.State.DONE,
+        report=report,
+        progress=1,
+        changed_at=timezone.now(),
+    )
