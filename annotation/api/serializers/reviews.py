@@ -10,16 +10,14 @@ from rest_framework import serializers
 from annotation.api.fields import Number, Segmentation
 from annotation.models import ReviewItem
 
-SAID = [ReviewItem.Verdict.ACCEPTED, ReviewItem.Verdict.CORRECTED, ReviewItem.Verdict.RETURNED]
-
 
 class ReviewItemOut(serializers.ModelSerializer[Any]):
     """One mask (or, without a mask, one place) in one round of review."""
 
     mask = serializers.UUIDField(source="mask.uuid", default=None, allow_null=True)  # type: ignore[assignment]
     after = serializers.UUIDField(source="after.uuid", default=None, allow_null=True, help_text="What became of it.")  # type: ignore[assignment]
-    verdict = serializers.ChoiceField(choices=[("", ""), *ReviewItem.Verdict.choices])
-    reason = serializers.ChoiceField(choices=[("", ""), *ReviewItem.Reason.choices])
+    verdict = serializers.ChoiceField(choices=ReviewItem.Verdict.choices, allow_blank=True)
+    reason = serializers.ChoiceField(choices=ReviewItem.Reason.choices, allow_blank=True)
     suggestion = Segmentation(allow_null=True, help_text="The mask as the reviewer would have it.")
     author = serializers.SerializerMethodField(help_text="Who labelled the image.")
     decided_by = serializers.SerializerMethodField()
@@ -108,4 +106,10 @@ class SaidIn(serializers.Serializer[Any]):
 class VerdictIn(SaidIn):
     """Of one mask; an empty verdict takes back what was said."""
 
-    verdict = serializers.ChoiceField(choices=[("", ""), *[(one.value, one.label) for one in SAID]], allow_blank=True)
+    verdict = serializers.ChoiceField(choices=ReviewItem.Verdict.choices, allow_blank=True)
+
+    def validate_verdict(self, value: str) -> str:
+        """A mask is deleted by its own route."""
+        if value == ReviewItem.Verdict.DELETED:
+            raise serializers.ValidationError("Delete the mask itself.")
+        return value

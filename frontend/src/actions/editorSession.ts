@@ -22,6 +22,7 @@ import { MaskSync } from "./maskSync";
 import { PixelWork } from "./pixelWork";
 import { Proposals } from "./proposals";
 import { draftFromItem, firstMasks } from "./records";
+import { type ReviewWork, reviewOf } from "./reviewWork";
 import { Selection } from "./selection";
 import type { SessionOptions } from "./sessionOptions";
 import { SplitView } from "./splitView";
@@ -56,6 +57,8 @@ export class EditorSession extends Surface {
   readonly proposals: Proposals;
   readonly cursor: KeyCursor;
   readonly split: SplitView;
+  /** Where the image is here to be reviewed, or has come back from it. */
+  readonly review: ReviewWork | null;
   readonly preferences: PreferenceStore;
   readiness: Readiness = { state: "pending", message: "Preparing this image", progress: null };
   tool: Tool;
@@ -93,8 +96,9 @@ export class EditorSession extends Surface {
     this.time = new WorkTime(options.visit?.seconds ?? 0);
     this.store.setMasks(firstMasks(options.loaded.masks, options.journal, image.id, options.user.username), "remote");
     this.layout = new MaskLayout(this.store, options.visit?.layout ?? null);
-    // Whoever audits an image was asked to correct what the machine made.
-    if (options.task?.kind === "audit") this.layout.setLocked([...this.layout.locked], false);
+    // Whoever audits or reviews an image was asked to correct what the machine made.
+    if (options.task?.kind === "audit" || options.task?.kind === "review")
+      this.layout.setLocked([...this.layout.locked], false);
     this.masks = new MaskActions(this, newId);
     this.preferences = preferencesOf(options.user.id);
     const corrections = this.corrections();
@@ -114,6 +118,7 @@ export class EditorSession extends Surface {
     this.proposals = new Proposals({ ...work, model: () => this.drafting.model, seconds });
     this.cursor = new KeyCursor(this);
     this.split = new SplitView({ ...work, ask: () => api.maskVersions(image.id) });
+    this.review = reviewOf(this, options.task);
     this.sync = new MaskSync({
       store: this.store,
       journal: options.journal,
@@ -149,6 +154,7 @@ export class EditorSession extends Surface {
     if (options.mayEdit) void this.flow.open(options.task);
     else this.flow.readOnly("You may look at this dataset, not change it.");
     this.live.start(options.loaded.at);
+    void this.review?.load();
     const opened = performance.now();
     const report = (readiness: Readiness) => {
       this.readiness = readiness;
@@ -239,6 +245,13 @@ export class EditorSession extends Surface {
     this.opened = true;
     const since = next.finish(now);
     if (since !== null) timings.nextImage.add(since);
+  }
+
+  /** A tool for one gesture, which is not in the toolbox. */
+  takeTool(tool: Tool): void {
+    this.drafting.hover(null);
+    this.tool = tool;
+    this.touch();
   }
 
   setTool(id: ToolId): void {

@@ -26,6 +26,7 @@ export interface RequestOptions {
   method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   body?: unknown;
   signal?: AbortSignal;
+  headers?: Record<string, string>;
   /** Lets the request outlive the page. */
   keepalive?: boolean;
 }
@@ -33,7 +34,7 @@ export interface RequestOptions {
 /** One JSON request. Resolves with the body (undefined for 204); rejects with ApiError, or AbortError when aborted. */
 export async function request<T>(path: string, options: RequestOptions = {}): Promise<T> {
   const method = options.method ?? "GET";
-  const headers: Record<string, string> = { Accept: "application/json" };
+  const headers: Record<string, string> = { Accept: "application/json", ...options.headers };
   if (method !== "GET") headers["X-CSRFToken"] = csrfToken();
   const form = options.body instanceof FormData;
   if (options.body !== undefined && !form) headers["Content-Type"] = "application/json";

@@ -9,6 +9,7 @@ import type {
   Dataset,
   DatasetChange,
   EmbeddingAnswer,
+  FeedbackItem,
   ImageRecord,
   Job,
   JobDetail,
@@ -22,6 +23,10 @@ import type {
   PredictAnswer,
   Retraining,
   RetrainingChange,
+  ReviewItem,
+  ReviewRound,
+  ReviewSaid,
+  Reviews,
   Role,
   Session,
   Shadow,
@@ -34,6 +39,8 @@ import type {
   Task,
   TaskKind,
   TrainingRun,
+  UploadRecord,
+  UploadsAnswer,
 } from "./types";
 
 /** Every route of the server that the pages use, one function each. */
@@ -68,6 +75,13 @@ export const api = {
   markGold: (id: number, gold: boolean) =>
     request<ImageRecord>(`/api/images/${id}/`, { method: "PATCH", body: { gold } }),
   removeImage: (id: number) => request<void>(`/api/images/${id}/`, { method: "DELETE" }),
+  /** The caller's uploads into a dataset; with `since`, the `at` of an earlier answer, only those that changed. */
+  uploads: (dataset: number, since: string | null) =>
+    request<UploadsAnswer>(`/api/datasets/${dataset}/uploads/${since ? `?since=${encodeURIComponent(since)}` : ""}`),
+  /** With every reason. */
+  upload: (id: string) => request<UploadRecord>(`/api/uploads/${id}/`),
+  removeUpload: (id: string) =>
+    request<void>(`/api/uploads/${id}/`, { method: "DELETE", headers: { "Tus-Resumable": "1.0.0" } }),
   /** Masks that changed since the `at` of an earlier answer; without it all but the superseded ones. */
   changes: (image: number, since: string | null) =>
     request<ChangesAnswer>(`/api/images/${image}/changes/${since ? `?since=${encodeURIComponent(since)}` : ""}`),
@@ -130,6 +144,15 @@ export const api = {
     request<StageStep>(`/api/datasets/${dataset}/stages/${stage}/`, { method: "PATCH", body }),
   moveStage: (dataset: number, to: Stage, note: string) =>
     request<StageMove>(`/api/datasets/${dataset}/stages/move/`, { method: "POST", body: { to, note } }),
+
+  reviews: (dataset: number) => request<Reviews>(`/api/datasets/${dataset}/reviews/`),
+  feedback: (dataset: number, next: string | null) =>
+    request<Page<FeedbackItem>>(next ? pathOf(next) : `/api/datasets/${dataset}/feedback/`),
+  taskReview: (task: number) => request<ReviewRound>(`/api/tasks/${task}/review/`),
+  decideReview: (task: number, item: number, body: ReviewSaid) =>
+    request<ReviewItem>(`/api/tasks/${task}/review/${item}/`, { method: "PUT", body }),
+  remarkReview: (task: number, body: ReviewSaid) =>
+    request<ReviewItem>(`/api/tasks/${task}/review/`, { method: "POST", body }),
 
   agreement: (dataset: number) => request<Agreement>(`/api/datasets/${dataset}/agreement/`),
   audits: (dataset: number) => request<Audits>(`/api/datasets/${dataset}/audits/`),

@@ -127,6 +127,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/datasets/{dataset_id}/feedback/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Corrected, deleted and returned masks, newest first, with both versions' pixels. */
+        get: operations["feedback_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/datasets/{dataset_id}/images/": {
         parameters: {
             query?: never;
@@ -322,6 +339,23 @@ export interface paths {
         patch: operations["retraining_change"];
         trace?: never;
     };
+    "/api/datasets/{dataset_id}/reviews/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description What waits, what was found, and each annotator's record. Reviewers and leads. */
+        get: operations["reviews"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/datasets/{dataset_id}/shadows/": {
         parameters: {
             query?: never;
@@ -416,7 +450,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description The image the caller holds, else the next free one: 200; 204 if none is left. Annotators and above. */
+        /**
+         * @description The image the caller holds, else the next free one: 200; 204 if none is left. Annotators and above.
+         *
+         *     Reviews are for reviewers and leads.
+         */
         post: operations["tasks_next"];
         delete?: never;
         options?: never;
@@ -436,6 +474,24 @@ export interface paths {
         put?: never;
         /** @description Start one. 409 training_open while another is under way, 400 not_enough_masks with the reasons. */
         post: operations["training_run_start"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets/{dataset_id}/uploads/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The caller's own uploads, oldest first, with the first reasons of each. Leads only. */
+        get: operations["uploads_list"];
+        put?: never;
+        /** @description Make room for a picture or a zip archive; its address is in the header Location. Leads only. */
+        post: operations["uploads_create"];
         delete?: never;
         options?: never;
         head?: never;
@@ -866,6 +922,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/tasks/{task_id}/review/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Of a review every mask; of returned work what came back and why. */
+        get: operations["task_review"];
+        put?: never;
+        /** @description Return the image for a place where a mask is missing. Whoever holds the review. */
+        post: operations["task_review_remark"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tasks/{task_id}/review/{item_id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** @description Accept, correct (the correction is saved as a mask) or return. 409 `lease_lost`. Whoever holds the review. */
+        put: operations["review_item_decide"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/tasks/{task_id}/skip/": {
         parameters: {
             query?: never;
@@ -915,6 +1006,25 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/uploads/{upload_id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description How far it is, and every file that was not added, with its reason. Leads only. */
+        get: operations["uploads_get"];
+        put?: never;
+        post?: never;
+        /** @description Stop it, or take a finished one off the list; pictures that were added stay. Leads only. */
+        delete: operations["uploads_delete"];
+        options?: never;
+        head?: never;
+        /** @description Bytes from an offset on; 409 `upload_offset` if the file ends elsewhere. Leads only. */
+        patch: operations["uploads_append"];
         trace?: never;
     };
 }
@@ -1089,6 +1199,19 @@ export interface components {
              * @description Mean IoU at which they are passed.
              */
             training_iou?: number;
+            /**
+             * Format: float
+             * @description Share of annotators' images to review.
+             */
+            review_share?: number;
+            review_adapts?: boolean;
+            /**
+             * Format: float
+             * @description Of an hour of work.
+             */
+            hourly_rate?: number | null;
+            /** @description ISO 4217. */
+            currency?: string;
         };
         /** @description A dataset as its member sees it; rows come from selectors.datasets_of. */
         DatasetOut: {
@@ -1108,6 +1231,9 @@ export interface components {
             training_images: number;
             /** Format: double */
             training_iou: number;
+            /** Format: double */
+            review_share: number;
+            review_adapts: boolean;
             image_count: number;
             /** @description Accepted masks. */
             mask_count: number;
@@ -1134,7 +1260,7 @@ export interface components {
             username: string;
             password: string;
         };
-        /** @description What proposes masks in the semi-automatic stage, for one version and dataset. */
+        /** @description What finds masks in the machine's stages, for one version and dataset. */
         DetectorOut: {
             digest: string;
             /** @description Digest of the version whose embeddings it reads. */
@@ -1156,6 +1282,8 @@ export interface components {
             threshold: number;
             /** @description False: too few validation masks, the plain score decides. */
             calibrated: boolean;
+            /** @description Null: no gates keep enough right masks, the grid is not used. */
+            gates: components["schemas"]["GridGatesOut"] | null;
             /** @description On held-out images, see docs/evaluation.md. */
             metrics: {
                 [key: string]: number | null;
@@ -1227,6 +1355,50 @@ export interface components {
         ExportInRequest: {
             format: components["schemas"]["ExportInFormatEnum"];
         };
+        /** @description What a reviewer found wrong, with the picture it is on. */
+        FeedbackItemOut: {
+            readonly id: number;
+            /** Format: uuid */
+            mask: string | null;
+            /**
+             * Format: uuid
+             * @description What became of it.
+             */
+            after: string | null;
+            /** @description Who labelled the image. */
+            readonly author: string | null;
+            /** Format: double */
+            disagreement: number | null;
+            verdict: components["schemas"]["ReviewVerdictEnum"] | components["schemas"]["BlankEnum"];
+            reason: components["schemas"]["ReviewReasonEnum"] | components["schemas"]["BlankEnum"];
+            comment: string;
+            /** Format: double */
+            x: number | null;
+            /** Format: double */
+            y: number | null;
+            /** @description The mask as the reviewer would have it. */
+            suggestion: {
+                size: number[];
+                counts: string;
+            } | null;
+            readonly decided_by: string | null;
+            /** Format: date-time */
+            decided_at: string | null;
+            /** Format: date-time */
+            answered_at: string | null;
+            image: number;
+            file_name: string;
+            /** @description COCO RLE: size is [height, width]; counts is compressed text. */
+            before_segmentation: {
+                size: number[];
+                counts: string;
+            } | null;
+            /** @description COCO RLE: size is [height, width]; counts is compressed text. */
+            after_segmentation: {
+                size: number[];
+                counts: string;
+            } | null;
+        };
         /** @description A trainee's masks beside the gold ones. */
         FeedbackOut: {
             /**
@@ -1273,6 +1445,16 @@ export interface components {
                     [key: string]: components["schemas"]["ComparisonOut"];
                 };
             };
+        };
+        /** @description Gates of the fully automatic stage's grid, and what they keep on validation images. */
+        GridGatesOut: {
+            /** Format: double */
+            pred_iou_thresh: number;
+            /** Format: double */
+            stability_score_thresh: number;
+            kept: number;
+            right: number;
+            pictures: number;
         };
         /** @description Who has an image: nobody, once the lease has ended. */
         HolderOut: {
@@ -1393,6 +1575,11 @@ export interface components {
         JobStateEnum: "queued" | "running" | "succeeded" | "failed" | "cancelled";
         /** @enum {string} */
         KeyEnum: "masks" | "iou" | "kept";
+        /** @description A file that is there already, as this image. */
+        KnownOut: {
+            name: string;
+            image: number;
+        };
         /** @description One tensor of an embedding file; they follow one another in this order. */
         LayoutOut: {
             name: string;
@@ -1612,6 +1799,13 @@ export interface components {
             previous: string | null;
             results: components["schemas"]["DatasetOut"][];
         };
+        PaginatedFeedbackItemOutList: {
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            results: components["schemas"]["FeedbackItemOut"][];
+        };
         PaginatedImageOutList: {
             /** Format: uri */
             next: string | null;
@@ -1671,6 +1865,19 @@ export interface components {
              * @description Mean IoU at which they are passed.
              */
             training_iou?: number;
+            /**
+             * Format: float
+             * @description Share of annotators' images to review.
+             */
+            review_share?: number;
+            review_adapts?: boolean;
+            /**
+             * Format: float
+             * @description Of an hour of work.
+             */
+            hourly_rate?: number | null;
+            /** @description ISO 4217. */
+            currency?: string;
         };
         /** @description What a lead may set. */
         PatchedImageInRequest: {
@@ -1804,6 +2011,12 @@ export interface components {
             message: string;
         };
         /** @description A file that was not taken. */
+        RefusalOut: {
+            name: string;
+            code: string;
+            message: string;
+        };
+        /** @description A file that was not taken. */
         RejectedOut: {
             name: string;
             code: string;
@@ -1848,6 +2061,83 @@ export interface components {
             /** @description What a run would train on now. */
             mix: components["schemas"]["MixOut"];
         };
+        /** @description One mask (or, without a mask, one place) in one round of review. */
+        ReviewItemOut: {
+            readonly id: number;
+            /** Format: uuid */
+            mask: string | null;
+            /**
+             * Format: uuid
+             * @description What became of it.
+             */
+            after: string | null;
+            /** @description Who labelled the image. */
+            readonly author: string | null;
+            /** Format: double */
+            disagreement: number | null;
+            verdict: components["schemas"]["ReviewVerdictEnum"] | components["schemas"]["BlankEnum"];
+            reason: components["schemas"]["ReviewReasonEnum"] | components["schemas"]["BlankEnum"];
+            comment: string;
+            /** Format: double */
+            x: number | null;
+            /** Format: double */
+            y: number | null;
+            /** @description The mask as the reviewer would have it. */
+            suggestion: {
+                size: number[];
+                counts: string;
+            } | null;
+            readonly decided_by: string | null;
+            /** Format: date-time */
+            decided_at: string | null;
+            /** Format: date-time */
+            answered_at: string | null;
+        };
+        /** @description An annotator's record, and how much of their work is reviewed because of it. */
+        ReviewPersonOut: {
+            username: string;
+            /** @description Of their latest 50 masks. */
+            judged: number;
+            /** @description Corrected, deleted or returned. */
+            wrong: number;
+            /**
+             * Format: double
+             * @description Of their images that are reviewed now, 0..1.
+             */
+            share: number;
+        };
+        /** @enum {string} */
+        ReviewReasonEnum: "other_object" | "missing_part" | "combined" | "arbitrary" | "holes" | "stray" | "edge" | "occlusion" | "no_object" | "missing_object";
+        /** @description What is to be looked at on one image. */
+        ReviewRoundOut: {
+            /** @description Of a review all masks, the doubtful first; of returned work those. */
+            items: components["schemas"]["ReviewItemOut"][];
+            /** @description What was found wrong in other rounds on this image, newest first. */
+            earlier: components["schemas"]["ReviewItemOut"][];
+        };
+        /** @enum {string} */
+        ReviewVerdictEnum: "accepted" | "corrected" | "deleted" | "returned";
+        /** @description The review of a dataset. */
+        ReviewsOut: {
+            /** Format: double */
+            share: number;
+            adapts: boolean;
+            /** @description Images that wait for a reviewer. */
+            waiting: number;
+            /** @description Of them those that the caller may review. */
+            left_for_you: number;
+            /** @description Images that wait for their annotator. */
+            returned: number;
+            /** @description Masks by verdict, all rounds. */
+            verdicts: {
+                [key: string]: number;
+            };
+            /** @description Wrong masks by reason. */
+            reasons: {
+                [key: string]: number;
+            };
+            people: components["schemas"]["ReviewPersonOut"][];
+        };
         /** @enum {string} */
         RoleEnum: "lead" | "reviewer" | "annotator" | "viewer";
         /** @description One training run, without its curve. */
@@ -1873,6 +2163,23 @@ export interface components {
         RunErrorOut: {
             code: string;
             message: string;
+        };
+        /** @description What a reviewer says. */
+        SaidInRequest: {
+            reason?: components["schemas"]["ReviewReasonEnum"] | components["schemas"]["BlankEnum"];
+            comment?: string;
+            /**
+             * Format: float
+             * @description Where the comment is pinned, in image pixels.
+             */
+            x?: number | null;
+            /** Format: float */
+            y?: number | null;
+            /** @description COCO RLE: size is [height, width]; counts is compressed text. */
+            suggestion?: {
+                size: number[];
+                counts: string;
+            } | null;
         };
         /** @enum {string} */
         ScheduleInKindEnum: "off" | "hours" | "daily" | "weekly";
@@ -2122,7 +2429,7 @@ export interface components {
         /** @enum {string} */
         TaskAnswerEnum: "done" | "nothing_left";
         /** @enum {string} */
-        TaskKindEnum: "annotate" | "review" | "audit" | "training" | "overlap";
+        TaskKindEnum: "annotate" | "review" | "audit" | "training" | "overlap" | "returned";
         /** @description Which work is asked for. */
         TaskKindInRequest: {
             /** @default annotate */
@@ -2199,15 +2506,71 @@ export interface components {
         TrainingStateEnum: "queued" | "freezing" | "training" | "evaluating" | "finished" | "failed" | "cancelled";
         /** @enum {string} */
         TriggerEnum: "person" | "threshold" | "schedule";
+        /** @description The same with every name. */
+        UploadDetailOut: {
+            /** Format: uuid */
+            readonly id: string;
+            file_name: string;
+            fingerprint: string;
+            byte_size: number;
+            received: number;
+            state: components["schemas"]["UploadStateEnum"];
+            /** Format: double */
+            progress: number;
+            /** @description Pictures that are new. */
+            readonly added: number;
+            /** @description Pictures that were there already. */
+            readonly known: number;
+            /** @description Files that were not taken. */
+            readonly refused: number;
+            readonly duplicates: components["schemas"]["KnownOut"][];
+            readonly refusals: components["schemas"]["RefusalOut"][];
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            readonly changed_at: string;
+        };
         /** @description Pictures and zip archives of pictures; the field may be repeated. */
         UploadInRequest: {
             files: string[];
+        };
+        /** @description How far a file is, and what became of it. */
+        UploadItemOut: {
+            /** Format: uuid */
+            readonly id: string;
+            file_name: string;
+            fingerprint: string;
+            byte_size: number;
+            received: number;
+            state: components["schemas"]["UploadStateEnum"];
+            /** Format: double */
+            progress: number;
+            /** @description Pictures that are new. */
+            readonly added: number;
+            /** @description Pictures that were there already. */
+            readonly known: number;
+            /** @description Files that were not taken. */
+            readonly refused: number;
+            readonly duplicates: components["schemas"]["KnownOut"][];
+            readonly refusals: components["schemas"]["RefusalOut"][];
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            readonly changed_at: string;
         };
         /** @description What became of every file. */
         UploadOut: {
             accepted: components["schemas"]["ImageOut"][];
             duplicates: components["schemas"]["DuplicateOut"][];
             rejected: components["schemas"]["RejectedOut"][];
+        };
+        /** @enum {string} */
+        UploadStateEnum: "receiving" | "arrived" | "done" | "failed";
+        /** @description What changed; `at` goes into the next question. */
+        UploadsOut: {
+            /** Format: date-time */
+            at: string;
+            uploads: components["schemas"]["UploadItemOut"][];
         };
         /** @description One snapshot that held it. Part train and train_automatic were learnt from, the others judged by. */
         UseOut: {
@@ -2223,6 +2586,24 @@ export interface components {
             id: number;
             username: string;
             name: string;
+        };
+        /** @description Of one mask; an empty verdict takes back what was said. */
+        VerdictInRequest: {
+            reason?: components["schemas"]["ReviewReasonEnum"] | components["schemas"]["BlankEnum"];
+            comment?: string;
+            /**
+             * Format: float
+             * @description Where the comment is pinned, in image pixels.
+             */
+            x?: number | null;
+            /** Format: float */
+            y?: number | null;
+            /** @description COCO RLE: size is [height, width]; counts is compressed text. */
+            suggestion?: {
+                size: number[];
+                counts: string;
+            } | null;
+            verdict: components["schemas"]["ReviewVerdictEnum"] | components["schemas"]["BlankEnum"];
         };
         /** @description One version. */
         VersionBriefOut: {
@@ -2568,6 +2949,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["JobOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    feedback_list: {
+        parameters: {
+            query?: {
+                /** @description The pagination cursor value. */
+                cursor?: string;
+                /** @description Number of results to return per page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedFeedbackItemOutList"];
                 };
             };
             default: {
@@ -3054,6 +3469,35 @@ export interface operations {
             };
         };
     };
+    reviews: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReviewsOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
     shadows: {
         parameters: {
             query?: never;
@@ -3308,6 +3752,72 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["TrainingRunOut"];
                 };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    uploads_list: {
+        parameters: {
+            query?: {
+                /** @description `at` of the last answer: only what changed. */
+                since?: string;
+            };
+            header?: never;
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadsOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    uploads_create: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description 1.0.0 */
+                "Tus-Resumable": string;
+                "Upload-Length": number;
+                /** @description filename, fingerprint, licence, source, credit, consent; values in Base64. */
+                "Upload-Metadata"?: string;
+            };
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             default: {
                 headers: {
@@ -4256,6 +4766,102 @@ export interface operations {
             };
         };
     };
+    task_review: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReviewRoundOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    task_review_remark: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["SaidInRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReviewItemOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    review_item_decide: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                item_id: number;
+                task_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VerdictInRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReviewItemOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
     tasks_skip: {
         parameters: {
             query?: never;
@@ -4340,6 +4946,102 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["TrainingRunOut"];
                 };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    uploads_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                upload_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadDetailOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    uploads_delete: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description 1.0.0 */
+                "Tus-Resumable": string;
+            };
+            path: {
+                upload_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    uploads_append: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description 1.0.0 */
+                "Tus-Resumable": string;
+                "Upload-Offset": number;
+            };
+            path: {
+                upload_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/offset+octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             default: {
                 headers: {

@@ -16,11 +16,23 @@ export type Dataset = Schemas["DatasetOut"];
 export type DatasetChange = Schemas["PatchedDatasetChangeInRequest"];
 export type Member = Schemas["MemberOut"];
 export type ImageRecord = Schemas["ImageOut"];
-export type UploadReport = Schemas["UploadOut"];
+export type UploadRecord = Schemas["UploadItemOut"];
+export type UploadsAnswer = Schemas["UploadsOut"];
+export type Refusal = Schemas["RefusalOut"];
 export type MaskRecord = Omit<Schemas["MaskOut"], "segmentation"> & { segmentation: Runs };
 export type Task = Schemas["TaskOut"];
 export type Feedback = Schemas["FeedbackOut"];
 export type Agreement = Schemas["AgreementOut"];
+type Pixels<T, K extends keyof T> = Omit<T, K> & { [Name in K]: Runs | null };
+export type ReviewItem = Pixels<Schemas["ReviewItemOut"], "suggestion">;
+export type ReviewRound = { items: ReviewItem[]; earlier: ReviewItem[] };
+export type ReviewReason = Schemas["ReviewReasonEnum"];
+export type ReviewSaid = Omit<Schemas["VerdictInRequest"], "suggestion"> & { suggestion?: Runs | null };
+export type Reviews = Schemas["ReviewsOut"];
+export type FeedbackItem = Pixels<
+  Schemas["FeedbackItemOut"],
+  "suggestion" | "before_segmentation" | "after_segmentation"
+>;
 export type TaskKind = Schemas["TaskKindEnum"];
 export type Holder = Schemas["HolderOut"];
 export type ChangesAnswer = Omit<Schemas["ChangesOut"], "masks"> & { masks: MaskRecord[] };

@@ -18,6 +18,10 @@ export const MASK_COLOURS: readonly Rgb[] = [
 ];
 
 /** Colour of the half-made mask: unlike every saved one. */
+/** Of a mask that is wrong: what it lacks, and what it has too much. Apart for every kind of colour vision. */
+export const MISSING_COLOUR: Rgb = [30, 120, 255];
+export const SURPLUS_COLOUR: Rgb = [255, 140, 0];
+
 export const DRAFT_COLOUR: Rgb = [64, 224, 208];
 
 /** A mask keeps its colour for good: it follows from its id, not from its place in the list. */

@@ -1,6 +1,6 @@
 import { type Box, imagePoint, type ScreenPoint } from "../core/geometry";
 import type { OverlayShape } from "../core/overlay";
-import { css, DRAFT_COLOUR } from "../core/palette";
+import { css, DRAFT_COLOUR, MISSING_COLOUR, SURPLUS_COLOUR } from "../core/palette";
 import { type Patch, patchBox, pressedRadius, type StrokePoint } from "../core/patch";
 import { levelFor, patchAtLevel } from "../core/pyramid";
 import { toScreen, type Viewport } from "../core/viewport";
@@ -25,6 +25,10 @@ export class OverlayDrawing {
         : { colour: DRAFT_COLOUR, fill: 0.5, rim: 1 };
       this.drawPatch(context, view, draft.patch, style);
     }
+    for (const { missing, surplus } of scene.wrong) {
+      this.drawPatch(context, view, surplus, { colour: SURPLUS_COLOUR, fill: 0.62, rim: 1 });
+      this.drawPatch(context, view, missing, { colour: MISSING_COLOUR, fill: 0.62, rim: 1 });
+    }
     for (const mask of scene.masks) {
       if (mask.selected) drawBox(context, view, patchBox(mask.patch), css(mask.colour), [4, 4]);
     }
@@ -33,6 +37,7 @@ export class OverlayDrawing {
     for (const point of scene.points) {
       drawPoint(context, toScreen(view, imagePoint(point.x, point.y)), point.label);
     }
+    for (const pin of scene.pins) drawPin(context, toScreen(view, imagePoint(pin.x, pin.y)), pin.text);
     for (const shape of scene.shapes) drawShape(context, view, shape);
     if (scene.ruler) drawRuler(context, view, scene.ruler);
   }
@@ -89,6 +94,25 @@ function drawBox(context: CanvasRenderingContext2D, view: Viewport, box: Box, co
   const a = toScreen(view, imagePoint(box.x0, box.y0));
   const b = toScreen(view, imagePoint(box.x1, box.y1));
   twoTone(context, colour, dash, () => context.strokeRect(a.x, a.y, b.x - a.x, b.y - a.y));
+}
+
+/** A numbered flag whose tip is on the place. */
+function drawPin(context: CanvasRenderingContext2D, at: ScreenPoint, text: string): void {
+  context.fillStyle = "#1b1e20";
+  context.strokeStyle = "#fff";
+  context.lineWidth = 2;
+  context.beginPath();
+  context.moveTo(at.x, at.y);
+  context.lineTo(at.x - 7, at.y - 14);
+  context.arc(at.x, at.y - 20, 11, Math.PI * 0.75, Math.PI * 0.25);
+  context.closePath();
+  context.stroke();
+  context.fill();
+  context.fillStyle = "#fff";
+  context.font = "600 12px system-ui, sans-serif";
+  context.textAlign = "center";
+  context.fillText(text, at.x, at.y - 16);
+  context.textAlign = "start";
 }
 
 /** A dark line under a coloured one is seen on every picture. */

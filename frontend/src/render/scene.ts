@@ -16,6 +16,12 @@ export interface SceneRuler {
   readonly text: string;
 }
 
+/** Pixels that are to come and pixels that are to go, where a mask is wrong. */
+export interface SceneWrong {
+  readonly missing: Patch;
+  readonly surplus: Patch;
+}
+
 /** Everything the three canvases show, as plain values. Shapes and points are in image pixels. */
 export interface Scene {
   readonly view: Viewport;
@@ -30,6 +36,8 @@ export interface Scene {
   readonly points: readonly { readonly x: number; readonly y: number; readonly label: 0 | 1 }[];
   readonly box: Box | null;
   readonly stroke: { readonly points: readonly StrokePoint[]; readonly radius: number; readonly value: 0 | 1 } | null;
+  readonly wrong: readonly SceneWrong[];
+  readonly pins: readonly { readonly x: number; readonly y: number; readonly text: string }[];
   readonly shapes: readonly OverlayShape[];
   /** Image pixels between grid lines; 0: no grid. */
   readonly grid: number;

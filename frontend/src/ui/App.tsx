@@ -12,6 +12,7 @@ import { ModelPage } from "./dataset/ModelPage";
 import { ModelTab } from "./dataset/ModelTab";
 import { PeopleTab } from "./dataset/PeopleTab";
 import { QualityTab } from "./dataset/QualityTab";
+import { ReviewTab } from "./dataset/ReviewTab";
 import { StagesTab } from "./dataset/StagesTab";
 import { DatasetsPage } from "./datasets/DatasetsPage";
 import { EditorPage } from "./editor/EditorPage";
@@ -77,6 +78,7 @@ const router = createBrowserRouter([
               { path: "model", element: <ModelTab /> },
               { path: "models/:digest", element: <ModelPage /> },
               { path: "masks/:maskId", element: <MaskPage /> },
+              { path: "review", element: <ReviewTab /> },
               { path: "quality", element: <QualityTab /> },
               { path: "jobs", element: <JobsTab /> },
               { path: "export", element: <ExportTab /> },

@@ -10,11 +10,13 @@ import { paintThumbnail } from "../render/thumbnail";
 const SAME: Rgb = [86, 180, 233];
 const ONLY_HERE: Rgb = [255, 140, 0];
 
+type Shape = Pick<MaskItem, "patch" | "segmentation">;
+
 interface MaskPictureProps {
   image: HTMLImageElement | null;
-  item: MaskItem;
+  item: Shape;
   /** What it is compared with: the parts that the other one has not stand out, and both are shown in one frame. */
-  against: MaskItem | null;
+  against: Shape | null;
   label: string;
   width?: number;
   height?: number;

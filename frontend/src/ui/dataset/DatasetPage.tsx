@@ -14,6 +14,7 @@ const TABS = [
   { to: ".", label: "Images" },
   { to: "stages", label: "Stages" },
   { to: "model", label: "Model" },
+  { to: "review", label: "Review" },
   { to: "quality", label: "Quality" },
   { to: "jobs", label: "Jobs" },
   { to: "export", label: "Export" },

@@ -80,6 +80,33 @@ export function QueueSettings() {
             />
           )}
         </Field>
+        <Field label="Reviewed, % of annotators' pictures" hint="A reviewer accepts, corrects or returns each mask.">
+          {(id) => (
+            <Whole
+              id={id}
+              value={Math.round(dataset.review_share * 100)}
+              max={100}
+              lead={lead}
+              send={(percent) => set({ review_share: percent / 100 })}
+            />
+          )}
+        </Field>
+        {dataset.review_share > 0 && (
+          <Field label="How much of each person" hint="The tab Review tells the rule and everybody's share.">
+            {(id) => (
+              <select
+                id={id}
+                className="input"
+                value={dataset.review_adapts ? "record" : "same"}
+                disabled={!lead || change.isPending}
+                onChange={(event) => set({ review_adapts: event.target.value === "record" })}
+              >
+                <option value="record">More or less by their record</option>
+                <option value="same">The same of everybody</option>
+              </select>
+            )}
+          </Field>
+        )}
         <Field label="Training pictures for new annotators" hint={trainingHint(dataset)}>
           {(id) => (
             <Whole

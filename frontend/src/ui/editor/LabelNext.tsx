@@ -12,6 +12,11 @@ const NOTHING: Partial<Record<TaskKind, { title: string; text: string; to: strin
     text: "What is left of the sample are images that you worked on yourself, or that others have open.",
     to: "/quality",
   },
+  review: {
+    title: "Nothing left to review for you",
+    text: "Pictures come here when annotators submit them. Your own work is reviewed by somebody else.",
+    to: "/review",
+  },
 };
 const NOTHING_TO_LABEL = {
   title: "Every image is taken care of",

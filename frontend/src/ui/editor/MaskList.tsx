@@ -8,6 +8,7 @@ import { count, percent } from "../kit/format";
 import { Badge, Button, EmptyState, IconButton } from "../kit/kit";
 import { SaveStatus } from "../SaveStatus";
 import { MaskDetail } from "./MaskDetail";
+import { ReviewPanel } from "./ReviewPanel";
 import { useEditor } from "./useEditor";
 import { useWindow } from "./useWindow";
 
@@ -37,6 +38,7 @@ export function MaskList({ session, image, open, onClose, onHistory }: MaskListP
         </span>
       </div>
       <ProposalBar session={session} />
+      {session.review && <ReviewPanel session={session} review={session.review} />}
       <Rows session={session} image={image} current={current} />
       {selected && <MaskDetail key={selected.id} session={session} item={selected} onHistory={onHistory} />}
       <div className="side__foot">

@@ -86,6 +86,16 @@ export function StageBanner({ session, dataset, saving, pictureFailed }: BannerP
       <Banner icon={ClipboardCheck}>Audit: correct every mask, delete what shows nothing, add what is missing.</Banner>
     );
   }
+  if (hold.kind === "held" && hold.task.kind === "review") {
+    return (
+      <Banner icon={ClipboardCheck}>
+        Review: accept, correct or return every mask. Shift+B shows what was before a correction.
+      </Banner>
+    );
+  }
+  if (hold.kind === "held" && hold.task.kind === "returned") {
+    return <Banner icon={ClipboardCheck}>Back from review: put right what is marked, then submit.</Banner>;
+  }
   if (hold.kind === "held" && hold.task.kind === "training") {
     return (
       <Banner icon={GraduationCap}>

@@ -1,5 +1,6 @@
 import type { EditorSession } from "../../actions/editorSession";
 import type { Proposal } from "../../actions/proposals";
+import type { Wrong } from "../../actions/reviewWork";
 import type { FirstMask } from "../../actions/splitView";
 import { promptsOf } from "../../core/draft";
 import type { MaskItem } from "../../core/maskStore";
@@ -28,6 +29,8 @@ export function sceneOf(session: EditorSession, image: HTMLImageElement | null):
     points: points.map((point, at) => ({ x: point.x, y: point.y, label: labels[at] ?? 1 })),
     box,
     stroke: session.strokePreview && { ...session.strokePreview, radius: session.brushRadius },
+    wrong: wrongOf(session),
+    pins: pinsOf(session),
     shapes: crosshair ? [...session.tool.overlay(), { kind: "crosshair", at: crosshair }] : session.tool.overlay(),
     grid: settings.grid,
     ruler: ruler && {
@@ -35,6 +38,22 @@ export function sceneOf(session: EditorSession, image: HTMLImageElement | null):
       text: distanceText(Math.hypot(ruler.to.x - ruler.from.x, ruler.to.y - ruler.from.y), settings),
     },
   };
+}
+
+/** What is wrong: with the correction in the making, else with the selected mask, else with every returned one. */
+function wrongOf({ review, selectedId, split }: EditorSession): readonly Wrong[] {
+  if (!review || split.before) return [];
+  const draft = review.kind === "review" ? review.wrongOfDraft() : null;
+  if (draft) return [draft];
+  const selected = selectedId === null ? null : review.itemOf(selectedId);
+  const items = selected ? [selected] : review.kind === "returned" ? review.items : [];
+  return items.flatMap((item) => review.wrongOf(item) ?? []);
+}
+
+function pinsOf({ review }: EditorSession): Scene["pins"] {
+  if (!review) return [];
+  const pins = review.items.flatMap(({ x, y }, at) => (x === null || y === null ? [] : [{ x, y, text: `${at + 1}` }]));
+  return review.pin ? [...pins, { ...review.pin, text: "?" }] : pins;
 }
 
 const NO_MASKS: readonly SceneMask[] = [];

@@ -46,8 +46,9 @@ export function useFinish(session: EditorSession, dataset: Dataset): Finish {
       await session.forgetDraft();
       return navigate(`/training/${finishedTask}`);
     }
-    // A second look is part of everybody's queue; an audit has one of its own.
-    const work = session.flow.work === "audit" ? "audit" : "annotate";
+    // A second look and what came back are part of everybody's queue; audits and reviews have their own.
+    const { work: done } = session.flow;
+    const work = done === "audit" || done === "review" ? done : "annotate";
     const [task] = await Promise.all([api.nextTask(dataset.id, work), session.forgetDraft()]);
     if (left.current) return;
     if (task) navigate(`/images/${task.image.id}`, { state: { task } });
@@ -111,6 +112,7 @@ export function useFinish(session: EditorSession, dataset: Dataset): Finish {
 /** An answer that would say something untrue is questioned. */
 function whyNot(session: EditorSession, answer: Answer): string | null {
   if (!session.drafting.empty) return "There is a mask in the making: accept it (Enter) or cancel it (Esc) first.";
+  if (session.flow.work === "review") return null;
   if (answer === "done" && session.layout.listed().length === 0) {
     return "There are no masks yet. Choose “Nothing to mask here” if that is right, or skip the image.";
   }
