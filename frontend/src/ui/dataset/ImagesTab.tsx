@@ -8,12 +8,13 @@ import type { ImageRecord } from "../../api/types";
 import { counted } from "../kit/format";
 import { Badge, Button, EmptyState, ErrorState, IconButton, type Tone } from "../kit/kit";
 import { useToast } from "../kit/toast";
+import { AddPictures } from "./AddPictures";
 import { mayLead, useDataset } from "./DatasetPage";
+import { droppedFiles } from "./droppedFiles";
 import { STAGE_NAMES, STAGES, stageTitle } from "./stageNames";
 import { UploadList } from "./UploadList";
 import { useUploads } from "./useUploads";
 
-const ACCEPTED = "image/*,.zip,application/zip,.tif,.tiff";
 const STATES = [
   { value: "", label: "All" },
   { value: "open", label: "To label" },
@@ -24,7 +25,6 @@ const STATES = [
 
 export function ImagesTab() {
   const dataset = useDataset();
-  const queries = useQueryClient();
   const [state, setState] = useState("");
   const [stage, setStage] = useState("");
   const [over, setOver] = useState(false);
@@ -41,11 +41,7 @@ export function ImagesTab() {
         ? 4000
         : false,
   });
-  const uploads = useUploads(dataset.id, () => {
-    void queries.invalidateQueries({ queryKey: ["images", dataset.id] });
-    void queries.invalidateQueries({ queryKey: ["dataset", dataset.id] });
-    void queries.invalidateQueries({ queryKey: ["datasets"] });
-  });
+  const uploads = useUploads(dataset.id, may);
   const list = images.data?.pages.flatMap((page) => page.results) ?? [];
   const pick = () => picker.current?.click();
   const drag = (event: DragEvent, inside: boolean) => {
@@ -57,7 +53,7 @@ export function ImagesTab() {
     if (!may) return;
     event.preventDefault();
     setOver(false);
-    uploads.add([...event.dataTransfer.files]);
+    void droppedFiles(event.dataTransfer).then((files) => uploads.queue.add(files));
   };
   return (
     <section
@@ -99,22 +95,9 @@ export function ImagesTab() {
           </select>
         </div>
         {may && (
-          <>
-            <Button icon={Upload} onClick={pick}>
-              Add pictures
-            </Button>
-            <input
-              ref={picker}
-              type="file"
-              multiple
-              accept={ACCEPTED}
-              hidden
-              onChange={(event) => {
-                uploads.add([...(event.target.files ?? [])]);
-                event.target.value = "";
-              }}
-            />
-          </>
+          <div className="row">
+            <AddPictures add={(files) => void uploads.queue.add(files)} picker={picker} />
+          </div>
         )}
       </div>
       <UploadList uploads={uploads} />
@@ -172,7 +155,7 @@ function Empty({
       }
     >
       {may
-        ? "Drop pictures or a zip archive anywhere here. Each is checked, turned upright and prepared for the model."
+        ? "Drop pictures, folders or zip archives anywhere here. Each is checked, turned upright and prepared for the model."
         : "A lead of this dataset can add some."}
     </EmptyState>
   );

@@ -1,90 +1,42 @@
-import { useCallback, useRef, useState } from "react";
-import { ApiError, messageOf } from "../../api/client";
-import type { UploadReport } from "../../api/types";
-import { uploadFile } from "../../api/upload";
+import { useQueryClient } from "@tanstack/react-query";
+import { useEffect, useSyncExternalStore } from "react";
+import { type UploadItem, UploadQueue } from "../../actions/uploadQueue";
+import { api } from "../../api/endpoints";
+import { sendFile } from "../../api/tusUpload";
 
-export interface UploadItem {
-  readonly id: number;
-  readonly file: File;
-  readonly state: "waiting" | "sending" | "done" | "failed";
-  /** 0..1 while it is sent. */
-  readonly progress: number;
-  readonly report: UploadReport | null;
-  readonly message: string;
-}
+/** One queue per dataset as long as the page lives: files go on arriving whatever part of it is shown. */
+const queues = new Map<number, UploadQueue>();
 
 export interface Uploads {
+  readonly queue: UploadQueue;
   readonly items: readonly UploadItem[];
-  add(files: File[]): void;
-  retry(id: number): void;
-  clear(): void;
 }
 
-/** Two at a time: enough to fill a line, and the server can decode meanwhile. */
-const PARALLEL = 2;
-
-/** Sends files one request each, so that one bad file or a broken connection costs only itself. */
-export function useUploads(dataset: number, onArrived: () => void): Uploads {
-  const [items, setItems] = useState<readonly UploadItem[]>([]);
-  const queue = useRef<UploadItem[]>([]);
-  const running = useRef(0);
-  const nextId = useRef(1);
-  const arrived = useRef(onArrived);
-  arrived.current = onArrived;
-
-  const change = useCallback((id: number, part: Partial<UploadItem>) => {
-    setItems((all) => all.map((item) => (item.id === id ? { ...item, ...part } : item)));
-  }, []);
-
-  const pump = useCallback(() => {
-    while (running.current < PARALLEL) {
-      const item = queue.current.shift();
-      if (!item) return;
-      running.current += 1;
-      change(item.id, { state: "sending", progress: 0, message: "" });
-      uploadFile<UploadReport>(`/api/datasets/${dataset}/images/`, "files", item.file, (progress) =>
-        change(item.id, { progress }),
-      )
-        .then((report) => change(item.id, { state: "done", progress: 1, report }))
-        .catch((error: unknown) => change(item.id, failure(error)))
-        .finally(() => {
-          running.current -= 1;
-          arrived.current();
-          pump();
-        });
-    }
-  }, [dataset, change]);
-
-  const enqueue = useCallback(
-    (fresh: UploadItem[]) => {
-      queue.current.push(...fresh);
-      pump();
-    },
-    [pump],
-  );
-
-  return {
-    items,
-    add: (files) => {
-      const fresh = files.map((file): UploadItem => {
-        return { id: nextId.current++, file, state: "waiting", progress: 0, report: null, message: "" };
-      });
-      setItems((all) => [...all, ...fresh]);
-      enqueue(fresh);
-    },
-    retry: (id) => {
-      const item = items.find((one) => one.id === id);
-      if (item) enqueue([item]);
-    },
-    clear: () => setItems((all) => all.filter((item) => item.state === "waiting" || item.state === "sending")),
-  };
-}
-
-/** A refusal brings the same report as a success, in its details. */
-function failure(error: unknown): Partial<UploadItem> {
-  const details = error instanceof ApiError ? (error.details as Partial<UploadReport>) : {};
-  const report = details.rejected
-    ? { accepted: details.accepted ?? [], duplicates: details.duplicates ?? [], rejected: details.rejected }
-    : null;
-  return { state: "failed", report, message: messageOf(error) };
+export function useUploads(dataset: number, enabled: boolean): Uploads {
+  const client = useQueryClient();
+  let queue = queues.get(dataset);
+  if (!queue) {
+    const endpoint = `/api/datasets/${dataset}/uploads/`;
+    queue = new UploadQueue(
+      {
+        send: (file, metadata, address, events) => sendFile(endpoint, file, metadata, address, events),
+        list: (since) => api.uploads(dataset, since),
+        remove: api.removeUpload,
+      },
+      () => {
+        for (const key of ["images", "dataset"]) void client.invalidateQueries({ queryKey: [key, dataset] });
+        void client.invalidateQueries({ queryKey: ["datasets"] });
+      },
+    );
+    queues.set(dataset, queue);
+  }
+  const known = queue;
+  useEffect(() => {
+    if (enabled) void known.load();
+    const online = () => known.resumeBroken();
+    window.addEventListener("online", online);
+    return () => window.removeEventListener("online", online);
+  }, [known, enabled]);
+  const items = useSyncExternalStore(known.subscribe, known.items);
+  return { queue: known, items };
 }

@@ -39,3 +39,11 @@ export function duration(seconds: number): string {
 
 /** First characters of a digest: enough to tell versions apart. */
 export const short = (digest: string): string => digest.slice(0, 8);
+
+/** "12 kB", "3.4 MB", in powers of ten. */
+export function bytes(value: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  const power = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, value)) / 3)));
+  const scaled = value / 1000 ** power;
+  return `${power === 0 || scaled >= 100 ? Math.round(scaled) : scaled.toFixed(1)} ${units[power]}`;
+}
