@@ -126,13 +126,15 @@ class MemberView(APIView):
 
     @extend_schema(operation_id="members_change", request=MemberChangeIn, responses={200: MemberOut})
     def patch(self, request: Request, dataset_id: int, member_id: int) -> Response:
-        """Change a role, or graduate somebody from the training queue. Leads only; the last lead stays one."""
+        """Change a role, close the dataset to somebody, or graduate them. Leads only; the last lead stays one."""
         member = self._member(request, dataset_id, member_id)
         data = MemberChangeIn(data=request.data)
         data.is_valid(raise_exception=True)
         change = data.validated_data
         if "role" in change:
             datasets.member_update(member=member, role=change["role"])
+        if "active" in change:
+            datasets.member_activate(member=member, active=change["active"])
         if "graduated" in change:
             training.member_graduate(member=member, graduated=change["graduated"])
         return Response(_members_out(member.dataset, [member])[0])

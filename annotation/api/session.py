@@ -1,4 +1,4 @@
-"""Sign-in by session cookie; scripts use `Authorization: Token ...` instead (manage.py token)."""
+"""Sign-in by session cookie; scripts use `Authorization: Token ...` instead (annotation.api.tokens)."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView
 
-from annotation.api import converters, datasets, images, live, masks, reviews, session, work  # noqa: F401  <row:...>
+from annotation.api import converters, datasets, events, images, live, masks, people, reviews, session, work  # noqa: F401  <row:...>
 
 urlpatterns = [
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
@@ -12,6 +12,16 @@ urlpatterns = [
     path("datasets/<row:dataset_id>/", datasets.DatasetView.as_view(), name="dataset"),
     path("datasets/<row:dataset_id>/members/", datasets.MembersView.as_view(), name="members"),
     path("datasets/<row:dataset_id>/members/<row:member_id>/", datasets.MemberView.as_view(), name="member"),
+    path("datasets/<row:dataset_id>/invitations/", people.InvitationsView.as_view(), name="invitations"),
+    path(
+        "datasets/<row:dataset_id>/invitations/<row:invitation_id>/",
+        people.InvitationRevokeView.as_view(),
+        name="invitation-revoke",
+    ),
+    path("datasets/<row:dataset_id>/events/", events.EventsView.as_view(), name="events"),
+    path("invitations/<str:secret>/", people.InvitationView.as_view(), name="invitation"),
+    path("tokens/", people.TokensView.as_view(), name="tokens"),
+    path("tokens/<row:token_id>/", people.TokenView.as_view(), name="token"),
     path("datasets/<row:dataset_id>/agreement/", datasets.AgreementView.as_view(), name="agreement"),
     path("datasets/<row:dataset_id>/images/", images.ImagesView.as_view(), name="images"),
     path("datasets/<row:dataset_id>/categories/", live.CategoriesView.as_view(), name="categories"),

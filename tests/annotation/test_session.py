@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from django.core.cache import cache
 from django.core.management import call_command
-from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
 from annotation import demo
+from annotation.models import ApiToken
 from tests.cast import PASSWORD
 
 
@@ -61,7 +61,7 @@ def test_attempts_are_limited(person, monkeypatch):
 def test_scripts_use_a_token(person, capsys):
     call_command("token", "ben")
     key = capsys.readouterr().out.strip()
-    assert Token.objects.get().key == key
+    assert key not in str(ApiToken.objects.values().get())
     client = APIClient()
     client.credentials(HTTP_AUTHORIZATION=f"Token {key}")
     assert client.get("/api/session/").json()["user"]["username"] == "ben"
@@ -69,8 +69,27 @@ def test_scripts_use_a_token(person, capsys):
     answer = client.get("/api/datasets/")
     assert answer.status_code == 401
     assert answer["WWW-Authenticate"] == "Token"
+    client.credentials(HTTP_AUTHORIZATION=f"Token {key}")
     call_command("token", "ben", "--new")
     assert capsys.readouterr().out.strip() != key
+    assert client.get("/api/datasets/").status_code == 401
+
+
+def test_people_make_name_and_revoke_their_own_tokens(person):
+    signed_in = APIClient()
+    signed_in.force_login(person)
+    made = signed_in.post("/api/tokens/", {"name": "laptop"}, format="json").json()
+    script = APIClient()
+    script.credentials(HTTP_AUTHORIZATION=f"Token {made['key']}")
+    assert script.get("/api/session/").json()["user"]["username"] == "ben"
+    [row] = signed_in.get("/api/tokens/").json()
+    assert (row["name"], row["hint"]) == ("laptop", made["key"][:8])
+    assert row["last_used_at"] is not None
+    assert "key" not in row
+    assert signed_in.delete(f"/api/tokens/{made['id']}/").status_code == 204
+    assert script.get("/api/session/").status_code == 401
+    assert signed_in.get("/api/tokens/").json() == []
+    assert signed_in.delete("/api/tokens/99999/").status_code == 404
 
 
 def test_the_demo_account_is_told_on_this_machine_only(person, data_folder):

@@ -143,11 +143,16 @@ class MemberOut(serializers.ModelSerializer[Any]):
     username = serializers.CharField(source="user.username")
     name = serializers.CharField(source="user.get_full_name")
 
+    active = serializers.SerializerMethodField(help_text="False: a lead closed the dataset to them.")
     training = serializers.SerializerMethodField()
 
     class Meta:
         model = Member
-        fields = ["id", "username", "name", "role", "training"]
+        fields = ["id", "username", "name", "role", "active", "training", "created_at"]
+
+    def get_active(self, row: Member) -> bool:
+        """Whether the dataset is open to them."""
+        return row.deactivated_at is None
 
     @extend_schema_field(StandingOut)
     def get_training(self, row: Member) -> dict[str, Any]:
@@ -167,6 +172,7 @@ class MemberChangeIn(serializers.Serializer[Any]):
 
     role = serializers.ChoiceField(choices=Member.Role.choices, required=False)
     graduated = serializers.BooleanField(required=False)
+    active = serializers.BooleanField(required=False)
 
 
 class AgreementOut(serializers.Serializer[Any]):

@@ -1,4 +1,4 @@
-"""python manage.py token USERNAME: print the API token of a user, made at the first call."""
+"""python manage.py token USERNAME: make an API token for a user and print it, this once."""
 
 from __future__ import annotations
 
@@ -6,18 +6,22 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from rest_framework.authtoken.models import Token
+
+from annotation.models import ApiToken
+from annotation.services import people
+
+NAME = "command line"
 
 
 class Command(BaseCommand):
-    """Scripts send it as `Authorization: Token ...`."""
+    """Scripts send it as `Authorization: Token ...`. People make their own on the page of their account."""
 
-    help = "Print an API token for a user."
+    help = "Make an API token for a user. It is printed this once; only its digest is stored."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """USERNAME and --new."""
         parser.add_argument("username")
-        parser.add_argument("--new", action="store_true", help="Revoke the old token and make another one.")
+        parser.add_argument("--new", action="store_true", help="Revoke those that this command made before.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Nothing but the token on stdout."""
@@ -25,6 +29,7 @@ class Command(BaseCommand):
         if user is None:
             raise CommandError(f"There is nobody called {options['username']!r}. Make one: manage.py createsuperuser")
         if options["new"]:
-            Token.objects.filter(user=user).delete()
-        token, _created = Token.objects.get_or_create(user=user)
-        self.stdout.write(token.key)
+            for token in ApiToken.objects.filter(user=user, name=NAME, revoked_at=None):
+                people.token_revoke(token=token)
+        _row, key = people.token_create(user=user, name=NAME)
+        self.stdout.write(key)
