@@ -43,6 +43,8 @@ class Decoded:
 class Cage:
     """A decoder child; use it as a context manager, from one thread."""
 
+    script = CHILD
+
     def __init__(self) -> None:
         self._child: subprocess.Popen[bytes] | None = None
 
@@ -93,7 +95,7 @@ class Cage:
             "LC_ALL": "C.UTF-8",
         }
         self._child = subprocess.Popen(  # noqa: S603  our own interpreter and script, no shell
-            [sys.executable, "-I", str(CHILD)],
+            [sys.executable, "-I", str(self.script)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
