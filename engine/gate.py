@@ -70,6 +70,7 @@ class Rules:
     tolerance: float = 0.005
     guard: float = 0.02
     min_group: int = 8
+    min_watched: int = 20
     min_images: int = 8
     confidence: float = 0.95
     resamples: int = 2000
@@ -218,9 +219,11 @@ def _decide(
 ) -> Verdict:
     """The rules in the order people would ask them; the first that fails names the refusal."""
     combined = whole.combined
+    # A bootstrap over a handful of masks makes intervals that are too narrow to say no by.
+    asked = (*SCORED, *WATCHED, CALIBRATION) if combined.masks >= rules.min_watched else SCORED
     worse = [
         metric.label
-        for metric in (*SCORED, *WATCHED, CALIBRATION)
+        for metric in asked
         if metric.name in whole.metrics and _clearly_worse(whole.metrics[metric.name], metric.better, metric.guard)
     ]
     for kind, found in groups.items():

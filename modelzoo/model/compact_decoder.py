@@ -22,7 +22,8 @@ POSITION_UNIT = 256.0  # input pixels to one unit of the position code, whatever
 CLICK_RADIUS = 6.0  # standard deviation of a click's Gaussian, input pixels
 PROMPT_MAPS = 6  # positive clicks, negative clicks, box, previous mask, affinity to positives, affinity to negatives
 LOGIT_SCALE = 4.0  # previous logits enter as tanh(logit / LOGIT_SCALE)
-UNSEEN = -1e9  # attention score of a padding point; finite, so that no arithmetic on it gives NaN
+UNSEEN = -1e9  # score of what must not count (padding, masks that are not asked); finite, so that nothing gives NaN
+SHARPNESS = 8.0  # of the weights by predicted IoU with which the masks of an answer are averaged
 # Point labels, as in SAM's exported decoder.
 PADDING, NEGATIVE, POSITIVE, CORNER_FIRST, CORNER_SECOND = -1, 0, 1, 2, 3
 
@@ -147,17 +148,14 @@ class CompactDecoder(nn.Module):
     def answer(
         self, features: dict[str, Tensor], points: Tensor, labels: Tensor, previous: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """As `forward`, with the mask of highest predicted IoU in place 0 where there are several prompts or a box.
+        """As `forward`, with one of the masks replaced by what all of them say together (see `consensus`).
 
-        Mask 0 alone has to be right on average; each of the others may specialise. Choosing among all four instead is
-        worth 0.02 (five clicks) to 0.25 (a box) of IoU (docs/decisions/0005-encoder-designs.md). The two masks change
-        places, so that none appears twice.
+        Several prompts, or a box: mask 0. A lone click: the candidate of highest predicted IoU, by the three
+        candidates; the other two stay what they are, since an ambiguous click has more than one answer.
         """
         logits, ious = self(features, points, labels, previous)
-        # A permutation as a matrix of zeros and ones moves values exactly, and is one operation of the exported graph.
-        order = F.one_hot(best_first(ious, several_prompts(labels)), self.masks).to(ious.dtype)
-        moved = order @ logits.flatten(2)
-        return moved.view_as(logits), (order @ ious[..., None])[..., 0]
+        mixture, said = consensus(ious, several_prompts(labels))
+        return (mixture @ logits.flatten(2)).view_as(logits), said
 
     def prompt_tokens(
         self, coarse: Tensor, middle: Tensor, fine: Tensor, points: Tensor, labels: Tensor
@@ -231,11 +229,24 @@ def several_prompts(labels: Tensor) -> Tensor:
     return (labels >= 0).sum(1) > 1
 
 
-def best_first(ious: Tensor, several: Tensor) -> Tensor:
-    """B x C predicted IoUs -> B x C int64 order: the best changes places with the first where `several`, B bool."""
-    best = torch.where(several, ious.argmax(1), torch.zeros_like(several, dtype=torch.int64))[:, None]
-    places = torch.arange(ious.shape[1], device=ious.device)[None]
-    return torch.where(places == 0, best, torch.where(places == best, torch.zeros_like(places), places))
+def consensus(ious: Tensor, several: Tensor) -> tuple[Tensor, Tensor]:
+    """How the masks of an answer come from the decoder's: weights B x C x C over its logits, and predicted IoUs B x C.
+
+    Each mask makes mistakes of its own, so their mean is better than the best of them: the logits are averaged with
+    weights that fall by e for every eighth of predicted IoU (0.02 of IoU for one click, 0.03 for five; measured in
+    docs/decisions/0010-consensus-of-masks.md). The mean says what the best of its masks said. ious: B x C; several: B
+    bool, where all masks are averaged into the first; elsewhere the candidates, all but the first, into their best.
+    """
+    count = ious.shape[1]
+    places = torch.arange(count, device=ious.device)[None]
+    several = several[:, None]
+    pool = torch.where(several | (places > 0), ious, torch.full_like(ious, UNSEEN))
+    replaced = (places == torch.where(several, 0, pool.argmax(1, keepdim=True))).to(ious.dtype)
+    weights = torch.softmax(SHARPNESS * pool, 1)
+    identity = torch.eye(count, device=ious.device, dtype=ious.dtype)
+    mixture = identity * (1 - replaced)[..., None] + replaced[..., None] * weights[:, None]
+    said = ious * (1 - replaced) + replaced * pool.amax(1, keepdim=True)
+    return mixture, said
 
 
 def shared_by(features: Tensor, prompts: int) -> Tensor:

@@ -191,6 +191,12 @@ def test_a_better_score_does_not_buy_a_clear_loss_elsewhere(base, worse, said):
     assert verdict.numbers["worse"] == [said]
 
 
+def test_a_handful_of_masks_is_not_enough_to_say_no_by_what_is_watched(base):
+    worse = {"noc90": 9}
+    assert judge(full_rows(base[:12]), full_rows(base[:12] + 0.05, **worse)).promote
+    assert not judge(full_rows(base[:20]), full_rows(base[:20] + 0.05, **worse)).promote
+
+
 def test_fewer_clicks_are_better_not_worse(base):
     assert judge(full_rows(base), full_rows(base + 0.05, noc85=2, noc90=3)).promote
 

@@ -6,6 +6,7 @@ import torch
 
 from modelzoo.build import build
 from modelzoo.embedding import Embedding
+from modelzoo.model.compact_decoder import SHARPNESS, consensus
 from modelzoo.predictor import Predictor
 from tests.modelzoo.scenes import scene
 
@@ -105,18 +106,33 @@ def test_an_embedding_of_the_wrong_length_is_refused(predictor):
         Embedding.from_bytes(fresh.to_bytes()[:-2], fresh.layout(), fresh.frame)
 
 
-def test_the_best_said_mask_answers_several_prompts_and_none_is_lost(predictor):
+def test_masks_together_answer_better_than_one(predictor):
+    """A box, and one click: which mask is replaced by the mean, what it weighs, and that the others stay."""
     embedding = predictor.encode(scene(0)[0])
     features = {name: torch.from_numpy(np.asarray(t))[None].float() for name, t in embedding.tensors.items()}
     height, width = features["fine"].shape[-2:]
     points = torch.tensor([[[30.0, 40.0], [90.0, 40.0]], [[30.0, 40.0], [0.0, 0.0]]])
-    labels = torch.tensor([[2.0, 3.0], [1.0, -1.0]])  # a box, and one click
+    labels = torch.tensor([[2.0, 3.0], [1.0, -1.0]])
     with torch.inference_mode():
         arguments = features, points, labels, torch.zeros(2, 1, height, width)
-        (logits, said), (_, raw) = predictor.model.decoder.answer(*arguments), predictor.model.decoder(*arguments)
-    assert said[0].argmax() == 0
-    assert sorted(said[0].tolist()) == sorted(raw[0].tolist())
-    assert torch.equal(said[1], raw[1]), "the candidates of one click keep their places"
-    single = predictor.decode(embedding, box=np.array([30.0, 40.0, 90.0, 41.0]), multimask=False)
-    assert len(single.masks) == 1
-    assert len({tuple(mask.flatten().tolist()) for mask in logits[0]}) == 4
+        logits, said = predictor.model.decoder.answer(*arguments)
+        raw, raw_said = predictor.model.decoder(*arguments)
+    weights = torch.softmax(SHARPNESS * raw_said[0], 0)
+    assert torch.allclose(logits[0, 0], (weights[:, None, None] * raw[0]).sum(0), atol=1e-4)
+    assert said[0, 0] == raw_said[0].max()
+    assert torch.allclose(logits[0, 1:], raw[0, 1:], atol=1e-5)
+
+    best = 1 + int(raw_said[1, 1:].argmax())
+    weights = torch.softmax(SHARPNESS * raw_said[1, 1:], 0)
+    assert torch.allclose(logits[1, best], (weights[:, None, None] * raw[1, 1:]).sum(0), atol=1e-4)
+    others = [place for place in range(4) if place != best]
+    assert torch.allclose(logits[1, others], raw[1, others], atol=1e-5)
+    assert torch.equal(said[1], raw_said[1])
+
+
+def test_masks_that_say_the_same_of_themselves_count_the_same():
+    mixture, said = consensus(torch.full((2, 4), 0.5), torch.tensor([True, False]))
+    assert torch.allclose(mixture[0, 0], torch.full((4,), 0.25))
+    assert torch.allclose(mixture[1, 1], torch.tensor([0.0, 1 / 3, 1 / 3, 1 / 3]))
+    assert torch.allclose(mixture.sum(-1), torch.ones(2, 4))
+    assert torch.equal(said, torch.full((2, 4), 0.5))
