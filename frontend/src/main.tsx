@@ -9,6 +9,7 @@ import "./ui/styles/loop.css";
 import "./ui/styles/editor.css";
 import "./ui/styles/flow.css";
 import "./ui/styles/tools.css";
+import "./ui/styles/people.css";
 import "./ui/styles/review.css";
 
 const root = document.getElementById("root");

@@ -1,6 +1,7 @@
 import { request } from "./client";
 import type {
   Agreement,
+  ApiToken,
   Audit,
   AuditStart,
   Audits,
@@ -9,8 +10,10 @@ import type {
   Dataset,
   DatasetChange,
   EmbeddingAnswer,
+  Event,
   FeedbackItem,
   ImageRecord,
+  Invitation,
   Job,
   JobDetail,
   Loop,
@@ -60,7 +63,7 @@ export const api = {
   members: (dataset: number) => request<Page<Member> | Member[]>(`/api/datasets/${dataset}/members/`).then(listOf),
   addMember: (dataset: number, username: string, role: Role) =>
     request<Member>(`/api/datasets/${dataset}/members/`, { method: "POST", body: { username, role } }),
-  changeMember: (dataset: number, member: number, body: { role?: Role; graduated?: boolean }) =>
+  changeMember: (dataset: number, member: number, body: { role?: Role; graduated?: boolean; active?: boolean }) =>
     request<Member>(`/api/datasets/${dataset}/members/${member}/`, { method: "PATCH", body }),
   removeMember: (dataset: number, member: number) =>
     request<void>(`/api/datasets/${dataset}/members/${member}/`, { method: "DELETE" }),
@@ -144,6 +147,29 @@ export const api = {
     request<StageStep>(`/api/datasets/${dataset}/stages/${stage}/`, { method: "PATCH", body }),
   moveStage: (dataset: number, to: Stage, note: string) =>
     request<StageMove>(`/api/datasets/${dataset}/stages/move/`, { method: "POST", body: { to, note } }),
+
+  invitations: (dataset: number) => request<Invitation[]>(`/api/datasets/${dataset}/invitations/`),
+  invite: (dataset: number, body: { role: Role; uses: number; days: number; note: string }) =>
+    request<Invitation & { secret: string }>(`/api/datasets/${dataset}/invitations/`, { method: "POST", body }),
+  revokeInvitation: (dataset: number, invitation: number) =>
+    request<void>(`/api/datasets/${dataset}/invitations/${invitation}/`, { method: "DELETE" }),
+  invitation: (secret: string) =>
+    request<{ dataset_name: string; role: Role; invited_by: string | null; expires_at: string }>(
+      `/api/invitations/${encodeURIComponent(secret)}/`,
+    ),
+  join: (secret: string, body: { username?: string; password?: string; name?: string }) =>
+    request<{ dataset: number; role: Role }>(`/api/invitations/${encodeURIComponent(secret)}/`, {
+      method: "POST",
+      body,
+    }),
+  tokens: () => request<ApiToken[]>("/api/tokens/"),
+  makeToken: (name: string) => request<ApiToken & { key: string }>("/api/tokens/", { method: "POST", body: { name } }),
+  revokeToken: (id: number) => request<void>(`/api/tokens/${id}/`, { method: "DELETE" }),
+  /** `filter`: any of actor, subject and id; empty ones do not count. */
+  events: (dataset: number, filter: Record<string, string>, next: string | null) => {
+    const query = new URLSearchParams(Object.entries(filter).filter(([, value]) => value !== "")).toString();
+    return request<Page<Event>>(next ? pathOf(next) : `/api/datasets/${dataset}/events/${query && `?${query}`}`);
+  },
 
   reviews: (dataset: number) => request<Reviews>(`/api/datasets/${dataset}/reviews/`),
   feedback: (dataset: number, next: string | null) =>

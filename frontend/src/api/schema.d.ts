@@ -110,6 +110,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/datasets/{dataset_id}/events/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Newest first. Leads only. */
+        get: operations["events_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/datasets/{dataset_id}/exports/": {
         parameters: {
             query?: never;
@@ -183,6 +200,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/datasets/{dataset_id}/invitations/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The newest hundred. Leads only. */
+        get: operations["invitations"];
+        put?: never;
+        /** @description Make a link; its secret is told this once. Leads only. */
+        post: operations["invitations_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets/{dataset_id}/invitations/{invitation_id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** @description Nobody joins by it any more. Leads only. */
+        delete: operations["invitations_revoke"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/datasets/{dataset_id}/jobs/": {
         parameters: {
             query?: never;
@@ -249,7 +301,7 @@ export interface paths {
         delete: operations["members_remove"];
         options?: never;
         head?: never;
-        /** @description Change a role, or graduate somebody from the training queue. Leads only; the last lead stays one. */
+        /** @description Change a role, close the dataset to somebody, or graduate them. Leads only; the last lead stays one. */
         patch: operations["members_change"];
         trace?: never;
     };
@@ -705,6 +757,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/invitations/{secret}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description To which dataset, as what. 404 `invitation_closed`. */
+        get: operations["invitation_show"];
+        put?: never;
+        /** @description Join; without a session by making an account, which is signed in. 404 `invitation_closed`. */
+        post: operations["invitation_accept"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/jobs/{job_id}/": {
         parameters: {
             query?: never;
@@ -986,6 +1056,41 @@ export interface paths {
         /** @description Finish the image; the same request again changes nothing. 409 `lease_lost`. */
         post: operations["tasks_submit"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tokens/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Those that work, newest first. */
+        get: operations["tokens"];
+        put?: never;
+        /** @description Make one; the key is told this once. */
+        post: operations["tokens_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tokens/{token_id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** @description It opens nothing from now on. */
+        delete: operations["tokens_revoke"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1349,6 +1454,19 @@ export interface components {
         };
         /** @enum {string} */
         EvaluationOutRoleEnum: "candidate" | "serving";
+        /** @description One line of the log. */
+        EventOut: {
+            readonly id: number;
+            readonly actor: string | null;
+            action: string;
+            subject: string;
+            subject_id: string;
+            details: {
+                [key: string]: unknown;
+            };
+            /** Format: date-time */
+            readonly at: string;
+        };
         /** @enum {string} */
         ExportInFormatEnum: "coco" | "sa1b";
         /** @description What to write. */
@@ -1513,6 +1631,59 @@ export interface components {
             /** @default auto */
             format: components["schemas"]["ImportInFormatEnum"];
         };
+        /** @description What a link gives. */
+        InvitationInRequest: {
+            role: components["schemas"]["RoleEnum"];
+            /** @default 7 */
+            days: number;
+            /** @default 1 */
+            uses: number;
+            note?: string;
+        };
+        /** @description With the link's secret, this once. */
+        InvitationMadeOut: {
+            readonly id: number;
+            role: components["schemas"]["RoleEnum"];
+            note: string;
+            uses_left: number;
+            used: number;
+            /** Format: date-time */
+            expires_at: string;
+            /** Format: date-time */
+            revoked_at: string | null;
+            /** @description Whether somebody may still join by it. */
+            readonly open: boolean;
+            readonly created_by: string | null;
+            /** Format: date-time */
+            readonly created_at: string;
+            /** @description The link is /join/<secret>. It is not shown again. */
+            secret: string;
+        };
+        /** @description One link, without its secret. */
+        InvitationOut: {
+            readonly id: number;
+            role: components["schemas"]["RoleEnum"];
+            note: string;
+            uses_left: number;
+            used: number;
+            /** Format: date-time */
+            expires_at: string;
+            /** Format: date-time */
+            revoked_at: string | null;
+            /** @description Whether somebody may still join by it. */
+            readonly open: boolean;
+            readonly created_by: string | null;
+            /** Format: date-time */
+            readonly created_at: string;
+        };
+        /** @description What somebody with the link is told. */
+        InvitationShownOut: {
+            dataset_name: string;
+            role: components["schemas"]["RoleEnum"];
+            readonly invited_by: string | null;
+            /** Format: date-time */
+            expires_at: string;
+        };
         /** @description With the log. */
         JobDetailOut: {
             /** Format: uuid */
@@ -1573,6 +1744,17 @@ export interface components {
         JobQueueEnum: "interactive" | "io" | "batch" | "training";
         /** @enum {string} */
         JobStateEnum: "queued" | "running" | "succeeded" | "failed" | "cancelled";
+        /** @description Of a new account; somebody who is signed in sends nothing. */
+        JoinInRequest: {
+            username?: string;
+            password?: string;
+            name?: string;
+        };
+        /** @description Where one is now. */
+        JoinedOut: {
+            dataset: number;
+            role: components["schemas"]["RoleEnum"];
+        };
         /** @enum {string} */
         KeyEnum: "masks" | "iou" | "kept";
         /** @description A file that is there already, as this image. */
@@ -1737,7 +1919,11 @@ export interface components {
             username: string;
             name: string;
             role: components["schemas"]["RoleEnum"];
+            /** @description False: a lead closed the dataset to them. */
+            readonly active: boolean;
             readonly training: components["schemas"]["StandingOut"];
+            /** Format: date-time */
+            readonly created_at: string;
         };
         /** @description Where the views of a training come from; shares that sum to 1. */
         MixOut: {
@@ -1798,6 +1984,13 @@ export interface components {
             /** Format: uri */
             previous: string | null;
             results: components["schemas"]["DatasetOut"][];
+        };
+        PaginatedEventOutList: {
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            results: components["schemas"]["EventOut"][];
         };
         PaginatedFeedbackItemOutList: {
             /** Format: uri */
@@ -1890,6 +2083,7 @@ export interface components {
         PatchedMemberChangeInRequest: {
             role?: components["schemas"]["RoleEnum"];
             graduated?: boolean;
+            active?: boolean;
         };
         /** @description What a lead changes; what is left out stays. */
         PatchedRetrainingInRequest: {
@@ -2462,6 +2656,32 @@ export interface components {
         };
         /** @enum {string} */
         TaskStateEnum: "open" | "claimed" | "submitted" | "skipped";
+        /** @description What it is for. */
+        TokenInRequest: {
+            name: string;
+        };
+        /** @description With the key, this once. */
+        TokenMadeOut: {
+            readonly id: number;
+            name: string;
+            hint: string;
+            /** Format: date-time */
+            last_used_at: string | null;
+            /** Format: date-time */
+            readonly created_at: string;
+            /** @description Send it as `Authorization: Token <key>`. It is not shown again. */
+            key: string;
+        };
+        /** @description One key, without the key. */
+        TokenOut: {
+            readonly id: number;
+            name: string;
+            hint: string;
+            /** Format: date-time */
+            last_used_at: string | null;
+            /** Format: date-time */
+            readonly created_at: string;
+        };
         /** @description One run; rows come with dataset, job, snapshot, base, candidate, evaluations and decisions. */
         TrainingRunOut: {
             readonly id: number;
@@ -2928,6 +3148,45 @@ export interface operations {
             };
         };
     };
+    events_list: {
+        parameters: {
+            query?: {
+                /** @description User name. */
+                actor?: string;
+                /** @description The pagination cursor value. */
+                cursor?: string;
+                /** @description Of one thing. */
+                id?: string;
+                /** @description Number of results to return per page. */
+                limit?: number;
+                subject?: "audit" | "dataset" | "export" | "image" | "import" | "invitation" | "job" | "mask" | "member" | "model" | "review" | "task" | "token";
+            };
+            header?: never;
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedEventOutList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
     exports_start: {
         parameters: {
             query?: never;
@@ -3089,6 +3348,97 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["JobOut"];
                 };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    invitations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitationOut"][];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    invitations_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InvitationInRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitationMadeOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    invitations_revoke: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+                invitation_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             default: {
                 headers: {
@@ -4286,6 +4636,68 @@ export interface operations {
             };
         };
     };
+    invitation_show: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                secret: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitationShownOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    invitation_accept: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                secret: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["JoinInRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JoinedOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
     jobs_get: {
         parameters: {
             query?: never;
@@ -4917,6 +5329,92 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["TaskOut"];
                 };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    tokens: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenOut"][];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    tokens_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenInRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenMadeOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    tokens_revoke: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             default: {
                 headers: {

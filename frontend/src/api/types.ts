@@ -33,6 +33,9 @@ export type FeedbackItem = Pixels<
   Schemas["FeedbackItemOut"],
   "suggestion" | "before_segmentation" | "after_segmentation"
 >;
+export type Invitation = Schemas["InvitationOut"];
+export type Event = Schemas["EventOut"];
+export type ApiToken = Schemas["TokenOut"];
 export type TaskKind = Schemas["TaskKindEnum"];
 export type Holder = Schemas["HolderOut"];
 export type ChangesAnswer = Omit<Schemas["ChangesOut"], "masks"> & { masks: MaskRecord[] };

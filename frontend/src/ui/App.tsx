@@ -3,10 +3,12 @@ import { Tooltip } from "radix-ui";
 import { createBrowserRouter, Navigate, Outlet, RouterProvider, useLocation } from "react-router";
 import { ApiError } from "../api/client";
 import { api } from "../api/endpoints";
+import { AccountPage } from "./AccountPage";
 import { DatasetPage } from "./dataset/DatasetPage";
 import { ExportTab } from "./dataset/ExportTab";
 import { ImagesTab } from "./dataset/ImagesTab";
 import { JobsTab } from "./dataset/JobsTab";
+import { LogTab } from "./dataset/LogTab";
 import { MaskPage } from "./dataset/MaskPage";
 import { ModelPage } from "./dataset/ModelPage";
 import { ModelTab } from "./dataset/ModelTab";
@@ -18,6 +20,7 @@ import { DatasetsPage } from "./datasets/DatasetsPage";
 import { EditorPage } from "./editor/EditorPage";
 import { FeedbackPage } from "./editor/FeedbackPage";
 import { LabelNext } from "./editor/LabelNext";
+import { JoinPage } from "./JoinPage";
 import { ErrorState, Loading } from "./kit/kit";
 import { ToastProvider } from "./kit/toast";
 import { NotFoundPage } from "./NotFoundPage";
@@ -62,6 +65,7 @@ function SignedIn() {
 
 const router = createBrowserRouter([
   { path: "/sign-in", element: <SignInPage /> },
+  { path: "/join/:secret", element: <JoinPage /> },
   {
     element: <SignedIn />,
     children: [
@@ -83,9 +87,11 @@ const router = createBrowserRouter([
               { path: "jobs", element: <JobsTab /> },
               { path: "export", element: <ExportTab /> },
               { path: "people", element: <PeopleTab /> },
+              { path: "log", element: <LogTab /> },
             ],
           },
           { path: "datasets/:datasetId/label", element: <LabelNext /> },
+          { path: "account", element: <AccountPage /> },
           { path: "training/:taskId", element: <FeedbackPage /> },
           { path: "*", element: <NotFoundPage /> },
         ],

@@ -1,7 +1,7 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { LogOut, UserRound } from "lucide-react";
+import { KeyRound, LogOut, UserRound } from "lucide-react";
 import { DropdownMenu } from "radix-ui";
-import { Link, Outlet } from "react-router";
+import { Link, Outlet, useNavigate } from "react-router";
 import { api } from "../api/endpoints";
 import { Logo } from "./Logo";
 import { SaveStatus } from "./SaveStatus";
@@ -13,6 +13,7 @@ export function Shell() {
   const user = useUser();
   const queries = useQueryClient();
   const journal = useJournalStatus();
+  const navigate = useNavigate();
   const signOut = useMutation({
     mutationFn: api.signOut,
     onSuccess: () => queries.resetQueries(),
@@ -38,6 +39,10 @@ export function Shell() {
           <DropdownMenu.Portal>
             <DropdownMenu.Content className="menu" align="end" sideOffset={6}>
               <DropdownMenu.Label className="menu__label">Signed in as {user.username}</DropdownMenu.Label>
+              <DropdownMenu.Item className="menu__item" onSelect={() => navigate("/account")}>
+                <KeyRound size={16} aria-hidden />
+                Account and tokens
+              </DropdownMenu.Item>
               <DropdownMenu.Item className="menu__item" onSelect={() => signOut.mutate()}>
                 <LogOut size={16} aria-hidden />
                 Sign out

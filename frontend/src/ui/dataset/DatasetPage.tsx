@@ -10,7 +10,7 @@ import { usePageTitle } from "../usePageTitle";
 import { useWorkbench } from "../workbench";
 import { STAGE_NAMES } from "./stageNames";
 
-const TABS = [
+const TABS: { to: string; label: string; leads?: boolean }[] = [
   { to: ".", label: "Images" },
   { to: "stages", label: "Stages" },
   { to: "model", label: "Model" },
@@ -19,6 +19,7 @@ const TABS = [
   { to: "jobs", label: "Jobs" },
   { to: "export", label: "Export" },
   { to: "people", label: "People" },
+  { to: "log", label: "Log", leads: true },
 ];
 
 /** The dataset, for the tab shown below its header. */
@@ -45,7 +46,7 @@ export function DatasetPage() {
     <main className="page" id="content">
       <Head dataset={dataset.data} />
       <nav className="tabs" aria-label="Parts of the dataset">
-        {TABS.map((tab) => (
+        {TABS.filter((tab) => !tab.leads || mayLead(dataset.data)).map((tab) => (
           <NavLink key={tab.to} to={tab.to} end={tab.to === "."}>
             {tab.label}
           </NavLink>

@@ -1,5 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { Trash2, UserPlus } from "lucide-react";
+import { Trash2, UserCheck, UserPlus, UserX } from "lucide-react";
 import { type FormEvent, useState } from "react";
 import { messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
@@ -8,10 +8,11 @@ import { Badge, Button, ErrorState, Field, IconButton, Loading, Note, TableScrol
 import { useToast } from "../kit/toast";
 import { useUser } from "../session";
 import { mayLead, useDataset } from "./DatasetPage";
+import { InviteSection } from "./InviteSection";
 
-const ROLES: { id: Role; may: string }[] = [
+export const ROLES: { id: Role; may: string }[] = [
   { id: "lead", may: "everything: people, pictures, retraining, imports" },
-  { id: "reviewer", may: "label, correct and export" },
+  { id: "reviewer", may: "label, review the work of annotators, export" },
   { id: "annotator", may: "label pictures" },
   { id: "viewer", may: "look" },
 ];
@@ -48,6 +49,7 @@ export function PeopleTab() {
         </TableScroll>
       </section>
       <section className="stack">
+        {lead && <InviteSection />}
         {lead && <AddMember />}
         <div className="stack stack--small">
           <h3>What the roles may do</h3>
@@ -79,11 +81,16 @@ function MemberRow({ member, lead }: { member: Member; lead: boolean }) {
     mutationFn: (graduated: boolean) => api.changeMember(dataset.id, member.id, { graduated }),
     ...settle,
   });
+  const activate = useMutation({
+    mutationFn: (active: boolean) => api.changeMember(dataset.id, member.id, { active }),
+    ...settle,
+  });
   const remove = useMutation({ mutationFn: () => api.removeMember(dataset.id, member.id), ...settle });
   return (
     <tr>
       <td>
-        <b>{member.name || member.username}</b> {member.username === user.username && <Badge>you</Badge>}
+        <b>{member.name || member.username}</b> {member.username === user.username && <Badge>you</Badge>}{" "}
+        {!member.active && <Badge tone="warn">closed to them</Badge>}
         <Training
           training={member.training}
           lead={lead}
@@ -109,7 +116,17 @@ function MemberRow({ member, lead }: { member: Member; lead: boolean }) {
         )}
       </td>
       {lead && (
-        <td className="number">
+        <td className="number nowrap">
+          <IconButton
+            icon={member.active ? UserX : UserCheck}
+            look="quiet"
+            size="small"
+            label={
+              member.active ? `Close the dataset to ${member.username}` : `Open the dataset to ${member.username} again`
+            }
+            disabled={activate.isPending}
+            onClick={() => activate.mutate(!member.active)}
+          />
           <IconButton
             icon={Trash2}
             look="quiet"

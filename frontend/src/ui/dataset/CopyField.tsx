@@ -1,0 +1,31 @@
+import { Copy } from "lucide-react";
+import { Button, Field } from "../kit/kit";
+import { useToast } from "../kit/toast";
+
+/** Something long that is shown once, to be taken elsewhere. */
+export function CopyField({ label, value, hint }: { label: string; value: string; hint: string }) {
+  const toast = useToast();
+  const copy = () =>
+    navigator.clipboard
+      .writeText(value)
+      .then(() => toast("Copied."))
+      .catch(() => toast("Select the text and copy it by hand."));
+  return (
+    <Field label={label} hint={hint}>
+      {(id) => (
+        <div className="row row--tight">
+          <input
+            id={id}
+            className="input mono grow"
+            readOnly
+            value={value}
+            onFocus={(event) => event.currentTarget.select()}
+          />
+          <Button icon={Copy} onClick={() => void copy()}>
+            Copy
+          </Button>
+        </div>
+      )}
+    </Field>
+  );
+}

@@ -1,0 +1,144 @@
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { Link2, X } from "lucide-react";
+import { type FormEvent, useState } from "react";
+import { messageOf } from "../../api/client";
+import { api } from "../../api/endpoints";
+import type { Invitation, Role } from "../../api/types";
+import { ago, counted } from "../kit/format";
+import { Badge, Button, ErrorState, Field, IconButton, Note } from "../kit/kit";
+import { useToast } from "../kit/toast";
+import { CopyField } from "./CopyField";
+import { useDataset } from "./DatasetPage";
+import { ROLES } from "./PeopleTab";
+
+/** Links by which people come in, and the form that makes one. */
+export function InviteSection() {
+  const dataset = useDataset();
+  const invitations = useQuery({
+    queryKey: ["invitations", dataset.id],
+    queryFn: () => api.invitations(dataset.id),
+  });
+  const open = (invitations.data ?? []).filter((one) => one.open);
+  return (
+    <>
+      <InviteForm />
+      {invitations.isError && <ErrorState error={invitations.error} retry={() => void invitations.refetch()} />}
+      {open.length > 0 && (
+        <section className="stack stack--small" aria-labelledby="links">
+          <h3 id="links">Open invitations</h3>
+          <ul className="card plain-list">
+            {open.map((one) => (
+              <OpenInvitation key={one.id} invitation={one} />
+            ))}
+          </ul>
+        </section>
+      )}
+    </>
+  );
+}
+
+function OpenInvitation({ invitation }: { invitation: Invitation }) {
+  const dataset = useDataset();
+  const queries = useQueryClient();
+  const toast = useToast();
+  const revoke = useMutation({
+    mutationFn: () => api.revokeInvitation(dataset.id, invitation.id),
+    onError: (error) => toast(messageOf(error)),
+    onSettled: () => queries.invalidateQueries({ queryKey: ["invitations", dataset.id] }),
+  });
+  return (
+    <li className="row plain-list__item">
+      <span className="grow">
+        <Badge>{invitation.role}</Badge> {invitation.note && <b>{invitation.note}</b>}
+        <br />
+        <span className="muted small">
+          by {invitation.created_by ?? "somebody"}, for {counted(invitation.uses_left, "person", "people")} more, ends{" "}
+          {ago(invitation.expires_at)}
+        </span>
+      </span>
+      <IconButton
+        icon={X}
+        look="quiet"
+        size="small"
+        label={`Take back the invitation ${invitation.note || `as ${invitation.role}`}`}
+        disabled={revoke.isPending}
+        onClick={() => revoke.mutate()}
+      />
+    </li>
+  );
+}
+
+function InviteForm() {
+  const dataset = useDataset();
+  const queries = useQueryClient();
+  const [role, setRole] = useState<Role>("annotator");
+  const [uses, setUses] = useState(1);
+  const [days, setDays] = useState(7);
+  const [note, setNote] = useState("");
+  const create = useMutation({
+    mutationFn: () => api.invite(dataset.id, { role, uses, days, note: note.trim() }),
+    onSuccess: () => {
+      setNote("");
+      void queries.invalidateQueries({ queryKey: ["invitations", dataset.id] });
+    },
+  });
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    create.mutate();
+  };
+  return (
+    <form className="card card--pad stack" onSubmit={submit}>
+      <h2>Invite by link</h2>
+      {create.isError && <Note tone="bad">{messageOf(create.error)}</Note>}
+      <div className="fields fields--narrow">
+        <Field label="As">
+          {(id) => (
+            <select id={id} className="input" value={role} onChange={(event) => setRole(event.target.value as Role)}>
+              {ROLES.map((one) => (
+                <option key={one.id}>{one.id}</option>
+              ))}
+            </select>
+          )}
+        </Field>
+        <Field label="People">{(id) => <Whole id={id} value={uses} max={1000} set={setUses} />}</Field>
+        <Field label="Days">{(id) => <Whole id={id} value={days} max={365} set={setDays} />}</Field>
+      </div>
+      <Field label="Note" hint="Optional, for you: who it is for.">
+        {(id) => (
+          <input
+            id={id}
+            className="input"
+            maxLength={200}
+            value={note}
+            onChange={(event) => setNote(event.target.value)}
+          />
+        )}
+      </Field>
+      <Button type="submit" icon={Link2} busy={create.isPending}>
+        Make a link
+      </Button>
+      {create.data && (
+        <CopyField
+          label="Link to send"
+          value={`${window.location.origin}/join/${create.data.secret}`}
+          hint="It is shown this once. Whoever has it can join."
+        />
+      )}
+    </form>
+  );
+}
+
+function Whole({ id, value, max, set }: { id: string; value: number; max: number; set: (value: number) => void }) {
+  return (
+    <input
+      id={id}
+      className="input"
+      type="number"
+      min={1}
+      max={max}
+      required
+      value={value}
+      onChange={(event) => set(event.target.valueAsNumber || 1)}
+    />
+  );
+}

@@ -1,0 +1,158 @@
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { ScrollText } from "lucide-react";
+import { useState } from "react";
+import { Link } from "react-router";
+import { api } from "../../api/endpoints";
+import type { Event } from "../../api/types";
+import { Button, EmptyState, ErrorState, Field, Loading, TableScroll } from "../kit/kit";
+import { useDataset } from "./DatasetPage";
+
+const SUBJECTS = [
+  "mask",
+  "task",
+  "review",
+  "member",
+  "invitation",
+  "image",
+  "model",
+  "audit",
+  "export",
+  "import",
+  "job",
+];
+
+const ACTIONS: Record<string, string> = {
+  "mask:put": "saved a mask",
+  "mask:delete": "deleted a mask",
+  "mask-restore:post": "restored a mask",
+  "task-submit:post": "submitted a picture",
+  "task-skip:post": "skipped a picture",
+  "review-item:put": "judged a mask",
+  "task-review:post": "returned a picture",
+  "members:post": "added a person",
+  "member:patch": "changed a person",
+  "member:delete": "removed a person",
+  "invitations:post": "made an invitation",
+  "invitation-revoke:delete": "took back an invitation",
+  "invitation:post": "joined by a link",
+  "images:post": "uploaded pictures",
+  "image:patch": "changed a picture",
+  "image:delete": "deleted a picture",
+  "exports:post": "started an export",
+  "imports:post": "started an import",
+  "training-runs:post": "started a retraining",
+  "model-restore:post": "put a model into service",
+  "shadow-start:post": "compared a model on live prompts",
+  "retraining:patch": "changed the retraining",
+  "stage-rule:patch": "changed a stage's rule",
+  "stage-move:post": "moved the dataset to a stage",
+  "audits:post": "started an audit",
+  "audit-close:post": "closed an audit",
+  "job-cancel:post": "cancelled a job",
+  "job-retry:post": "tried a job again",
+  "datasets:post": "made the dataset",
+  "dataset:patch": "changed the dataset",
+};
+
+/** Who did what, for leads: newest first, by person and by kind of thing. */
+export function LogTab() {
+  const dataset = useDataset();
+  const [actor, setActor] = useState("");
+  const [subject, setSubject] = useState("");
+  const members = useQuery({ queryKey: ["members", dataset.id], queryFn: () => api.members(dataset.id) });
+  const log = useInfiniteQuery({
+    queryKey: ["events", dataset.id, actor, subject],
+    queryFn: ({ pageParam }) => api.events(dataset.id, { actor, subject }, pageParam),
+    initialPageParam: null as string | null,
+    getNextPageParam: (page) => page.next,
+  });
+  const rows = log.data?.pages.flatMap((page) => page.results) ?? [];
+  return (
+    <section className="stack" aria-labelledby="log">
+      <h2 id="log">Who did what</h2>
+      <div className="fields">
+        <Field label="Person">
+          {(id) => (
+            <select id={id} className="input" value={actor} onChange={(event) => setActor(event.target.value)}>
+              <option value="">Everybody</option>
+              {(members.data ?? []).map((one) => (
+                <option key={one.id}>{one.username}</option>
+              ))}
+            </select>
+          )}
+        </Field>
+        <Field label="About">
+          {(id) => (
+            <select id={id} className="input" value={subject} onChange={(event) => setSubject(event.target.value)}>
+              <option value="">Everything</option>
+              {SUBJECTS.map((one) => (
+                <option key={one}>{one}</option>
+              ))}
+            </select>
+          )}
+        </Field>
+      </div>
+      {log.isPending && <Loading label="Loading the log" />}
+      {log.isError && <ErrorState error={log.error} retry={() => void log.refetch()} />}
+      {log.isSuccess && rows.length === 0 && (
+        <EmptyState icon={ScrollText} title="Nothing here">
+          Every change that people make through pages or scripts leaves a line.
+        </EmptyState>
+      )}
+      {rows.length > 0 && <Rows rows={rows} />}
+      {log.hasNextPage && (
+        <div className="row">
+          <Button busy={log.isFetchingNextPage} onClick={() => void log.fetchNextPage()}>
+            Show older lines
+          </Button>
+        </div>
+      )}
+    </section>
+  );
+}
+
+function Rows({ rows }: { rows: readonly Event[] }) {
+  return (
+    <TableScroll label="Log" card>
+      <table className="table">
+        <thead>
+          <tr>
+            <th scope="col">When</th>
+            <th scope="col">Who</th>
+            <th scope="col">What</th>
+            <th scope="col">Details</th>
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((row) => (
+            <tr key={row.id}>
+              <td className="muted small">
+                <time dateTime={row.at}>{new Date(row.at).toLocaleString("en-GB")}</time>
+              </td>
+              <td>{row.actor ?? "the machine"}</td>
+              <td>
+                {ACTIONS[row.action] ?? row.action.replaceAll("-", " ").replace(":", ": ")} <Subject row={row} />
+              </td>
+              <td className="small muted">{detailsText(row.details)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </TableScroll>
+  );
+}
+
+function Subject({ row }: { row: Event }) {
+  const dataset = useDataset();
+  if (row.subject_id === "" || row.subject === "dataset") return null;
+  if (row.subject === "mask") {
+    return <Link to={`/datasets/${dataset.id}/masks/${row.subject_id}`}>{row.subject_id.slice(0, 8)}</Link>;
+  }
+  if (row.subject === "image") return <Link to={`/images/${row.subject_id}`}>{row.subject_id}</Link>;
+  return <span className="mono muted small">{row.subject_id.slice(0, 8)}</span>;
+}
+
+const detailsText = (details: Event["details"]): string =>
+  Object.entries(details)
+    .map(([key, value]) => `${key.replaceAll("_", " ")}: ${String(value)}`)
+    .join(", ");
