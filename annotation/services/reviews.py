@@ -11,7 +11,6 @@ wrong is the share itself. It never falls below a quarter of the share. Which im
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +20,7 @@ from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from annotation.errors import Conflict, UserError
+from annotation.intervals import wilson
 from annotation.models import Dataset, Image, Mask, Member, ReviewItem, Task
 from annotation.services.masks import mask_history
 from annotation.signals import review_opened, send_on_commit
@@ -31,7 +31,6 @@ FIRST = 20  # masks of a person that are judged before their record says anythin
 RECORD = 50  # latest judged masks that make the record
 TOLERATED = 0.10  # share of wrong masks at which the dataset's share of images is reviewed
 LEAST = 0.25  # of the dataset's share, however good the record
-Z = 1.96
 RETURNED_FIRST = 1_000_000  # priority: what came back is offered before everything else
 
 
@@ -52,16 +51,8 @@ def share_for(dataset: Dataset, judged: int, wrong: int) -> float:
         return dataset.review_share
     if judged < FIRST:
         return 1.0
-    factor = max(LEAST, _upper(wrong, judged) / TOLERATED)
+    factor = max(LEAST, wilson(wrong, judged)[1] / TOLERATED)
     return float(min(1.0, dataset.review_share * factor))
-
-
-def _upper(wrong: int, judged: int) -> float:
-    """Upper end of Wilson's interval of a share."""
-    share, z2 = wrong / judged, Z * Z
-    middle = share + z2 / (2 * judged)
-    spread = Z * math.sqrt(share * (1 - share) / judged + z2 / (4 * judged * judged))
-    return (middle + spread) / (1 + z2 / judged)
 
 
 def records_of(dataset: Dataset, users: Iterable[int]) -> dict[int, Record]:

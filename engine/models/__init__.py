@@ -15,6 +15,7 @@ StageResult    one image done by one machine stage with one version and one set 
 Uncertainty    how unsure one version is of one image: the order of the queue
 StageRule      what a lead asks for before a dataset leaves a stage
 StageMove      every change of a dataset's stage: by rule or by whom, and the values of that moment
+WorkTally      what people's masks took, summed by day, person, stage and version (WorkCursor: how far it is counted)
 Audit          a random sample that people correct, and what that says of the masks (AuditedImage: one of its images)
 """
 
@@ -32,6 +33,7 @@ from engine.models.training import (
     TrainingRun,
 )
 from engine.models.versions import Embedding, ModelVersion, ServingModel, Uncertainty
+from engine.models.work import WorkCursor, WorkTally
 
 __all__ = [
     "Audit",
@@ -51,4 +53,6 @@ __all__ = [
     "StageRule",
     "TrainingRun",
     "Uncertainty",
+    "WorkCursor",
+    "WorkTally",
 ]
