@@ -25,25 +25,32 @@ from annotation.errors import UserError
 
 logger = logging.getLogger(__name__)
 
-CHILD = Path(__file__).with_name("decode.py")
-WALL_SECONDS = 40
+ROOT = Path(__file__).parents[2]
+START = "import sys; sys.path.insert(0, {root!r}); from {module} import main; main()"
+WALL_SECONDS = 240  # of the largest picture; the child's own limit of CPU follows from the picture's size
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """What came out: size in pixels of the display file, its name in the folder, what was done to the pixels."""
+    """What came out: size in pixels of the display file, its name in the folder, what was done to the pixels.
+
+    `mapping` is that of deep values (annotation.ingest.depth), `georeference` the place that a GeoTIFF tells
+    (annotation.ingest.tiff).
+    """
 
     width: int
     height: int
     media_type: str
     display: str
     conversion: str
+    mapping: dict[str, Any] | None = None
+    georeference: dict[str, Any] | None = None
 
 
 class Cage:
-    """A decoder child; use it as a context manager, from one thread."""
+    """A decoder child; use it as a context manager, from one thread. `module` has the child's `main`."""
 
-    script = CHILD
+    module = "annotation.ingest.decode"
 
     def __init__(self) -> None:
         self._child: subprocess.Popen[bytes] | None = None
@@ -56,9 +63,17 @@ class Cage:
     ) -> None:
         self._end()
 
-    def decode(self, source: Path, folder: Path) -> Decoded:
-        """Write display.(jpg|png) and thumbnail.jpg of `source` into `folder`. Raises UserError with the reason."""
-        request = {"source": str(source), "folder": str(folder), "max_pixels": settings.ANYMASK_MAX_IMAGE_PIXELS}
+    def decode(self, source: Path, folder: Path, mapping: dict[str, Any] | None = None) -> Decoded:
+        """Write display.(jpg|png) and thumbnail.jpg of `source` into `folder`. Raises UserError with the reason.
+
+        `mapping` says how deep values are to be shown, None as the file or its values suggest.
+        """
+        request = {
+            "source": str(source),
+            "folder": str(folder),
+            "max_pixels": settings.ANYMASK_MAX_IMAGE_PIXELS,
+            "mapping": mapping,
+        }
         answer = self._ask(request)
         if "code" in answer:
             raise UserError(answer["code"], answer["message"])
@@ -95,7 +110,7 @@ class Cage:
             "LC_ALL": "C.UTF-8",
         }
         self._child = subprocess.Popen(  # noqa: S603  our own interpreter and script, no shell
-            [sys.executable, "-I", str(self.script)],
+            [sys.executable, "-I", "-c", START.format(root=str(ROOT), module=self.module)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

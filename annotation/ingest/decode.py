@@ -1,8 +1,9 @@
 """The caged child: decodes one picture after another with memory, CPU and file limits on itself.
 
-Run as a script by annotation.ingest.cage, isolated (`python -I`), never imported by the web process. Each line on stdin
-is a JSON request {source, folder, max_pixels}; each line on stdout the answer: {width, height, media_type, display,
-conversion} after writing display.(jpg|png) and thumbnail.jpg into `folder`, or {code, message}.
+Started by annotation.ingest.cage in a process of its own, never imported by the web process; it knows no Django. Each
+line on stdin is a JSON request {source, folder, max_pixels, mapping}; each line on stdout the answer: {width, height,
+media_type, display, conversion, mapping, georeference} after writing display.(jpg|png) and thumbnail.jpg into `folder`,
+or {code, message}.
 """
 
 from __future__ import annotations
@@ -16,8 +17,13 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-MEMORY_BYTES = 1 << 30
-CPU_SECONDS = 20  # of one picture
+from annotation.ingest import depth, dicom, tiff
+from annotation.ingest.refusal import Refused
+
+BASE_BYTES = 1 << 30  # address space of the child, and so much more per pixel of the picture at hand:
+BYTES_PER_PIXEL = 12  # Pillow's four, twice for a turned one, and once more on the way to sRGB
+CPU_SECONDS = 20  # of one picture, and so much more per megapixel:
+CPU_SECONDS_PER_MEGAPIXEL = 0.6
 FILE_BYTES = 1 << 29
 THUMBNAIL = 320  # pixels of the long side
 FORMATS = {
@@ -27,19 +33,19 @@ FORMATS = {
     "TIFF": "image/tiff",
     "BMP": "image/bmp",
     "GIF": "image/gif",
+    "HEIF": "image/heic",
+    "AVIF": "image/avif",
 }
+LOSSY = ("JPEG", "HEIF", "AVIF")
 DEEP = ("I", "F")  # and I;16 in its variants
 TRANSPARENT = ("LA", "PA", "La", "RGBA", "RGBa")
-
-
-class Refused(Exception):
-    """A picture that cannot be used: (code, sentence)."""
+TURNED = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}  # EXIF orientation -> Image.Transpose
+KINDS = "JPEG, PNG, WebP, TIFF, BMP, GIF, HEIC, AVIF or DICOM"
 
 
 def cage() -> None:
     """Limit this process for good; the CPU limit is moved on with every picture."""
     for name, amount in (
-        ("RLIMIT_AS", MEMORY_BYTES),
         ("RLIMIT_FSIZE", FILE_BYTES),
         ("RLIMIT_CORE", 0),
         ("RLIMIT_NOFILE", 64),
@@ -50,40 +56,121 @@ def cage() -> None:
         resource.setrlimit(limit, (value, value))
 
 
-def allow_cpu() -> None:
-    """Allow CPU_SECONDS more; past it the kernel ends this process."""
+def allow(pixels: int) -> None:
+    """Limit CPU and address space to what a picture of this size needs; past the first the kernel ends the process."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    soft = int(usage.ru_utime + usage.ru_stime) + CPU_SECONDS
-    resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.getrlimit(resource.RLIMIT_CPU)[1]))
+    seconds = CPU_SECONDS + int(pixels / 1e6 * CPU_SECONDS_PER_MEGAPIXEL)
+    for name, soft in (
+        (resource.RLIMIT_CPU, int(usage.ru_utime + usage.ru_stime) + seconds),
+        (resource.RLIMIT_AS, BASE_BYTES + pixels * BYTES_PER_PIXEL),
+    ):
+        hard = resource.getrlimit(name)[1]
+        resource.setrlimit(name, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
 
 
-def decode(source: Path, folder: Path, max_pixels: int) -> dict[str, Any]:
-    """Upright 8-bit RGB without metadata as display file, and a thumbnail. Raises Refused and what Pillow raises."""
-    from PIL import Image, ImageOps
+class Decoding:
+    """One picture on its way to 8-bit RGB."""
 
-    Image.MAX_IMAGE_PIXELS = None  # our own limit comes first, from the header
-    with Image.open(source, formats=list(FORMATS)) as opened:
-        width, height = opened.size
+    def __init__(self, max_pixels: int, mapping: dict[str, Any] | None) -> None:
+        self.max_pixels = max_pixels
+        self.wanted = mapping
+        self.media_type = ""
+        self.lossy = False
+        self.notes: list[str] = []
+        self.mapping: dict[str, Any] | None = None
+        self.place: dict[str, Any] | None = None
+
+    def read(self, source: Path) -> Any:
+        """The picture upright as a Pillow RGB image. Raises Refused and what the libraries raise."""
+        with source.open("rb") as file:
+            head = file.read(132)
+        if dicom.is_dicom(head):
+            self.media_type = "application/dicom"
+            values, window, inverted, notes = dicom.read(source, self.max_pixels)
+            self.notes += notes
+            return self._shown(values, window, inverted=inverted)
+        if tiff.is_tiff(head):
+            try:
+                reading = tiff.read(source, self.max_pixels)
+            except (ValueError, KeyError, NotImplementedError, TypeError, IndexError):
+                reading = tiff.Reading()  # Pillow reads kinds that tifffile does not, and says why it reads none
+            self.place = reading.place
+            self.notes += reading.notes
+            if reading.values is not None:
+                self.media_type = FORMATS["TIFF"]
+                allow(reading.values.size)
+                shown = self._shown(reading.values, None, inverted=reading.inverted, colours=reading.colours)
+                return self._turned(shown, reading.orientation)
+        return self._read_plain(source)
+
+    def _read_plain(self, source: Path) -> Any:
+        """What Pillow reads."""
+        from PIL import Image, ImageOps
+
+        with Image.open(source, formats=list(FORMATS)) as opened:
+            self._check(*opened.size)
+            kind = str(opened.format)
+            self.media_type = FORMATS[kind]
+            if getattr(opened, "n_frames", 1) > 1:
+                self.notes.append("first frame only")
+            if kind == "PNG" and _is_deep_png(source):
+                self.notes.append("16 bits to 8 bits per channel")
+            opened.load()
+            self.lossy = kind in LOSSY or (kind == "WEBP" and not _is_lossless_webp(source))
+            upright = ImageOps.exif_transpose(opened)
+            if upright.size != opened.size or opened.getexif().get(0x0112, 1) not in (0, 1, 9):
+                self.notes.append("turned upright")
+                self.place = None
+            if upright.mode in DEEP or upright.mode.startswith("I;16"):
+                import numpy as np
+
+                return self._shown(np.asarray(upright), None)
+            return _to_rgb(upright, self.notes)
+
+    def _check(self, width: int, height: int) -> None:
+        """The limit of pixels, from the header, and room for what is allowed."""
         if width < 1 or height < 1:
             raise Refused("image_empty", "The picture has no pixels.")
-        if width * height > max_pixels:
-            limit = f"{max_pixels / 1e6:.0f} megapixels"
+        if width * height > self.max_pixels:
+            limit = f"{self.max_pixels / 1e6:.0f} megapixels"
             raise Refused("image_too_large", f"The picture is {width} x {height} pixels; the limit is {limit}.")
-        kind = str(opened.format)
-        notes: list[str] = []
-        if getattr(opened, "n_frames", 1) > 1:
-            notes.append("first frame only")
-        if kind == "PNG" and _is_deep_png(source):
-            notes.append("16 bits to 8 bits per channel")
-        opened.load()
-        lossy = kind == "JPEG" or (kind == "WEBP" and not _is_lossless_webp(source))
-        upright = ImageOps.exif_transpose(opened)
-        if upright.size != opened.size or opened.getexif().get(0x0112, 1) not in (0, 1, 9):
-            notes.append("turned upright")
-        rgb = _to_rgb(upright, notes)
-    display = "display.jpg" if lossy else "display.png"
+        allow(width * height)
+
+    def _shown(
+        self, values: Any, window: tuple[float, float] | None, *, inverted: bool = False, colours: bool = False
+    ) -> Any:
+        """Deep values or many channels by the mapping; 8-bit RGB as it is."""
+        from PIL import Image
+
+        if values.ndim == 3 and values.shape[2] == 3 and values.dtype.name == "uint8":
+            return Image.fromarray(values)
+        try:
+            rgb, self.mapping = depth.to_rgb(values, self.wanted, window, inverted=inverted, colours=colours)
+        except depth.NoValues:
+            raise Refused("image_empty", "The picture holds no finite value.") from None
+        self.notes.append(depth.sentence(self.mapping))
+        return Image.fromarray(rgb)
+
+    def _turned(self, picture: Any, orientation: int) -> Any:
+        if orientation == 1:
+            return picture
+        from PIL import Image
+
+        self.notes.append("turned upright")
+        return picture.transpose(Image.Transpose(TURNED[orientation]))
+
+
+def decode(source: Path, folder: Path, max_pixels: int, mapping: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Upright 8-bit RGB without metadata as display file, and a thumbnail. Raises Refused and what libraries raise."""
+    from PIL import Image
+
+    Image.MAX_IMAGE_PIXELS = None  # our own limit comes first, from the header
+    decoding = Decoding(max_pixels, mapping)
+    rgb = decoding.read(source)
+    display = "display.jpg" if decoding.lossy else "display.png"
     rgb.info.clear()  # no EXIF, no profile, no comment gets into what is served
-    if lossy:
+    size = rgb.size
+    if decoding.lossy:
         rgb.save(folder / display, "JPEG", quality=95, subsampling=0)
     else:
         rgb.save(folder / display, "PNG", compress_level=4)
@@ -91,11 +178,13 @@ def decode(source: Path, folder: Path, max_pixels: int) -> dict[str, Any]:
         rgb = rgb.resize(_fit(rgb.size), Image.Resampling.LANCZOS, reducing_gap=2)
     rgb.save(folder / "thumbnail.jpg", "JPEG", quality=85)
     return {
-        "width": upright.width,
-        "height": upright.height,
-        "media_type": FORMATS[kind],
+        "width": size[0],
+        "height": size[1],
+        "media_type": decoding.media_type,
         "display": display,
-        "conversion": ", ".join(notes)[:255],
+        "conversion": ", ".join(decoding.notes)[:255],
+        "mapping": decoding.mapping,
+        "georeference": decoding.place,
     }
 
 
@@ -117,11 +206,9 @@ def _is_deep_png(source: Path) -> bool:
 
 
 def _to_rgb(picture: Any, notes: list[str]) -> Any:
-    """Any mode to RGB by stated rules; what was done is added to `notes`."""
+    """Any 8-bit mode to RGB by stated rules; what was done is added to `notes`."""
     from PIL import Image
 
-    if picture.mode in DEEP or picture.mode.startswith("I;16"):
-        return _stretch(picture, notes).convert("RGB")
     if picture.mode in TRANSPARENT or "transparency" in picture.info:
         notes.append("transparency on white")
         layer = picture.convert("RGBA")
@@ -155,43 +242,20 @@ def _to_srgb(picture: Any, notes: list[str]) -> Any:
     return converted
 
 
-def _stretch(picture: Any, notes: list[str]) -> Any:
-    """16-bit, 32-bit and float greys: the lowest finite value becomes 0, the highest 255, linear; NaN becomes 0."""
-    import numpy as np
-    from PIL import Image
-
-    values = np.asarray(picture)
-    low, high = np.inf, -np.inf
-    rows = max(1, (1 << 20) // max(1, values.shape[1]))  # bands, so that no float copy of the whole picture is made
-    for top in range(0, values.shape[0], rows):
-        band = values[top : top + rows]
-        finite = band[np.isfinite(band)]
-        if finite.size:
-            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
-    if not np.isfinite(low):
-        raise Refused("image_empty", "The picture holds no finite value.")
-    scale = 255.0 / (high - low) if high > low else 0.0
-    grey = np.zeros(values.shape, np.uint8)
-    for top in range(0, values.shape[0], rows):
-        band = np.nan_to_num(values[top : top + rows].astype(np.float64), nan=low, posinf=high, neginf=low)
-        grey[top : top + rows] = np.rint((band - low) * scale)
-    notes.append(f"grey values {low:g} to {high:g} mapped to 0 to 255")
-    return Image.fromarray(grey)
-
-
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """Decode for one request; every way in which Pillow refuses becomes a sentence."""
+    """Decode for one request; every way in which a library refuses becomes a sentence."""
     from PIL import Image, UnidentifiedImageError
 
     try:
-        allow_cpu()
-        return decode(Path(request["source"]), Path(request["folder"]), int(request["max_pixels"]))
+        allow(0)
+        folder, limit = Path(request["folder"]), int(request["max_pixels"])
+        return decode(Path(request["source"]), folder, limit, request.get("mapping"))
     except Refused as refused:
         return {"code": refused.args[0], "message": refused.args[1]}
     except (MemoryError, Image.DecompressionBombError):
         return {"code": "image_too_large", "message": "The picture needs more memory than one picture may take."}
     except UnidentifiedImageError:
-        return {"code": "not_an_image", "message": "This is not a JPEG, PNG, WebP, TIFF, BMP or GIF picture."}
+        return {"code": "not_an_image", "message": f"This is not a {KINDS} picture."}
     except (OSError, SyntaxError, ValueError, NotImplementedError, OverflowError, EOFError, Warning) as problem:
         text = str(problem).lower()
         if "truncated" in text or "broken data stream" in text or "unexpected end" in text or "end of file" in text:
@@ -207,16 +271,13 @@ def main() -> None:
     warnings.simplefilter("ignore")
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever a C library prints cannot get between the answers
-    import numpy  # noqa: F401  loaded before memory is limited, like Pillow
-    from PIL import Image, ImageCms, ImageOps  # noqa: F401
+    import pillow_heif
+    from PIL import Image, ImageCms, ImageOps  # noqa: F401  loaded before memory is limited
 
     Image.preinit()
     Image.init()
+    pillow_heif.register_heif_opener(thumbnails=False)
     cage()
     for line in sys.stdin:
         answers.write(json.dumps(answer(json.loads(line))) + "\n")
         answers.flush()
-
-
-if __name__ == "__main__":
-    main()

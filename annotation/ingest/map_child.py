@@ -13,9 +13,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))  # isolated: the folder of the script is not on the path
-
-from decode import Refused, allow_cpu, cage  # type: ignore[import-not-found]  # noqa: E402
+from annotation.ingest.decode import allow, cage
+from annotation.ingest.refusal import Refused
 
 FORMATS = ("PNG", "TIFF", "BMP", "GIF")
 
@@ -48,7 +47,7 @@ def read(source: Path, target: Path, max_pixels: int, rgb: bool) -> dict[str, An
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Read for one request; every way in which Pillow refuses becomes a sentence."""
     try:
-        allow_cpu()
+        allow(int(request["max_pixels"]))
         return read(Path(request["source"]), Path(request["target"]), int(request["max_pixels"]), bool(request["rgb"]))
     except Refused as refused:
         return {"code": refused.args[0], "message": refused.args[1]}
@@ -73,7 +72,3 @@ def main() -> None:
     for line in sys.stdin:
         answers.write(json.dumps(answer(json.loads(line))) + "\n")
         answers.flush()
-
-
-if __name__ == "__main__":
-    main()

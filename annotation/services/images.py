@@ -22,6 +22,9 @@ EXTENSIONS = {
     "image/tiff": "tif",
     "image/bmp": "bmp",
     "image/gif": "gif",
+    "image/heic": "heic",
+    "image/avif": "avif",
+    "application/dicom": "dcm",
 }
 
 
@@ -81,6 +84,8 @@ def image_add(
         media_type=decoded.media_type,
         byte_size=storage.full(f"{relative}/{original}").stat().st_size,
         conversion=decoded.conversion,
+        mapping=decoded.mapping,
+        georeference=decoded.georeference,
         licence=rights.licence or dataset.licence,
         source=rights.source or dataset.source,
         credit=rights.credit,
