@@ -7,6 +7,7 @@ from annotation.models.mask import Mask
 from annotation.models.member import Member
 from annotation.models.people import ApiToken, Event, Invitation
 from annotation.models.review import ReviewItem
+from annotation.models.statistics import Statistics
 from annotation.models.task import Comparison, Task
 from annotation.models.upload import Upload
 
@@ -23,6 +24,7 @@ __all__ = [
     "QueueOrder",
     "ReviewItem",
     "Stage",
+    "Statistics",
     "Task",
     "Tombstone",
     "Upload",

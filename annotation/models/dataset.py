@@ -33,6 +33,7 @@ class Dataset(models.Model):
     `training_iou` (0..1). `review_share` (0..1) of annotators' images goes to a reviewer (0: none), and with
     `review_adapts` more or less of them by each one's record (annotation.services.reviews). `hourly_rate` in `currency`
     (null: unknown) is what an hour of work costs, for the proof page.
+    With `blur_faces` pictures are blurred before anybody sees them, and originals are not kept.
     """
 
     SEEDS = 48  # places of 16 digits in a sha256 of 64: annotation.services.queue
@@ -53,6 +54,7 @@ class Dataset(models.Model):
     review_adapts = models.BooleanField(default=True)
     hourly_rate = models.FloatField(null=True, blank=True)
     currency = models.CharField(max_length=3, default="EUR")
+    blur_faces = models.BooleanField(default=False)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
