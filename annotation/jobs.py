@@ -12,18 +12,32 @@ from django.contrib.auth import get_user_model
 from annotation import jobkit, pulses, storage
 from annotation.errors import UserError
 from annotation.jobkit import JobContext
-from annotation.models import Dataset, Job
-from annotation.services import exports, imports, tasks, uploads
+from annotation.models import Dataset, Image, Job
+from annotation.services import exports, imports, statistics, tasks, uploads
+from annotation.services import mapping as mappings
 
 SWEEP_SECONDS = 4  # with the lease it bounds how long the job of a lost worker waits
 LEFTOVER_SECONDS = 2 * 24 * 3600
 
 
 @jobkit.job(exports.EXPORT.name)
-def run_export(ctx: JobContext, *, dataset_id: int, export_format: str) -> dict[str, Any]:
+def run_export(
+    ctx: JobContext,
+    *,
+    dataset_id: int,
+    export_format: str,
+    options: dict[str, Any] | None = None,
+    filters: dict[str, Any] | None = None,
+) -> dict[str, Any]:
     """Write, verify and offer an export."""
-    dataset = _dataset(dataset_id)
-    return exports.export_run(job=ctx.job, dataset=dataset, export_format=export_format, progress=ctx.progress)
+    return exports.export_run(
+        job=ctx.job,
+        dataset=_dataset(dataset_id),
+        export_format=export_format,
+        progress=ctx.progress,
+        options=options,
+        filters=filters,
+    )
 
 
 @jobkit.job(imports.IMPORT.name)
@@ -40,6 +54,20 @@ def run_import(ctx: JobContext, *, dataset_id: int, import_format: str, user_id:
 def run_take_in(ctx: JobContext, *, dataset_id: int) -> dict[str, Any]:
     """Decode what was uploaded into a dataset."""
     return uploads.take_in_run(ctx=ctx, dataset=_dataset(dataset_id))
+
+
+@jobkit.job(mappings.REMAP.name)
+def run_remap(ctx: JobContext, *, image_id: int, mapping: dict[str, Any]) -> None:
+    """Show the values of a deep picture otherwise."""
+    image = Image.objects.filter(pk=image_id).first()
+    if image is not None:
+        mappings.image_remap(image=image, mapping=mapping)
+
+
+@jobkit.job(statistics.COUNT.name)
+def run_statistics(ctx: JobContext, *, dataset_id: int) -> dict[str, Any]:
+    """Count a dataset."""
+    return statistics.statistics_count(ctx=ctx, dataset=_dataset(dataset_id))
 
 
 @jobkit.periodic(seconds=SWEEP_SECONDS)

@@ -108,6 +108,7 @@ class FakeSegmenter:
 
 _segmenter: Segmenter = NoSegmenter()
 _quality: Callable[[int], dict[str, Any]] = lambda _dataset_id: {}  # noqa: E731
+_audited: Callable[[int], list[int]] = lambda _dataset_id: []  # noqa: E731
 _health_parts: dict[str, Callable[[], dict[str, Any]]] = {}
 
 
@@ -136,6 +137,17 @@ def provide_quality(look: Callable[[int], dict[str, Any]]) -> None:
 def quality_of(dataset_id: int) -> dict[str, Any]:
     """What is known of the quality of a dataset's masks, JSON-able."""
     return _quality(dataset_id)
+
+
+def provide_audited(look: Callable[[int], list[int]]) -> None:
+    """Install the answer to which images (ids) of a dataset people corrected in an audit."""
+    global _audited
+    _audited = look
+
+
+def audited_images(dataset_id: int) -> list[int]:
+    """Ids of the images of a dataset on which an audit was measured."""
+    return _audited(dataset_id)
 
 
 def health_parts() -> dict[str, Callable[[], dict[str, Any]]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +11,6 @@ from django.utils import timezone
 
 from annotation.models import Dataset, Image, Mask, Task, Upload
 
-CHUNK = 100
 _ANNOTATE = Q(kind=Task.Kind.ANNOTATE)
 
 
@@ -89,32 +87,6 @@ def categories_of(dataset: Dataset, limit: int) -> list[dict[str, Any]]:
     masks = Mask.objects.filter(image__dataset=dataset, status__in=Mask.CURRENT).exclude(category="")
     counted = masks.order_by().values("category").annotate(masks=Count("pk")).order_by("-masks", "category")
     return [{"name": row["category"], "masks": row["masks"]} for row in counted[:limit]]
-
-
-def export_size(dataset: Dataset) -> int:
-    """Number of images an export has."""
-    return dataset.images.count()
-
-
-def export_records(dataset: Dataset, *, since: int = 0) -> Iterator[tuple[Image, list[Mask]]]:
-    """Every image with its accepted masks, in order of id, a hundred images at a time by key."""
-    last = since
-    while chunk := list(Image.objects.filter(dataset=dataset, pk__gt=last).order_by("pk")[:CHUNK]):
-        masks: dict[int, list[Mask]] = {image.pk: [] for image in chunk}
-        rows = Mask.objects.filter(image__in=chunk, status=Mask.Status.ACCEPTED).order_by("serial")
-        for mask in rows.defer("candidates").iterator(chunk_size=500):
-            masks[mask.image_id].append(mask)
-        for image in chunk:
-            yield image, masks.pop(image.pk)
-        last = chunk[-1].pk
-
-
-def export_names(dataset: Dataset) -> tuple[list[str], list[str]]:
-    """(categories, licences) that occur in a dataset."""
-    masks = Mask.objects.filter(image__dataset=dataset, status=Mask.Status.ACCEPTED)
-    categories = masks.order_by("category").values_list("category", flat=True).distinct()
-    licences = dataset.images.exclude(licence="").order_by("licence").values_list("licence", flat=True).distinct()
-    return list(categories), list(licences)
 
 
 def uploads_of(dataset: Dataset, user: Any, since: datetime | None) -> QuerySet[Upload]:

@@ -15,10 +15,11 @@ class EngineConfig(AppConfig):
         """Answer annotation's question, listen to its facts, and declare the kinds of jobs."""
         from annotation import ports
         from engine import receivers, retraining, shadow, uncertainty  # noqa: F401  they declare their kinds of jobs
-        from engine.audit import audit_published
+        from engine.audit import audit_published, audited_images
         from engine.segmenter import OnnxSegmenter
         from engine.stages import running  # noqa: F401
 
         ports.provide(OnnxSegmenter())
         ports.provide_health_part("model", receivers.model_health)
         ports.provide_quality(audit_published)
+        ports.provide_audited(audited_images)

@@ -185,3 +185,9 @@ def audit_published(dataset_id: int) -> dict[str, Any]:
         return {}
     told = {"source": audit.source, "seed": audit.seed, "closed": audit.closed_at.isoformat(timespec="seconds")}
     return {"audit": {**told, "sampled_images": audit.size, **audit.numbers}}
+
+
+def audited_images(dataset_id: int) -> list[int]:
+    """Ids of the images on which people corrected every mask, in any audit of the dataset."""
+    measured = AuditedImage.objects.filter(audit__dataset=dataset_id).exclude(measured_at=None)
+    return list(measured.order_by("image_id").values_list("image_id", flat=True).distinct())

@@ -25,6 +25,7 @@ from django.db.models import Q, QuerySet
 
 from annotation import storage
 from annotation.formats import sa1b
+from annotation.formats.base import Brief
 from annotation.models import Dataset, Image, Mask, Stage
 from engine.models import Snapshot, SnapshotImage
 
@@ -155,7 +156,7 @@ def _write_folder(
     """One SA-1B folder, read again after it is written. A mask's content never changes, so its serial is enough."""
     folder.mkdir()
     about = {"dataset": dataset.name, "licence": dataset.licence, "part": folder.name}
-    counts = sa1b.write(folder, _records(images), about=about, on_image=on_image)
+    counts = sa1b.write(folder, _records(images), Brief(about=about, on_image=on_image))
     sa1b.verify(folder, counts)
 
 

@@ -69,12 +69,52 @@ def encode(mask: NDArray[Any]) -> RLE:
     return {"size": [int(side) for side in coded["size"]], "counts": coded["counts"].decode("ascii")}
 
 
+def encode_box(inside: NDArray[np.bool_], x: int, y: int, height: int, width: int) -> RLE:
+    """Encode a bool mask (h, w) whose first pixel is pixel (x, y) of an image; the rest of the image is outside.
+
+    Raises RLEError if it does not lie inside the image.
+    """
+    _check_frame(height, width)
+    h, w = inside.shape
+    if min(x, y) < 0 or min(h, w) < 1 or x + w > width or y + h > height:
+        raise RLEError("rle_size_mismatch", "A box must lie inside the image.")
+    columns = np.zeros((w, height), bool)
+    columns[:, y : y + h] = inside.T
+    flat = columns.reshape(-1)
+    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    lengths = np.diff(np.concatenate(([0], changes, [len(flat)])))
+    if flat[0]:
+        lengths = np.concatenate(([0], lengths))
+    lengths[0] += x * height
+    after = (width - x - w) * height
+    if len(lengths) % 2:
+        lengths[-1] += after
+    elif after:
+        lengths = np.concatenate((lengths, [after]))
+    return _compress(lengths, height, width)
+
+
 def decode(rle: RLE) -> NDArray[np.bool_]:
     """Decode to a bool mask HxW. Raises RLEError if `rle` is not legal."""
     height, width = _size_of(rle)
     lengths = runs(rle)
     columns = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths).reshape(width, height)
     return np.ascontiguousarray(columns.T)
+
+
+def decode_box(rle: RLE, box: Sequence[int]) -> NDArray[np.bool_]:
+    """The part of a mask inside a box [x, y, w, h] of whole pixels: bool (h, w). Only the box's columns are made.
+
+    Raises RLEError if `rle` is not legal or the box leaves its image.
+    """
+    height, width = _size_of(rle)
+    x, y, w, h = box
+    if min(x, y, w, h) < 0 or x + w > width or y + h > height:
+        raise RLEError("rle_size_mismatch", "A box must lie inside the image.")
+    lengths = runs(rle)
+    ends = np.clip(np.concatenate(([0], np.cumsum(lengths))), x * height, (x + w) * height)
+    columns = np.repeat(np.arange(len(lengths)) % 2 == 1, np.diff(ends)).reshape(w, height)
+    return np.ascontiguousarray(columns[:, y : y + h].T)
 
 
 def area(rle: RLE) -> int:

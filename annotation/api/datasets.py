@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable
 from typing import Any
 
-from django.conf import settings
-from django.http import FileResponse
-from django.http.response import HttpResponseBase
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import generics, status
-from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from annotation import selectors
-from annotation.access import Role, dataset_for, job_for
-from annotation.api.http import refuse_large_upload
+from annotation.access import Role, dataset_for
 from annotation.api.serializers import (
     AgreementOut,
     DatasetChangeIn,
     DatasetIn,
     DatasetOut,
-    ExportIn,
-    ImportIn,
     JobOut,
     MemberChangeIn,
     MemberIn,
@@ -34,7 +25,7 @@ from annotation.api.serializers import (
 )
 from annotation.errors import Missing
 from annotation.models import Dataset, Job, Member, Task
-from annotation.services import comparing, datasets, exports, imports, training
+from annotation.services import comparing, datasets, training
 
 
 def _dataset_out(user: Any, dataset_id: int) -> dict[str, Any]:
@@ -177,58 +168,3 @@ class DatasetJobsView(generics.ListAPIView[Any]):
         """Newest first needs its own key."""
         self.paginator.ordering = ("-created_at", "-id")  # type: ignore[union-attr]
         return super().paginate_queryset(queryset)
-
-
-class ExportsView(APIView):
-    """Exports of a dataset."""
-
-    @extend_schema(operation_id="exports_start", request=ExportIn, responses={202: JobOut})
-    def post(self, request: Request, dataset_id: int) -> Response:
-        """Write the dataset as COCO or SA-1B; the job's result says when it is verified. Reviewers and leads."""
-        dataset = dataset_for(request.user, dataset_id, Role.REVIEWER)
-        data = ExportIn(data=request.data)
-        data.is_valid(raise_exception=True)
-        job = exports.export_request(dataset=dataset, export_format=data.validated_data["format"], user=request.user)
-        return Response(JobOut(job).data, status=status.HTTP_202_ACCEPTED)
-
-
-class ExportDownloadView(APIView):
-    """The archive of a finished export."""
-
-    @extend_schema(operation_id="exports_download", responses={(200, "application/zip"): OpenApiTypes.BINARY})
-    def get(self, request: Request, job_id: uuid.UUID) -> HttpResponseBase:
-        """One zip archive. Everybody who may see the dataset."""
-        path, name = exports.export_file(job=job_for(request.user, job_id))
-        response = FileResponse(path.open("rb"), as_attachment=True, filename=name, content_type="application/zip")
-        response.headers["Cache-Control"] = "private, no-cache"
-        return response
-
-
-class ImportsView(APIView):
-    """Imports into a dataset."""
-
-    parser_classes = [MultiPartParser]
-
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Refuse what is too large before a byte of it is read."""
-        refuse_large_upload(request, settings.ANYMASK_MAX_ARCHIVE_BYTES)
-        super().initial(request, *args, **kwargs)
-
-    @extend_schema(
-        operation_id="imports_start",
-        request={"multipart/form-data": ImportIn},
-        responses={202: JobOut},
-        parameters=[OpenApiParameter("dataset_id", int, OpenApiParameter.PATH)],
-    )
-    def post(self, request: Request, dataset_id: int) -> Response:
-        """Take a zip archive of pictures with COCO or SA-1B annotations; the job's result itemises it. Leads only."""
-        dataset = dataset_for(request.user, dataset_id, Role.LEAD)
-        data = ImportIn(data=request.data)
-        data.is_valid(raise_exception=True)
-        job = imports.import_request(
-            dataset=dataset,
-            upload=data.validated_data["file"],
-            import_format=data.validated_data["format"],
-            user=request.user,
-        )
-        return Response(JobOut(job).data, status=status.HTTP_202_ACCEPTED)

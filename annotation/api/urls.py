@@ -3,11 +3,12 @@
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView
 
-from annotation.api import converters, datasets, events, images, live, masks, people, reviews, session, work  # noqa: F401  <row:...>
+from annotation.api import converters, datasets, events, images, live, masks, people, reviews, session, transfers, work  # noqa: F401  <row:...>
 
 urlpatterns = [
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("session/", session.SessionView.as_view(), name="session"),
+    path("formats/", transfers.FormatsView.as_view(), name="formats"),
     path("datasets/", datasets.DatasetsView.as_view(), name="datasets"),
     path("datasets/<row:dataset_id>/", datasets.DatasetView.as_view(), name="dataset"),
     path("datasets/<row:dataset_id>/members/", datasets.MembersView.as_view(), name="members"),
@@ -27,8 +28,9 @@ urlpatterns = [
     path("datasets/<row:dataset_id>/categories/", live.CategoriesView.as_view(), name="categories"),
     path("datasets/<row:dataset_id>/tasks/next/", work.NextTaskView.as_view(), name="task-next"),
     path("datasets/<row:dataset_id>/jobs/", datasets.DatasetJobsView.as_view(), name="jobs"),
-    path("datasets/<row:dataset_id>/exports/", datasets.ExportsView.as_view(), name="exports"),
-    path("datasets/<row:dataset_id>/imports/", datasets.ImportsView.as_view(), name="imports"),
+    path("datasets/<row:dataset_id>/exports/", transfers.ExportsView.as_view(), name="exports"),
+    path("datasets/<row:dataset_id>/export-choices/", transfers.ExportChoicesView.as_view(), name="export-choices"),
+    path("datasets/<row:dataset_id>/imports/", transfers.ImportsView.as_view(), name="imports"),
     path("images/<row:image_id>/", images.ImageView.as_view(), name="image"),
     path("images/<row:image_id>/file/", images.ImageFileView.as_view(), name="image-file"),
     path("images/<row:image_id>/thumbnail/", images.ImageThumbnailView.as_view(), name="image-thumbnail"),
@@ -52,5 +54,5 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/", work.JobView.as_view(), name="job"),
     path("jobs/<uuid:job_id>/cancel/", work.JobCancelView.as_view(), name="job-cancel"),
     path("jobs/<uuid:job_id>/retry/", work.JobRetryView.as_view(), name="job-retry"),
-    path("exports/<uuid:job_id>/download/", datasets.ExportDownloadView.as_view(), name="export-download"),
+    path("exports/<uuid:job_id>/download/", transfers.ExportDownloadView.as_view(), name="export-download"),
 ]

@@ -21,10 +21,11 @@ class VerifyError(Exception):
 
 @dataclass
 class Counts:
-    """Images, masks and bytes of a dataset on disk."""
+    """Images, masks and bytes of a dataset on disk. `left_out` masks were chosen but the format cannot hold them."""
 
     images: int = 0
     masks: int = 0
+    left_out: int = 0
     files: int = 0
     bytes: int = 0
     categories: list[str] = field(default_factory=list)

@@ -6,15 +6,18 @@ What is written for masks that no model scored is one rule, in docs/mask-format.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import re
+import tarfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from annotation import storage
 from annotation.errors import UserError
+from annotation.formats.base import Brief, ExportFormat, ImportFormat, Option, Records
 from annotation.formats.manifest import NAME, Counts, ManifestWriter, VerifyError, verify_files
+from annotation.formats.pictures import put_picture
 from annotation.formats.source import (
     FileIndex,
     Refusals,
@@ -30,6 +33,9 @@ from annotation.models import Image, Mask
 from modelzoo import rle
 
 FORMAT = "sa1b"
+SHARDS = "shards"
+SHARD = 1000  # images of one archive
+_HEAD = re.compile(rb'"image"\s*:\s*\{')
 
 
 def write_image(folder: Path, image: Image, masks: Sequence[Mask]) -> list[str]:
@@ -40,7 +46,7 @@ def write_image(folder: Path, image: Image, masks: Sequence[Mask]) -> list[str]:
     """
     suffix = Path(image.display_path).suffix
     picture = f"sa_{image.pk}{suffix}"
-    storage.link_or_copy(storage.full(image.display_path), folder / picture)
+    put_picture(image, folder / picture)
     document = {
         "image": {"image_id": image.pk, "width": image.width, "height": image.height, "file_name": picture},
         "annotations": [annotation_of(image, mask) for mask in masks],
@@ -95,42 +101,80 @@ def _clicked(mask: Mask) -> list[list[float]]:
     return []
 
 
-def write(
-    folder: Path,
-    records: Iterable[tuple[Image, Sequence[Mask]]],
-    *,
-    about: dict[str, Any],
-    on_image: Callable[[], None] = lambda: None,
-) -> Counts:
-    """Write a dataset into an empty folder; memory does not grow with it. `on_image` is called after each image."""
-    with ManifestWriter(folder, file_format=FORMAT, about=about) as manifest:
+def write(folder: Path, records: Records, brief: Brief) -> Counts:
+    """Write a dataset into an empty folder; memory does not grow with it.
+
+    Option `layout`: `files` lays everything into the folder, `shards` into sa_000000.tar and so on of SHARD images.
+    """
+    shards = brief.options.get("layout") == SHARDS
+    with ManifestWriter(folder, file_format=FORMAT, about=brief.about) as manifest:
+        tar: tarfile.TarFile | None = None
         for image, masks in records:
-            for name in write_image(folder, image, masks):
-                manifest.add(name)
+            names = write_image(folder, image, masks)
+            if shards:
+                if manifest.counts.images % SHARD == 0:
+                    _close(tar, manifest)
+                    tar = tarfile.open(folder / f"sa_{manifest.counts.images // SHARD:06d}.tar", "w")  # noqa: SIM115
+                assert tar is not None
+                for name in names:
+                    append(tar, folder / name, name)
+                    (folder / name).unlink()
+            else:
+                for name in names:
+                    manifest.add(name)
             manifest.counts.images += 1
             manifest.counts.masks += len(masks)
-            on_image()
+            brief.on_image()
+        _close(tar, manifest)
     return manifest.counts
+
+
+def _close(tar: tarfile.TarFile | None, manifest: ManifestWriter) -> None:
+    if tar is not None:
+        tar.close()
+        manifest.add(Path(str(tar.name)).name)
+
+
+def append(tar: tarfile.TarFile, path: Path, name: str) -> None:
+    """One file into an archive, without owner and date: the same bytes give the same archive."""
+    info = tarfile.TarInfo(name)
+    info.size = path.stat().st_size
+    with path.open("rb") as file:
+        tar.addfile(info, file)
+    tar.members.clear()  # type: ignore[attr-defined]  # only needed to look members up, and it grows
 
 
 def verify(folder: Path, counts: Counts) -> None:
     """Read everything again and compare with what was meant to be written. Raises VerifyError."""
     verify_files(folder)
     images = masks = 0
-    for path in folder.glob("sa_*.json"):
-        document = json.loads(path.read_bytes())
+    for name, data in _documents(folder):
+        document = json.loads(data)
         height, width = document["image"]["height"], document["image"]["width"]
         for annotation in document["annotations"]:
             try:
                 segmentation = rle.validate(annotation["segmentation"], height, width)
             except rle.RLEError as problem:
-                raise VerifyError(f"{path.name}, mask {annotation['id']}: {problem}") from None
+                raise VerifyError(f"{name}, mask {annotation['id']}: {problem}") from None
             if rle.area(segmentation) != annotation["area"] or rle.bbox(segmentation) != annotation["bbox"]:
-                raise VerifyError(f"{path.name}, mask {annotation['id']}: area or box differ")
+                raise VerifyError(f"{name}, mask {annotation['id']}: area or box differ")
             masks += 1
         images += 1
     if (images, masks) != (counts.images, counts.masks):
         raise VerifyError(f"{images} images and {masks} masks read, {counts.images} and {counts.masks} written")
+
+
+def _documents(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """(name, bytes) of every record, in the folder or in its shards."""
+    for path in folder.glob("sa_*.json"):
+        yield path.name, path.read_bytes()
+    for path in folder.glob("sa_*.tar"):
+        with tarfile.open(path, "r|") as tar:
+            for member in tar:
+                file = tar.extractfile(member)
+                if file is not None and member.name.endswith(".json"):
+                    yield member.name, file.read()
+                tar.members.clear()  # type: ignore[attr-defined]
 
 
 def read(index: FileIndex, refusals: Refusals) -> Iterator[SourceImage]:
@@ -183,3 +227,34 @@ def _scores(annotation: dict[str, Any]) -> dict[str, Any]:
         "crop_box": numbers(annotation.get("crop_box"), 4),
         "point_coords": [pair for pair in pairs if pair is not None] or None,
     }
+
+
+def recognises(index: FileIndex) -> bool:
+    """Whether one of the first JSON files begins with one image."""
+    documents = [name for name, _ in index.ending(".json") if name.rsplit("/", 1)[-1] != NAME]
+    return any(_HEAD.search(index.head(name)) for name in documents[:5])
+
+
+EXPORT = ExportFormat(
+    name=FORMAT,
+    title="SA-1B",
+    about="Pictures with one JSON file each, as in Meta's Segment Anything dataset.",
+    loses="There is no room for categories, crowds and where a mask comes from.",
+    options=(
+        Option(
+            "layout",
+            "Layout",
+            "files",
+            (("files", "files"), (SHARDS, f"tar archives of {SHARD:,} images".replace(",", " "))),
+        ),
+    ),
+    write=write,
+    verify=verify,
+)
+IMPORT = ImportFormat(
+    name=FORMAT,
+    title="SA-1B",
+    about="Pictures with one JSON file each.",
+    read=read,
+    recognises=recognises,
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -12,8 +12,12 @@ from typing import Any
 from annotation.errors import UserError
 from modelzoo import rle
 
-MAX_JSON_BYTES = 512 << 20
+MAX_JSON_BYTES = 64 << 20  # of a document that is read at once; longer ones are for annotation.formats.json_stream
+MAX_TEXT_BYTES = 16 << 20
 MAX_LISTED = 200
+PICTURES = frozenset(
+    (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif", ".dcm", ".npy")
+)
 
 
 @dataclass
@@ -30,9 +34,29 @@ class Refusals:
             self.listed.append({"item": item[:200], "code": code, "message": message})
 
 
+@dataclass(frozen=True)
+class LabelMap:
+    """A PNG whose pixel values say which mask each pixel belongs to; 0 belongs to none.
+
+    `split` makes one mask of each connected part, for maps that know kinds but no objects. `names` maps values to
+    categories; with `only`, other values are passed over.
+    """
+
+    name: str
+    path: Path
+    split: bool = False
+    rgb: bool = False  # values are red + 256 green + 256^2 blue, as in COCO panoptic
+    names: dict[int, str] = field(default_factory=dict)
+    only: frozenset[int] | None = None
+
+
 @dataclass
 class SourceImage:
-    """One picture to import: where its bytes are, and its masks as legal RLE of the declared size."""
+    """One picture to import: where its bytes are, and its masks as legal RLE of the declared size.
+
+    `shapes` gives further masks from the (height, width) of the upright picture, for documents that do not name it or
+    count in shares of it; `maps` are decoded in the cage.
+    """
 
     name: str
     path: Path
@@ -41,6 +65,8 @@ class SourceImage:
     licence: str = ""
     credit: str = ""
     masks: list[dict[str, Any]] = field(default_factory=list)
+    shapes: Callable[[int, int], Iterable[dict[str, Any]]] | None = None
+    maps: list[LabelMap] = field(default_factory=list)
 
 
 class FileIndex:
@@ -49,6 +75,7 @@ class FileIndex:
     def __init__(self) -> None:
         self._by_name: dict[str, Path] = {}
         self._by_last: dict[str, list[Path]] = {}
+        self._by_stem: dict[str, list[Path]] | None = None
 
     @classmethod
     def of_folder(cls, folder: Path) -> FileIndex:
@@ -75,6 +102,27 @@ class FileIndex:
         same = self._by_last.get(PurePosixPath(clean).name, [])
         return same[0] if len(same) == 1 else None
 
+    def with_stem(self, stem: str) -> Path | None:
+        """The picture of this name without its ending: by the whole name, else by the last part if only one has it."""
+        if self._by_stem is None:
+            self._by_stem = {}
+            for name, path in self.pictures():
+                whole_stem = name.rsplit(".", 1)[0]
+                for key in {whole_stem, "*/" + PurePosixPath(whole_stem).name}:
+                    self._by_stem.setdefault(key, []).append(path)
+        clean = _normal(stem)
+        for key in (clean, "*/" + PurePosixPath(clean).name):
+            if len(found := self._by_stem.get(key, [])) == 1:
+                return found[0]
+        return None
+
+    def other_with_stem(self, stem: str, than: Path) -> Path | None:
+        """The one other picture with the last part of a name, where two share it."""
+        self.with_stem(stem)  # makes the list
+        assert self._by_stem is not None
+        found = [path for path in self._by_stem.get("*/" + PurePosixPath(_normal(stem)).name, []) if path != than]
+        return found[0] if len(found) == 1 else None
+
     def items(self) -> Iterator[tuple[str, Path]]:
         """(name, path) in order of name."""
         yield from sorted(self._by_name.items())
@@ -82,6 +130,15 @@ class FileIndex:
     def ending(self, suffix: str) -> list[tuple[str, Path]]:
         """Those whose name ends so, whatever the case."""
         return [(name, path) for name, path in self.items() if name.lower().endswith(suffix)]
+
+    def pictures(self) -> Iterator[tuple[str, Path]]:
+        """Those that by their name are pictures, in order of name."""
+        return ((name, path) for name, path in self.items() if PurePosixPath(name).suffix.lower() in PICTURES)
+
+    def head(self, name: str, size: int = 1 << 16) -> bytes:
+        """The first bytes of a file that `items` named."""
+        with self._by_name[name].open("rb") as file:
+            return file.read(size)
 
 
 def _normal(name: str) -> str:
@@ -96,6 +153,16 @@ def read_json(path: Path, name: str) -> Any:
         return json.loads(path.read_bytes().decode("utf-8-sig"), parse_constant=lambda _: math.nan)
     except (ValueError, RecursionError, MemoryError):
         raise UserError("document_damaged", f"{name} is not a JSON document.") from None
+
+
+def read_text(path: Path, name: str) -> str:
+    """A text file from outside. Raises UserError if it is too large or not UTF-8."""
+    if path.stat().st_size > MAX_TEXT_BYTES:
+        raise UserError("document_too_large", f"{name} is larger than {MAX_TEXT_BYTES >> 20} MiB.")
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UserError("document_damaged", f"{name} is not a text file.") from None
 
 
 def checked_mask(segmentation: object, height: int, width: int) -> rle.RLE:

@@ -37,7 +37,8 @@ class MapCage(Cage):
         if "code" in told:
             raise UserError(told["code"], told["message"])
         try:
-            return np.load(target, allow_pickle=False)
+            values: NDArray[np.uint32] = np.load(target, allow_pickle=False)
+            return values
         finally:
             target.unlink(missing_ok=True)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,20 +12,23 @@ from django.db import transaction
 
 from annotation import jobkit, storage
 from annotation.errors import UserError
-from annotation.formats import coco, sa1b
-from annotation.formats.source import MAX_JSON_BYTES, FileIndex, Refusals, SourceImage
+from annotation.formats.base import ImportFormat
+from annotation.formats.registry import IMPORTS
+from annotation.formats.source import FileIndex, LabelMap, Refusals, SourceImage
 from annotation.ingest import archives
 from annotation.ingest.cage import Cage
+from annotation.ingest.maps import MapCage, masks_of
 from annotation.models import Dataset, Image, Job, Mask, Stage
 from annotation.services.images import Incoming, Rights, clean_name, image_add
 from annotation.services.masks import masks_add
 from annotation.signals import mask_saved, send_on_commit
 
-# The longer lease: one call reads a whole JSON document, and no heartbeat gets its turn meanwhile.
+# The longer lease: one call may read a large item, and no heartbeat gets its turn meanwhile.
 IMPORT = jobkit.declare("import", queue="io", title="Import pictures and masks", lease=30, time_limit=24 * 3600)
-FORMATS = ("auto", "images", coco.FORMAT, sa1b.FORMAT)
+AUTO, PICTURES = "auto", "images"
+FORMATS = (AUTO, PICTURES, *IMPORTS)
 FILE = "upload.zip"
-_SA1B_HEAD = re.compile(rb'"image"\s*:\s*\{')
+MAX_MEMBER_BYTES = 16 << 30  # of a document; pictures have a limit of their own
 
 Progress = Callable[[float, str], None]
 
@@ -35,6 +37,7 @@ Progress = Callable[[float, str], None]
 class ImportReport:
     """What became of everything: counts add up to what the source holds."""
 
+    format: str = ""
     images_new: int = 0
     images_known: int = 0
     masks_new: int = 0
@@ -44,6 +47,7 @@ class ImportReport:
     def as_json(self) -> dict[str, Any]:
         """The result of the job."""
         return {
+            "format": self.format,
             "images_new": self.images_new,
             "images_known": self.images_known,
             "masks_new": self.masks_new,
@@ -94,7 +98,7 @@ def import_archive(
     with storage.work_folder() as work:
         index = FileIndex()
         progress(0.0, "Unpacking")
-        for member in archives.members(archive, work, MAX_JSON_BYTES):
+        for member in archives.members(archive, work, MAX_MEMBER_BYTES):
             if member.error is not None:
                 report.refusals.add(member.name, member.error.code, member.error.message)
             elif member.path is not None:
@@ -113,71 +117,94 @@ def import_folder(*, dataset: Dataset, folder: Path, import_format: str, user: A
 def _import(
     dataset: Dataset, index: FileIndex, import_format: str, user: Any, progress: Progress, report: ImportReport
 ) -> None:
-    sources = list(_sources(index, import_format, report.refusals))
-    if not sources and not report.refusals.count:
-        raise UserError("import_empty", "There is nothing here that could be imported.")
-    with Cage() as cage:
+    """Image by image: nothing of what is read stays in memory."""
+    known = _detected(index) if import_format == AUTO else IMPORTS.get(import_format)
+    report.format = known.name if known else PICTURES
+    sources = known.read(index, report.refusals) if known else _pictures(index)
+    total = max(1, sum(1 for _ in index.pictures()))
+    number = 0
+    map_cage = MapCage()
+    with storage.work_folder() as work, Cage() as cage, map_cage:
+        taking = _Taking(dataset, user, cage, map_cage, work, report)
         for number, source in enumerate(sources, 1):
-            _import_image(dataset, source, user, cage, report)
-            progress(number / len(sources), f"{number} of {len(sources)} pictures")
+            taking.take(source)
+            progress(min(1.0, number / total), f"{number} of {total} pictures" if number <= total else f"{number}")
+    if not number and not report.refusals.count:
+        raise UserError("import_empty", "There is nothing here that could be imported.")
 
 
-def _sources(index: FileIndex, import_format: str, refusals: Refusals) -> Iterator[SourceImage]:
-    chosen = _detect(index) if import_format == "auto" else import_format
-    if chosen == coco.FORMAT:
-        return coco.read(index, refusals)
-    if chosen == sa1b.FORMAT:
-        return sa1b.read(index, refusals)
+def _pictures(index: FileIndex) -> Iterator[SourceImage]:
+    """Everything but documents, so that what is no picture is refused by name."""
     return (SourceImage(clean_name(name), path) for name, path in index.items() if not name.lower().endswith(".json"))
 
 
-def _detect(index: FileIndex) -> str:
-    """SA-1B if a JSON file begins with one image, COCO if there is any other JSON, else pictures alone."""
-    documents = [item for item in index.ending(".json") if not item[0].endswith("manifest.json")]
-    if not documents:
-        return "images"
-    for _name, path in documents[:5]:
-        with path.open("rb") as file:
-            if _SA1B_HEAD.search(file.read(1 << 16)):
-                return sa1b.FORMAT
-    return coco.FORMAT
+def _detected(index: FileIndex) -> ImportFormat | None:
+    """The first format that recognises the files; None for pictures alone."""
+    return next((one for one in IMPORTS.values() if one.recognises(index)), None)
 
 
-def _import_image(dataset: Dataset, source: SourceImage, user: Any, cage: Cage, report: ImportReport) -> None:
-    """One picture and its masks; a refusal of either is noted and the import goes on."""
-    rights = Rights(licence=source.licence, credit=source.credit)
-    incoming = Incoming(clean_name(source.name), source.path)
-    try:
-        image, created = image_add(dataset=dataset, incoming=incoming, user=user, cage=cage, rights=rights)
-    except UserError as problem:
-        report.refusals.add(source.name, problem.code, problem.message)
-        return
-    report.images_new += created
-    report.images_known += not created
-    if not source.masks:
-        return
-    if (source.width, source.height) != (image.width, image.height):
-        report.refusals.add(
-            source.name,
-            "image_size_mismatch",
-            f"The document says {source.width} x {source.height} pixels, the upright picture has "
-            f"{image.width} x {image.height}: its {len(source.masks)} masks do not fit.",
-        )
-        return
-    new = _add_masks(image, source, user)
-    report.masks_new += new
-    report.masks_known += len(source.masks) - new
+@dataclass
+class _Taking:
+    """One import under way; what cannot be taken is noted and the import goes on."""
 
+    dataset: Dataset
+    user: Any
+    cage: Cage
+    map_cage: MapCage
+    work: Path
+    report: ImportReport
 
-def _add_masks(image: Image, source: SourceImage, user: Any) -> int:
-    with transaction.atomic():
-        added = masks_add(
-            image=image,
-            records=source.masks,
-            stage=Stage.ASSISTED,
-            source=Mask.Source.IMPORTED,
-            user=user,
-        )
-        if added:  # one fact for all of them: a receiver counts anyway
-            send_on_commit(mask_saved, mask_id=added[-1].serial)
-    return len(added)
+    def take(self, source: SourceImage) -> None:
+        """One picture and its masks."""
+        report = self.report
+        rights = Rights(licence=source.licence, credit=source.credit)
+        incoming = Incoming(clean_name(source.name), source.path)
+        try:
+            image, created = image_add(
+                dataset=self.dataset, incoming=incoming, user=self.user, cage=self.cage, rights=rights
+            )
+        except UserError as problem:
+            report.refusals.add(source.name, problem.code, problem.message)
+            return
+        report.images_new += created
+        report.images_known += not created
+        if source.width and (source.width, source.height) != (image.width, image.height):
+            report.refusals.add(
+                source.name,
+                "image_size_mismatch",
+                f"The document says {source.width} x {source.height} pixels, the upright picture has "
+                f"{image.width} x {image.height}: its {len(source.masks) or ''} masks do not fit.".replace("  ", " "),
+            )
+            return
+        if source.shapes is not None:
+            source.masks += source.shapes(image.height, image.width)
+        for label_map in source.maps:
+            self._read_map(source, label_map, image)
+        if source.masks:
+            new = self._add_masks(image, source)
+            report.masks_new += new
+            report.masks_known += len(source.masks) - new
+
+    def _read_map(self, source: SourceImage, label_map: LabelMap, image: Image) -> None:
+        try:
+            values = self.map_cage.values(label_map, self.work)
+            if values.shape != (image.height, image.width):
+                height, width = values.shape
+                told = f"The map is {width} x {height} pixels, the picture {image.width} x {image.height}."
+                raise UserError("image_size_mismatch", told)
+            source.masks += list(masks_of(label_map, values))
+        except UserError as problem:
+            self.report.refusals.add(label_map.name, problem.code, problem.message)
+
+    def _add_masks(self, image: Image, source: SourceImage) -> int:
+        with transaction.atomic():
+            added = masks_add(
+                image=image,
+                records=source.masks,
+                stage=Stage.ASSISTED,
+                source=Mask.Source.IMPORTED,
+                user=self.user,
+            )
+            if added:  # one fact for all of them: a receiver counts anyway
+                send_on_commit(mask_saved, mask_id=added[-1].serial)
+        return len(added)

@@ -6,6 +6,7 @@ import "./ui/styles/base.css";
 import "./ui/styles/kit.css";
 import "./ui/styles/pages.css";
 import "./ui/styles/loop.css";
+import "./ui/styles/transfers.css";
 import "./ui/styles/editor.css";
 import "./ui/styles/flow.css";
 import "./ui/styles/tools.css";

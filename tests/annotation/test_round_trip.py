@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from pycocotools.coco import COCO
 
 from annotation import jobkit, storage
 from annotation import jobs as _jobs  # noqa: F401  binds the functions, as a worker does
-from annotation.formats import coco, sa1b
+from annotation.formats import registry, sa1b
 from annotation.formats.manifest import VerifyError
 from annotation.models import Dataset, Image, Job, Mask, Member
 from annotation.services import exports, imports
@@ -145,6 +146,7 @@ def test_export_import_export_is_the_same(full, tmp_path, file_format, cast):
     arguments = {"dataset": copy, "folder": out, "import_format": "auto", "user": cast.ana, "progress": silent}
     report = imports.import_folder(**arguments)
     assert report.as_json() == {
+        "format": file_format,
         "images_new": 2,
         "images_known": 0,
         "masks_new": 6,
@@ -173,21 +175,21 @@ def test_the_same_masks_give_the_same_bytes(full, tmp_path):
             assert path.read_bytes() == (two / path.relative_to(one)).read_bytes()
 
 
-@pytest.mark.parametrize("writer", [coco, sa1b])
-def test_a_damaged_export_is_never_offered(full, tmp_path, writer, monkeypatch):
+@pytest.mark.parametrize("name", sorted(registry.EXPORTS))
+def test_a_damaged_export_is_never_offered(full, tmp_path, name, monkeypatch):
     """Something goes wrong between writing and reading: no folder, no archive, and the job says unexpected."""
+    real = registry.EXPORTS[name]
 
     def damage(folder, counts):
-        victim = next(iter(folder.rglob("*.jpg")))
+        victim = next(path for path in sorted(folder.rglob("*")) if path.suffix in (".jpg", ".png"))
         victim.unlink()
         victim.write_bytes(b"half")
-        real(folder, counts)
+        real.verify(folder, counts)
 
-    real = writer.verify
-    monkeypatch.setattr(writer, "verify", damage)
+    monkeypatch.setitem(registry.EXPORTS, name, replace(real, verify=damage))
     with pytest.raises(VerifyError):
-        export(full, writer.FORMAT, tmp_path)
-    assert not (tmp_path / f"out-{writer.FORMAT}").exists()
+        export(full, name, tmp_path)
+    assert not (tmp_path / f"out-{name}").exists()
     assert not list(tmp_path.glob(".out*"))
 
 

@@ -48,7 +48,7 @@ def test_the_coco_export_equals_the_screen(editor, tmp_path):
 
     page = editor.page
     page.goto(f"/datasets/{editor.image['dataset']}/export")
-    page.get_by_role("button", name="Export COCO").click()
+    page.get_by_role("button", name="Export as COCO").click()
     link = page.get_by_role("link", name="Download").first
     link.wait_for(timeout=90_000)
     with page.expect_download() as download:

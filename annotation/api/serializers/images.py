@@ -1,4 +1,4 @@
-"""Images, uploads, imports and exports."""
+"""Images and uploads."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ImageIn(serializers.ModelSerializer[Any]):
 
     class Meta:
         model = Image
-        fields = ["licence", "source", "credit", "gold"]
+        fields = ["licence", "source", "credit", "consent", "gold"]
 
 
 class ImageOut(serializers.ModelSerializer[Any]):
@@ -55,6 +55,9 @@ class ImageOut(serializers.ModelSerializer[Any]):
             "licence",
             "source",
             "credit",
+            "consent",
+            "mapping",
+            "georeference",
             "file_url",
             "thumbnail_url",
             "overlay_url",
@@ -66,11 +69,11 @@ class ImageOut(serializers.ModelSerializer[Any]):
 
     def get_file_url(self, row: Any) -> str:
         """Cached for ever: what it names never changes."""
-        return f"{reverse('image-file', args=[row.pk])}?v={row.sha256[:12]}"
+        return f"{reverse('image-file', args=[row.pk])}?v={row.pixels_sha256[:12]}"
 
     def get_thumbnail_url(self, row: Any) -> str:
         """Cached for ever too."""
-        return f"{reverse('image-thumbnail', args=[row.pk])}?v={row.sha256[:12]}"
+        return f"{reverse('image-thumbnail', args=[row.pk])}?v={row.pixels_sha256[:12]}"
 
     def get_overlay_url(self, row: Any) -> str | None:
         """Changes with the masks."""
@@ -130,16 +133,3 @@ class UploadIn(serializers.Serializer[Any]):
     """Pictures and zip archives of pictures; the field may be repeated."""
 
     files = serializers.ListField(child=serializers.FileField(), min_length=1)
-
-
-class ImportIn(serializers.Serializer[Any]):
-    """One zip archive."""
-
-    file = serializers.FileField()
-    format = serializers.ChoiceField(choices=["auto", "images", "coco", "sa1b"], default="auto")
-
-
-class ExportIn(serializers.Serializer[Any]):
-    """What to write."""
-
-    format = serializers.ChoiceField(choices=["coco", "sa1b"])

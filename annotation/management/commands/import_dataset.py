@@ -17,7 +17,7 @@ from annotation.services import datasets, imports
 class Command(BaseCommand):
     """The same service as the page, without a worker. Importing again adds nothing twice."""
 
-    help = "Import pictures, and masks in COCO or SA-1B format, into a dataset (made if it is not there)."
+    help = "Import pictures with or without masks into a dataset (made if it is not there)."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """NAME, PATH, --format, --lead."""
@@ -53,7 +53,7 @@ class Command(BaseCommand):
         for refusal in report.refusals.listed:
             self.stderr.write(f"refused: {refusal['item']}: {refusal['message']} ({refusal['code']})")
         self.stdout.write(
-            f"{dataset.name}: {report.images_new} new pictures, {report.images_known} known; "
+            f"{dataset.name}, read as {report.format}: {report.images_new} new pictures, {report.images_known} known; "
             f"{report.masks_new} new masks, {report.masks_known} known; {report.refusals.count} refused"
         )
 

@@ -10,6 +10,10 @@ import type {
   Dataset,
   DatasetChange,
   EmbeddingAnswer,
+  ExportChoices,
+  ExportFilter,
+  ExportStart,
+  Formats,
   Event,
   FeedbackItem,
   ImageRecord,
@@ -193,8 +197,16 @@ export const api = {
   cancelJob: (id: string) => request<Job>(`/api/jobs/${id}/cancel/`, { method: "POST", body: {} }),
   retryJob: (id: string) => request<Job>(`/api/jobs/${id}/retry/`, { method: "POST", body: {} }),
 
-  startExport: (dataset: number, format: "coco" | "sa1b") =>
-    request<Job>(`/api/datasets/${dataset}/exports/`, { method: "POST", body: { format } }),
+  formats: () => request<Formats>("/api/formats/"),
+  startExport: (dataset: number, body: ExportStart) =>
+    request<Job>(`/api/datasets/${dataset}/exports/`, { method: "POST", body }),
+  exportChoices: (dataset: number) => request<ExportChoices>(`/api/datasets/${dataset}/export-choices/`),
+  /** How many images and masks these filters choose. */
+  exportSize: (dataset: number, filters: ExportFilter) =>
+    request<{ images: number; masks: number }>(`/api/datasets/${dataset}/export-choices/`, {
+      method: "POST",
+      body: filters,
+    }),
   decoderUrl: (digest: string) => `/api/models/${digest}/decoder/`,
   exportUrl: (job: string) => `/api/exports/${job}/download/`,
 };

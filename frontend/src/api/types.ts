@@ -52,6 +52,12 @@ interface Frame {
 export type EmbeddingAnswer = Omit<Schemas["EmbeddingOut"], "frame"> & { frame: Frame | null };
 export type Job = Omit<Schemas["JobOut"], "result"> & { result: Record<string, unknown> | null };
 export type JobDetail = Schemas["JobDetailOut"];
+export type Formats = Schemas["FormatsOut"];
+export type ExportFormat = Schemas["ExportFormatOut"];
+export type ImportFormat = Schemas["ImportFormatOut"];
+export type ExportStart = Schemas["ExportInRequest"];
+export type ExportFilter = Schemas["ExportFilterInRequest"];
+export type ExportChoices = Schemas["ExportChoicesOut"];
 export type ModelVersion = Schemas["ModelVersionOut"];
 export type TrainingRun = Schemas["TrainingRunOut"];
 export type Detector = Schemas["DetectorOut"];

@@ -10,6 +10,7 @@ export function uploadFile<T>(
   file: File,
   progress: (share: number) => void,
   signal?: AbortSignal,
+  more: Record<string, string> = {},
 ): Promise<T> {
   return new Promise((resolve, reject) => {
     const xhr = new XMLHttpRequest();
@@ -30,6 +31,7 @@ export function uploadFile<T>(
     xhr.addEventListener("abort", () => reject(new ApiError(0, "aborted", "The upload was stopped.")));
     signal?.addEventListener("abort", () => xhr.abort());
     const form = new FormData();
+    for (const [name, value] of Object.entries(more)) form.append(name, value);
     form.append(field, file, file.name);
     xhr.send(form);
   });
