@@ -6,8 +6,8 @@ from typing import Any
 
 from annotation.errors import Missing, UserError
 from annotation.jobkit import JobContext, job, periodic, scheduled
-from annotation.models import Image
-from engine import audit, disagreement, embeddings, retraining, schedules, shadow, uncertainty
+from annotation.models import Dataset, Image
+from engine import audit, disagreement, embeddings, forgetting, retraining, schedules, shadow, tally, uncertainty
 from engine.pipeline import run_execute
 from engine.serving import version_by_digest
 from engine.stages import moves, running
@@ -46,6 +46,21 @@ def _embed(ctx: JobContext, image_id: int, digest: str) -> dict[str, Any]:
 def rebuild_embeddings(ctx: JobContext, *, dataset: int) -> dict[str, Any]:
     """Queue the images of live tasks for the version that serves now."""
     return {"queued": embeddings.embeddings_rebuild(dataset_id=dataset, on_image=ctx.check_cancelled)}
+
+
+@job(forgetting.FORGET.name)
+def forget_image(ctx: JobContext, *, dataset: int, image: int, sha256: str) -> dict[str, Any]:
+    """Remove what was made of a picture that was removed for good."""
+    row = Dataset.objects.filter(pk=dataset).first()
+    return dict(forgetting.image_forget(dataset=row, image_id=image, sha256=sha256)) if row else {}
+
+
+@job(forgetting.RENEW.name)
+def renew_image(ctx: JobContext, *, image: int) -> None:
+    """Encode a picture anew whose pixels are shown otherwise."""
+    row = Image.objects.select_related("dataset").filter(pk=image).first()
+    if row is not None:
+        forgetting.image_renew(image=row)
 
 
 @job(retraining.TRAIN.name)
@@ -95,6 +110,12 @@ def measure_disagreement(ctx: JobContext, *, task: int) -> dict[str, Any]:
 def consider_disagreements() -> None:
     """Reviews whose picture was not prepared yet."""
     disagreement.disagreements_consider()
+
+
+@periodic(seconds=CONSIDER_SECONDS)
+def count_work() -> None:
+    """Sum up what people's masks took, for the proof page."""
+    tally.work_count()
 
 
 @periodic(seconds=CONSIDER_SECONDS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, path
 
 from annotation.api import converters  # noqa: F401  <row:...> and <digest:...>
-from engine import api, api_audit, api_provenance, api_retraining, api_shadow, api_stages
+from engine import api, api_audit, api_proof, api_provenance, api_retraining, api_shadow, api_stages
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("images/<row:image_id>/embedding/", api.ImageEmbeddingView.as_view(), name="image-embedding"),
@@ -27,6 +27,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="shadow-start",
     ),
     path("datasets/<row:dataset_id>/shadows/", api_shadow.ShadowsView.as_view(), name="shadows"),
+    path("datasets/<row:dataset_id>/proof/", api_proof.ProofView.as_view(), name="proof"),
     path("datasets/<row:dataset_id>/audits/", api_audit.AuditsView.as_view(), name="audits"),
     path(
         "datasets/<row:dataset_id>/audits/<row:audit_id>/close/",
