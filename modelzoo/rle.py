@@ -122,15 +122,23 @@ def area(rle: RLE) -> int:
     return int(runs(rle)[1::2].sum())
 
 
+def measure(rle: RLE) -> tuple[int, list[int]]:
+    """(`area`, `bbox`), read once. Raises RLEError if `rle` is not legal."""
+    lengths = runs(rle)
+    return int(lengths[1::2].sum()), _box_of(lengths, rle["size"][0])
+
+
 def bbox(rle: RLE) -> list[int]:
     """Smallest box [x, y, w, h] around the mask, in pixels; [0, 0, 0, 0] for an empty mask."""
-    lengths = runs(rle)
+    return _box_of(runs(rle), rle["size"][0])
+
+
+def _box_of(lengths: NDArray[np.int64], height: int) -> list[int]:
     ends = np.cumsum(lengths)
     last = ends[1::2] - 1  # column-major index of the last pixel of each run of ones
     first = ends[0::2][: len(last)]
     if len(last) == 0:
         return [0, 0, 0, 0]
-    height = rle["size"][0]
     left, right = int(first.min()) // height, int(last.max()) // height
     if np.any(first // height != last // height):  # a run over a column border holds a bottom and a top pixel
         top, bottom = 0, height - 1

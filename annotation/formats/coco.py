@@ -128,7 +128,7 @@ def verify(folder: Path, counts: Counts) -> None:
                 segmentation = checked_mask(row["segmentation"], *sizes[row["image_id"]])
             except (rle.RLEError, KeyError) as problem:
                 raise VerifyError(f"mask {row['id']}: {problem}") from None
-            if rle.area(segmentation) != row["area"] or rle.bbox(segmentation) != row["bbox"]:
+            if rle.measure(segmentation) != (row["area"], row["bbox"]):
                 raise VerifyError(f"mask {row['id']}: area or box differ")
             masks += 1
     if (len(sizes), masks) != (counts.images, counts.masks):

@@ -16,8 +16,8 @@ from PIL import Image as Picture
 from annotation import storage
 from annotation.errors import UserError
 from annotation.formats.base import UNNAMED
+from annotation.formats.painting import painted_values
 from annotation.models import Image, Mask
-from modelzoo import rle
 
 INDEX = "masks.jsonl"
 
@@ -115,12 +115,8 @@ def painted(image: Image, masks: Sequence[Mask], values: Sequence[int], dtype: t
     if values and max(values) > np.iinfo(dtype).max:
         most = np.iinfo(dtype).max
         raise UserError("too_many_masks", f"{image.file_name} needs numbers above {most}, which this map cannot hold.")
-    canvas: NDArray[Any] = np.zeros((image.height, image.width), dtype)
-    for place in sorted(range(len(masks)), key=lambda one: (-masks[one].area, one)):
-        x, y, w, h = masks[place].bbox
-        inside = rle.decode_box(masks[place].segmentation, [x, y, w, h])
-        canvas[y : y + h, x : x + w][inside] = values[place]
-    return canvas
+    segmentations, boxes = [mask.segmentation for mask in masks], [mask.bbox for mask in masks]
+    return painted_values((image.height, image.width), segmentations, boxes, values, dtype)
 
 
 def save_png(array: NDArray[Any], path: Path) -> None:

@@ -156,7 +156,7 @@ def verify(folder: Path, counts: Counts) -> None:
                 segmentation = rle.validate(annotation["segmentation"], height, width)
             except rle.RLEError as problem:
                 raise VerifyError(f"{name}, mask {annotation['id']}: {problem}") from None
-            if rle.area(segmentation) != annotation["area"] or rle.bbox(segmentation) != annotation["bbox"]:
+            if rle.measure(segmentation) != (annotation["area"], annotation["bbox"]):
                 raise VerifyError(f"{name}, mask {annotation['id']}: area or box differ")
             masks += 1
         images += 1

@@ -102,7 +102,7 @@ def verify(folder: Path, counts: Counts) -> None:
             drawn = drawn_from(lines[row["line"]].split()[1:], row["height"], row["width"])
         except rle.RLEError as problem:
             raise VerifyError(f"{open_label}, line {row['line']}: {problem}") from None
-        if (rle.area(drawn), rle.bbox(drawn)) != (row["area"], row["bbox"]):
+        if rle.measure(drawn) != (row["area"], row["bbox"]):
             raise VerifyError(f"{open_label}, line {row['line']}: area or box differ")
         masks += 1
     images = sum(1 for _ in (folder / "labels").rglob("*.txt"))

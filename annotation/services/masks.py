@@ -143,12 +143,12 @@ def _checked(image: Image, body: dict[str, Any]) -> dict[str, Any]:
         segmentation = rle.validate(body["segmentation"], image.height, image.width)
     except rle.RLEError as problem:
         raise UserError(problem.code, str(problem)) from None
-    area = rle.area(segmentation)
+    area, box = rle.measure(segmentation)
     if area == 0:
         raise UserError("mask_empty", "The mask has no pixels.")
     return {
         "segmentation": segmentation,
-        "bbox": rle.bbox(segmentation),
+        "bbox": box,
         "area": area,
         "category": body.get("category", ""),
         "crowd": body.get("crowd", False),

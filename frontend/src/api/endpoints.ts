@@ -6,16 +6,18 @@ import type {
   AuditStart,
   Audits,
   Category,
+  Changed,
   ChangesAnswer,
   Dataset,
   DatasetChange,
+  DeepMapping,
   EmbeddingAnswer,
+  Event,
   ExportChoices,
   ExportFilter,
   ExportStart,
-  Formats,
-  Event,
   FeedbackItem,
+  Formats,
   ImageRecord,
   Invitation,
   Job,
@@ -28,6 +30,7 @@ import type {
   ModelVersion,
   Page,
   PredictAnswer,
+  Proof,
   Retraining,
   RetrainingChange,
   ReviewItem,
@@ -43,6 +46,7 @@ import type {
   StageRuleChange,
   StageStep,
   Stages,
+  Statistics,
   Task,
   TaskKind,
   TrainingRun,
@@ -89,6 +93,20 @@ export const api = {
   upload: (id: string) => request<UploadRecord>(`/api/uploads/${id}/`),
   removeUpload: (id: string) =>
     request<void>(`/api/uploads/${id}/`, { method: "DELETE", headers: { "Tus-Resumable": "1.0.0" } }),
+  /** Rights of these images, of all with null; what is left out stays. */
+  setRights: (dataset: number, images: number[] | null, fields: Record<string, string>) =>
+    request<Changed>(`/api/datasets/${dataset}/rights/`, {
+      method: "POST",
+      body: { ...(images ? { images } : { all: true }), ...fields },
+    }),
+  removeForGood: (dataset: number, images: number[], reason: string) =>
+    request<Changed>(`/api/datasets/${dataset}/removals/`, { method: "POST", body: { images, reason } }),
+  mapValues: (image: number, body: Partial<DeepMapping>) =>
+    request<Job>(`/api/images/${image}/mapping/`, { method: "POST", body }),
+  statistics: (dataset: number) => request<Statistics>(`/api/datasets/${dataset}/statistics/`),
+  countStatistics: (dataset: number) =>
+    request<Statistics>(`/api/datasets/${dataset}/statistics/`, { method: "POST", body: {} }),
+  datasheetUrl: (dataset: number) => `/api/datasets/${dataset}/datasheet/`,
   /** Masks that changed since the `at` of an earlier answer; without it all but the superseded ones. */
   changes: (image: number, since: string | null) =>
     request<ChangesAnswer>(`/api/images/${image}/changes/${since ? `?since=${encodeURIComponent(since)}` : ""}`),
@@ -175,6 +193,7 @@ export const api = {
     return request<Page<Event>>(next ? pathOf(next) : `/api/datasets/${dataset}/events/${query && `?${query}`}`);
   },
 
+  proof: (dataset: number) => request<Proof>(`/api/datasets/${dataset}/proof/`),
   reviews: (dataset: number) => request<Reviews>(`/api/datasets/${dataset}/reviews/`),
   feedback: (dataset: number, next: string | null) =>
     request<Page<FeedbackItem>>(next ? pathOf(next) : `/api/datasets/${dataset}/feedback/`),

@@ -19,6 +19,20 @@ export type ImageRecord = Schemas["ImageOut"];
 export type UploadRecord = Schemas["UploadItemOut"];
 export type UploadsAnswer = Schemas["UploadsOut"];
 export type Refusal = Schemas["RefusalOut"];
+export type Changed = Schemas["ChangedOut"];
+export type Statistics = Schemas["StatisticsOut"];
+export type Figures = Schemas["FiguresOut"];
+export type NamedCount = Schemas["NamedOut"];
+/** How the values of a deep picture are shown: annotation/ingest/depth.py. */
+export interface DeepMapping {
+  channels: number[];
+  low: number[];
+  high: number[];
+  inverted: boolean;
+  count: number;
+  minimum: number[];
+  maximum: number[];
+}
 export type MaskRecord = Omit<Schemas["MaskOut"], "segmentation"> & { segmentation: Runs };
 export type Task = Schemas["TaskOut"];
 export type Feedback = Schemas["FeedbackOut"];
@@ -36,6 +50,9 @@ export type FeedbackItem = Pixels<
 export type Invitation = Schemas["InvitationOut"];
 export type Event = Schemas["EventOut"];
 export type ApiToken = Schemas["TokenOut"];
+export type Proof = Schemas["ProofOut"];
+export type Measured = Schemas["MeasuredOut"];
+export type WorkFigures = Schemas["WorkFiguresOut"];
 export type TaskKind = Schemas["TaskKindEnum"];
 export type Holder = Schemas["HolderOut"];
 export type ChangesAnswer = Omit<Schemas["ChangesOut"], "masks"> & { masks: MaskRecord[] };

@@ -3,7 +3,7 @@ import { FileDown } from "lucide-react";
 import { useState } from "react";
 import { messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
-import type { ExportFilter, ExportFormat } from "../../api/types";
+import type { ExportFilter, ExportFormat, ExportStart } from "../../api/types";
 import { counted } from "../kit/format";
 import { Button, Field, Note } from "../kit/kit";
 import { useToast } from "../kit/toast";
@@ -27,7 +27,8 @@ export function ExportForm({ formats }: { formats: ExportFormat[] }) {
     placeholderData: keepPreviousData,
   });
   const start = useMutation({
-    mutationFn: () => api.startExport(dataset.id, { format: name as never, options: chosen[name] ?? {}, filters }),
+    mutationFn: () =>
+      api.startExport(dataset.id, { format: name as ExportStart["format"], options: chosen[name] ?? {}, filters }),
     onSuccess: () => queries.invalidateQueries({ queryKey: ["jobs", dataset.id] }),
     onError: (error) => toast(messageOf(error)),
   });
