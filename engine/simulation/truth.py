@@ -40,18 +40,21 @@ def read_truth(
     most_images: int = 0,
     most_objects: int = 0,
     smallest: float = 0.0,
+    crowded: int = 0,
     seed: int = 0,
 ) -> list[Picture]:
     """Pictures of a COCO file in an order that ``seed`` draws; 0 means all.
 
-    ``smallest`` is the share of the picture from which an object counts. Where several people have segmented the same
-    picture (a field ``annotator``), the first one's objects are taken. DataError when nothing usable is there.
+    ``smallest`` is the share of the picture from which an object counts. Pictures with more than ``crowded`` objects
+    are left out: what is cut from one is neither object nor background to a detector. Where several people have
+    segmented the same picture (a field ``annotator``), the first one's objects are taken. DataError when nothing usable
+    is there.
     """
     document = json.loads(annotations.read_text("utf-8")) if annotations.is_file() else {}
     people = {str(entry["id"]): str(entry.get("annotator", "")) for entry in document.get("annotations", [])}
     records = [_seen_by_one(record, people) for record in read_coco(images, annotations)]
     records = [_prominent(record, most_objects, smallest) for record in records]
-    records = [record for record in records if record.masks]
+    records = [record for record in records if 0 < len(record.masks) <= (crowded or len(record.masks))]
     twice = [name for name, count in Counter(record.image_path.name for record in records).items() if count > 1]
     if twice:
         raise DataError(f"Two pictures are called {twice[0]}; a simulation tells them apart by their names.")

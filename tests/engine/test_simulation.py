@@ -67,6 +67,9 @@ def test_the_largest_object_comes_first_and_one_person_is_believed(coco):
     pictures = read_truth(*coco(3, annotators=(1, 2)))
     assert [rle.area(mask) for mask in pictures[0].objects] == [LARGE.sum(), SMALL.sum()]
     assert all(len(one.objects) == 1 for one in read_truth(*coco(3), most_objects=1))
+    assert len(read_truth(*coco(3), crowded=2)) == 3
+    with pytest.raises(DataError):
+        read_truth(*coco(3), crowded=1)
     assert all(len(one.objects) == 1 for one in read_truth(*coco(3), smallest=SMALL.sum() * 1.5 / (WIDTH * HEIGHT)))
 
 

@@ -32,6 +32,7 @@ class Command(BaseCommand):
         parser.add_argument("--people", type=int, default=2, help="annotators who take turns (default 2)")
         parser.add_argument("--most-images", type=int, default=0, metavar="N", help="take only so many pictures")
         parser.add_argument("--most-objects", type=int, default=0, metavar="N", help="only the N largest of a picture")
+        parser.add_argument("--crowded", type=int, default=0, metavar="N", help="leave out pictures with more objects")
         parser.add_argument("--smallest", type=float, default=0.0, metavar="SHARE", help="of the picture, to count")
         parser.add_argument(
             "--judged", type=int, default=100, metavar="N", help="held-out objects to measure on; 0: all"
@@ -74,7 +75,7 @@ class Command(BaseCommand):
         name = options["dataset"] or f"Simulation {options['images'].resolve().parent.name}"
         if Dataset.objects.filter(name=name).exists():
             raise CommandError(f"There is a dataset {name!r} already. Give another name with --dataset.")
-        limits = {name: options[name] for name in ("most_images", "most_objects", "smallest", "seed")}
+        limits = {name: options[name] for name in ("most_images", "most_objects", "smallest", "crowded", "seed")}
         pictures = read_truth(options["images"], options["coco"], **limits)
         return Plan(
             name=name,
