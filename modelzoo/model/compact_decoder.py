@@ -23,7 +23,7 @@ CLICK_RADIUS = 6.0  # standard deviation of a click's Gaussian, input pixels
 PROMPT_MAPS = 6  # positive clicks, negative clicks, box, previous mask, affinity to positives, affinity to negatives
 LOGIT_SCALE = 4.0  # previous logits enter as tanh(logit / LOGIT_SCALE)
 UNSEEN = -1e9  # score of what must not count (padding, masks that are not asked); finite, so that nothing gives NaN
-SHARPNESS = 8.0  # of the weights by predicted IoU with which the masks of an answer are averaged
+SHARPNESS, SHARPNESS_BOXED = 8.0, 30.0  # of the weights by predicted IoU that average the masks; where a box is given
 # Point labels, as in SAM's exported decoder.
 PADDING, NEGATIVE, POSITIVE, CORNER_FIRST, CORNER_SECOND = -1, 0, 1, 2, 3
 
@@ -154,7 +154,8 @@ class CompactDecoder(nn.Module):
         candidates; the other two stay what they are, since an ambiguous click has more than one answer.
         """
         logits, ious = self(features, points, labels, previous)
-        mixture, said = consensus(ious, several_prompts(labels))
+        boxed = (labels == CORNER_FIRST).any(1)
+        mixture, said = consensus(ious, several_prompts(labels), boxed)
         return (mixture @ logits.flatten(2)).view_as(logits), said
 
     def prompt_tokens(
@@ -229,12 +230,13 @@ def several_prompts(labels: Tensor) -> Tensor:
     return (labels >= 0).sum(1) > 1
 
 
-def consensus(ious: Tensor, several: Tensor) -> tuple[Tensor, Tensor]:
+def consensus(ious: Tensor, several: Tensor, boxed: Tensor) -> tuple[Tensor, Tensor]:
     """How the masks of an answer come from the decoder's: weights B x C x C over its logits, and predicted IoUs B x C.
 
     Each mask makes mistakes of its own, so their mean is better than the best of them: the logits are averaged with
     weights that fall by e for every eighth of predicted IoU (0.02 of IoU for one click, 0.03 for five; measured in
-    docs/decisions/0010-consensus-of-masks.md). The mean says what the best of its masks said. ious: B x C; several: B
+    docs/decisions/0010-consensus-of-masks.md). The mean says what the best of its masks said. A box leaves less doubt,
+    and the masks that it was not meant for blur it: there the best one nearly decides alone. ious: B x C; several: B
     bool, where all masks are averaged into the first; elsewhere the candidates, all but the first, into their best.
     """
     count = ious.shape[1]
@@ -242,7 +244,8 @@ def consensus(ious: Tensor, several: Tensor) -> tuple[Tensor, Tensor]:
     several = several[:, None]
     pool = torch.where(several | (places > 0), ious, torch.full_like(ious, UNSEEN))
     replaced = (places == torch.where(several, 0, pool.argmax(1, keepdim=True))).to(ious.dtype)
-    weights = torch.softmax(SHARPNESS * pool, 1)
+    sharpness = torch.where(boxed, SHARPNESS_BOXED, SHARPNESS).to(ious.dtype)[:, None]
+    weights = torch.softmax(sharpness * pool, 1)
     identity = torch.eye(count, device=ious.device, dtype=ious.dtype)
     mixture = identity * (1 - replaced)[..., None] + replaced[..., None] * weights[:, None]
     said = ious * (1 - replaced) + replaced * pool.amax(1, keepdim=True)

@@ -6,7 +6,7 @@ import torch
 
 from modelzoo.build import build
 from modelzoo.embedding import Embedding
-from modelzoo.model.compact_decoder import SHARPNESS, consensus
+from modelzoo.model.compact_decoder import SHARPNESS, SHARPNESS_BOXED, consensus
 from modelzoo.predictor import Predictor
 from tests.modelzoo.scenes import scene
 
@@ -117,7 +117,7 @@ def test_masks_together_answer_better_than_one(predictor):
         arguments = features, points, labels, torch.zeros(2, 1, height, width)
         logits, said = predictor.model.decoder.answer(*arguments)
         raw, raw_said = predictor.model.decoder(*arguments)
-    weights = torch.softmax(SHARPNESS * raw_said[0], 0)
+    weights = torch.softmax(SHARPNESS_BOXED * raw_said[0], 0)
     assert torch.allclose(logits[0, 0], (weights[:, None, None] * raw[0]).sum(0), atol=1e-4)
     assert said[0, 0] == raw_said[0].max()
     assert torch.allclose(logits[0, 1:], raw[0, 1:], atol=1e-5)
@@ -131,7 +131,7 @@ def test_masks_together_answer_better_than_one(predictor):
 
 
 def test_masks_that_say_the_same_of_themselves_count_the_same():
-    mixture, said = consensus(torch.full((2, 4), 0.5), torch.tensor([True, False]))
+    mixture, said = consensus(torch.full((2, 4), 0.5), torch.tensor([True, False]), torch.tensor([False, False]))
     assert torch.allclose(mixture[0, 0], torch.full((4,), 0.25))
     assert torch.allclose(mixture[1, 1], torch.tensor([0.0, 1 / 3, 1 / 3, 1 / 3]))
     assert torch.allclose(mixture.sum(-1), torch.ones(2, 4))
