@@ -23,7 +23,7 @@ from django.conf import settings
 _PART = re.compile(r"\A[A-Za-z0-9_][A-Za-z0-9._-]*\Z")
 _CHUNK = 1 << 20
 AREAS = frozenset(
-    {"images", "embeddings", "models", "detectors", "snapshots", "runs", "exports", "imports", "uploads"}
+    {"images", "embeddings", "models", "detectors", "snapshots", "runs", "exports", "imports", "uploads", "versions"}
 )
 
 

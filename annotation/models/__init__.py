@@ -10,6 +10,7 @@ from annotation.models.review import ReviewItem
 from annotation.models.statistics import Statistics
 from annotation.models.task import Comparison, Task
 from annotation.models.upload import Upload
+from annotation.models.version import Version
 
 __all__ = [
     "ApiToken",
@@ -28,6 +29,7 @@ __all__ = [
     "Task",
     "Tombstone",
     "Upload",
+    "Version",
     "WorkerPulse",
     "split_for",
 ]
