@@ -6,10 +6,12 @@ import "./ui/styles/base.css";
 import "./ui/styles/kit.css";
 import "./ui/styles/pages.css";
 import "./ui/styles/loop.css";
+import "./ui/styles/ingest.css";
 import "./ui/styles/transfers.css";
 import "./ui/styles/editor.css";
 import "./ui/styles/flow.css";
 import "./ui/styles/tools.css";
+import "./ui/styles/charts.css";
 import "./ui/styles/people.css";
 import "./ui/styles/review.css";
 

@@ -110,6 +110,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/datasets/{dataset_id}/datasheet/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Markdown with the headings of "Datasheets for Datasets". */
+        get: operations["datasheet"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/datasets/{dataset_id}/events/": {
         parameters: {
             query?: never;
@@ -127,6 +144,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/datasets/{dataset_id}/export-choices/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Stages, sources, categories, models, splits, licences and consents that occur, with how often. */
+        get: operations["export_choices"];
+        put?: never;
+        /** @description How many images and masks these filters choose. Changes nothing. */
+        post: operations["export_size"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/datasets/{dataset_id}/exports/": {
         parameters: {
             query?: never;
@@ -136,7 +171,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Write the dataset as COCO or SA-1B; the job's result says when it is verified. Reviewers and leads. */
+        /** @description Write what is chosen of a dataset; the job's result says when it is verified. Reviewers and leads. */
         post: operations["exports_start"];
         delete?: never;
         options?: never;
@@ -192,7 +227,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Take a zip archive of pictures with COCO or SA-1B annotations; the job's result itemises it. Leads only. */
+        /** @description Take a zip archive of pictures with annotations; the job's result itemises it. Leads only. */
         post: operations["imports_start"];
         delete?: never;
         options?: never;
@@ -373,6 +408,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/datasets/{dataset_id}/proof/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Reviewers and leads; figures by person and cost are for leads. */
+        get: operations["proof"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets/{dataset_id}/removals/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Tombstones, newest first, at most 1000. Leads only. */
+        get: operations["removals_list"];
+        put?: never;
+        /** @description Remove images with all that was made of them; the same pictures are refused later. Leads only. */
+        post: operations["removals_make"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/datasets/{dataset_id}/retraining/": {
         parameters: {
             query?: never;
@@ -402,6 +472,23 @@ export interface paths {
         get: operations["reviews"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets/{dataset_id}/rights/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Set licence, source, photographer or consent of these images, or of all. Leads only. */
+        post: operations["rights_set"];
         delete?: never;
         options?: never;
         head?: never;
@@ -493,6 +580,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/datasets/{dataset_id}/statistics/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The last count. */
+        get: operations["statistics_get"];
+        put?: never;
+        /** @description Count anew if something changed. Everybody who may see the dataset. */
+        post: operations["statistics_count"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/datasets/{dataset_id}/tasks/next/": {
         parameters: {
             query?: never;
@@ -574,8 +679,25 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description One zip archive. Everybody who may see the dataset. */
+        /** @description One zip archive, or a tar of more than 50 000 files. Everybody who may see the dataset. */
         get: operations["exports_download"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/formats/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description What can be written and read, with the options of each format. */
+        get: operations["formats"];
         put?: never;
         post?: never;
         delete?: never;
@@ -649,6 +771,23 @@ export interface paths {
         get: operations["images_file"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/images/{image_id}/mapping/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Show other values or channels; masks stay where they are. Leads only. */
+        post: operations["images_remap"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1262,6 +1401,10 @@ export interface components {
             /** @description Current masks that carry it. */
             masks: number;
         };
+        /** @description How many images it was. */
+        ChangedOut: {
+            images: number;
+        };
         /** @description What happened to the masks of an image. */
         ChangesOut: {
             /**
@@ -1272,6 +1415,11 @@ export interface components {
             masks: components["schemas"]["MaskOut"][];
             task: components["schemas"]["HolderOut"] | null;
         };
+        /** @description One class of images. */
+        ClassOut: {
+            name: string;
+            images: number;
+        };
         /** @enum {integer} */
         ClicksEnum: 1 | 3;
         /** @description The score (mean IoU of 1, 3, 5 clicks and a box) and every figure of one set of masks. */
@@ -1280,6 +1428,22 @@ export interface components {
             metrics: {
                 [key: string]: components["schemas"]["DifferenceOut"];
             };
+        };
+        /** @enum {string} */
+        ConsentEnum: "given" | "not_needed" | "refused";
+        /** @description Of people's work; leads only. */
+        CostOut: {
+            /**
+             * Format: double
+             * @description Of an hour.
+             */
+            rate: number | null;
+            currency: string;
+            /**
+             * Format: double
+             * @description Masks that people made or kept.
+             */
+            per_1000: number | null;
         };
         /** @description What a lead may set. */
         DatasetInRequest: {
@@ -1317,6 +1481,7 @@ export interface components {
             hourly_rate?: number | null;
             /** @description ISO 4217. */
             currency?: string;
+            blur_faces?: boolean;
         };
         /** @description A dataset as its member sees it; rows come from selectors.datasets_of. */
         DatasetOut: {
@@ -1339,6 +1504,7 @@ export interface components {
             /** Format: double */
             review_share: number;
             review_adapts: boolean;
+            blur_faces: boolean;
             image_count: number;
             /** @description Accepted masks. */
             mask_count: number;
@@ -1467,11 +1633,62 @@ export interface components {
             /** Format: date-time */
             readonly at: string;
         };
+        /** @description What a dataset can be filtered by: the values that occur, the most frequent first. */
+        ExportChoicesOut: {
+            stages: components["schemas"]["ValueOut"][];
+            statuses: components["schemas"]["ValueOut"][];
+            sources: components["schemas"]["ValueOut"][];
+            categories: components["schemas"]["ValueOut"][];
+            models: components["schemas"]["ValueOut"][];
+            splits: components["schemas"]["ValueOut"][];
+            licences: components["schemas"]["ValueOut"][];
+            consents: components["schemas"]["ValueOut"][];
+        };
+        /** @description Which images and masks; an empty or missing list means all. */
+        ExportFilterInRequest: {
+            /** @description How far the model led when the mask was made. */
+            stages?: components["schemas"]["StageEnum"][];
+            /** @description Accepted ones if none is named. */
+            statuses?: components["schemas"]["StatusesEnum"][];
+            /** @description Who or what made the mask. */
+            sources?: components["schemas"]["MaskSourceEnum"][];
+            /** @description Names; "" is masks without one. */
+            categories?: string[];
+            /** @description Digests of model versions; "" is masks in which none took part. */
+            models?: string[];
+            /** @description Sides of the data. */
+            splits?: components["schemas"]["SplitEnum"][];
+            /** @description Licences of images; "" is images without one. */
+            licences?: string[];
+            /** @description All but refused if none is named. */
+            consents?: (components["schemas"]["ConsentEnum"] | components["schemas"]["BlankEnum"])[];
+            /** @description Only images that people corrected in an audit. */
+            audited?: boolean;
+            /** @description Only images with a mask that is chosen. */
+            masked?: boolean;
+        };
+        /** @description A format to write; `loses` says what it cannot hold. */
+        ExportFormatOut: {
+            name: string;
+            title: string;
+            about: string;
+            loses: string;
+            options: components["schemas"]["OptionOut"][];
+        };
         /** @enum {string} */
-        ExportInFormatEnum: "coco" | "sa1b";
+        ExportInFormatEnum: "coco" | "coco_panoptic" | "sa1b" | "yolo" | "png" | "cutouts" | "geojson";
         /** @description What to write. */
         ExportInRequest: {
             format: components["schemas"]["ExportInFormatEnum"];
+            options?: {
+                [key: string]: string | number;
+            };
+            filters?: components["schemas"]["ExportFilterInRequest"];
+        };
+        /** @description What an export would hold. */
+        ExportSizeOut: {
+            images: number;
+            masks: number;
         };
         /** @description What a reviewer found wrong, with the picture it is on. */
         FeedbackItemOut: {
@@ -1538,6 +1755,39 @@ export interface components {
             /** Format: double */
             high: number;
         };
+        /** @description What was counted. */
+        FiguresOut: {
+            images: number;
+            /** @description Accepted ones. */
+            masks: number;
+            /** @description 32 rows of 32 columns: masks by the centre of their box, as shares of height and width. */
+            centres: number[][];
+            masks_per_image: components["schemas"]["ClassOut"][];
+            /** @description 20 classes of 0..1: the root of a mask's share of its image. */
+            relative_sizes: number[];
+            /** @description 20 classes of 0..1: 1 - area / area of the convex hull. */
+            concavity: number[];
+            /** @description Masks whose concavity was measured. */
+            concavity_masks: number;
+            /** @description The most frequent ones. */
+            sizes: components["schemas"]["SizeOut"][];
+            /** @description How many sizes there are. */
+            size_kinds: number;
+            megapixels: components["schemas"]["ClassOut"][];
+            categories: components["schemas"]["NamedOut"][];
+            sources: components["schemas"]["NamedOut"][];
+            stages: components["schemas"]["NamedOut"][];
+            kinds: components["schemas"]["NamedOut"][];
+            splits: components["schemas"]["NamedOut"][];
+            licences: components["schemas"]["NamedOut"][];
+            consents: components["schemas"]["NamedOut"][];
+            image_sources: components["schemas"]["NamedOut"][];
+        };
+        /** @description What can be written and read. */
+        FormatsOut: {
+            exports: components["schemas"]["ExportFormatOut"][];
+            imports: components["schemas"]["ImportFormatOut"][];
+        };
         /** @description How the picture lies in the model's input; every size is [height, width]. */
         FrameOut: {
             /**
@@ -1603,6 +1853,9 @@ export interface components {
             licence: string;
             source: string;
             credit: string;
+            consent: components["schemas"]["ConsentEnum"] | components["schemas"]["BlankEnum"];
+            mapping: unknown;
+            georeference: unknown;
             /** @description The picture whose pixels all coordinates mean. */
             readonly file_url: string;
             /** @description Cached for ever too. */
@@ -1622,8 +1875,28 @@ export interface components {
             /** @description Snapshots that held masks of it, newest first, at most 100. */
             uses: components["schemas"]["UseOut"][];
         };
+        /** @description Images finished in one step of time. */
+        ImageStepOut: {
+            key: string;
+            images: number;
+            /** @description Made or kept in the same time. */
+            masks: number;
+        };
+        /** @description Images that people finished. */
+        ImagesDoneOut: {
+            done: number;
+            /** Format: double */
+            masks_per_image: number | null;
+            over_time: components["schemas"]["ImageStepOut"][];
+        };
+        /** @description A format to read. */
+        ImportFormatOut: {
+            name: string;
+            title: string;
+            about: string;
+        };
         /** @enum {string} */
-        ImportInFormatEnum: "auto" | "images" | "coco" | "sa1b";
+        ImportInFormatEnum: "auto" | "images" | "sa1b" | "cvat" | "labelme" | "label_studio" | "coco" | "yolo" | "png_instances" | "png_labels";
         /** @description One zip archive. */
         ImportInRequest: {
             /** Format: binary */
@@ -1788,6 +2061,14 @@ export interface components {
             serving: components["schemas"]["ModelVersionOut"] | null;
             open_run: components["schemas"]["TrainingRunOut"] | null;
         };
+        /** @description How deep values are to be shown; what is left out is chosen from the values. */
+        MappingInRequest: {
+            /** @description Numbers of the channels that become red, green and blue, from 0; one is shown grey. */
+            channels?: number[];
+            low?: number[];
+            high?: number[];
+            inverted?: boolean;
+        };
         /** @description One mask, without its pixels. */
         MaskBriefOut: {
             /** Format: uuid */
@@ -1908,6 +2189,17 @@ export interface components {
             /** Format: date-time */
             readonly created_at: string;
         };
+        /** @description A figure with its 95 % interval; null where it rests on too few cases. */
+        MeasuredOut: {
+            /** Format: double */
+            value: number | null;
+            /** Format: double */
+            low: number | null;
+            /** Format: double */
+            high: number | null;
+            /** @description Cases it rests on. */
+            of: number;
+        };
         /** @description Give a role. */
         MemberInRequest: {
             username: string;
@@ -1976,8 +2268,28 @@ export interface components {
             /** Format: date-time */
             readonly created_at: string;
         };
+        /** @description One value and how often it occurs. */
+        NamedOut: {
+            name: string;
+            count: number;
+        };
         /** @enum {unknown} */
         NullEnum: null;
+        /** @description A value of an option. */
+        OptionChoiceOut: {
+            value: string;
+            title: string;
+        };
+        /** @description Something to choose in a format: one of the choices, or, if there are none, a whole number. */
+        OptionOut: {
+            name: string;
+            title: string;
+            about: string;
+            default: string | number;
+            choices: components["schemas"]["OptionChoiceOut"][];
+            low: number;
+            high: number;
+        };
         PaginatedDatasetOutList: {
             /** Format: uri */
             next: string | null;
@@ -2071,12 +2383,14 @@ export interface components {
             hourly_rate?: number | null;
             /** @description ISO 4217. */
             currency?: string;
+            blur_faces?: boolean;
         };
         /** @description What a lead may set. */
         PatchedImageInRequest: {
             licence?: string;
             source?: string;
             credit?: string;
+            consent?: components["schemas"]["ConsentEnum"] | components["schemas"]["BlankEnum"];
             gold?: boolean;
         };
         /** @description Change a role, or say that somebody needs no more training (or does). */
@@ -2195,6 +2509,57 @@ export interface components {
         };
         /** @enum {string} */
         PromptTypeEnum: "point" | "box" | "mask" | "text";
+        /** @description One audit that was closed. */
+        ProofAuditOut: {
+            source: components["schemas"]["AuditSourceEnum"];
+            /** Format: date-time */
+            closed_at: string;
+            numbers: components["schemas"]["AuditNumbersOut"];
+        };
+        /** @description One change of stage. */
+        ProofMoveOut: {
+            from_stage: components["schemas"]["StageEnum"];
+            to_stage: components["schemas"]["StageEnum"];
+            /** Format: date-time */
+            at: string;
+        };
+        /** @description The proof page of a dataset. */
+        ProofOut: {
+            /** @description Newer masks of the installation that a job has still to count. */
+            pending: number;
+            /** @description Cases below which a figure is null. */
+            fewest: number;
+            step: components["schemas"]["StepEnum"];
+            total: components["schemas"]["WorkFiguresOut"];
+            over_time: components["schemas"]["WorkStepOut"][];
+            by_author: components["schemas"]["WorkGroupOut"][];
+            by_stage: components["schemas"]["WorkStepOut"][];
+            by_model: components["schemas"]["WorkGroupOut"][];
+            images: components["schemas"]["ImagesDoneOut"];
+            quality: components["schemas"]["QualityOut"][];
+            /** @description Active hours by kind of work. */
+            hours: {
+                [key: string]: number;
+            };
+            moves: components["schemas"]["ProofMoveOut"][];
+            audits: components["schemas"]["ProofAuditOut"][];
+            cost: components["schemas"]["CostOut"] | null;
+        };
+        /** @description One version on held-out images, as it was last judged; intervals by bootstrap over images. */
+        QualityOut: {
+            digest: string;
+            name: string;
+            state: components["schemas"]["ModelStateEnum"];
+            /** Format: date-time */
+            made_at: string;
+            /** Format: date-time */
+            judged_at: string;
+            masks: number;
+            images: number;
+            miou_1: components["schemas"]["MeasuredOut"];
+            miou_3: components["schemas"]["MeasuredOut"];
+            miou_box: components["schemas"]["MeasuredOut"];
+        };
         /** @enum {string} */
         QueueOrderEnum: "oldest" | "newest" | "random" | "uncertainty";
         /** @enum {string} */
@@ -2226,6 +2591,12 @@ export interface components {
              * @default 0
              */
             seconds: number;
+        };
+        /** @description Images to remove for good. */
+        RemovalInRequest: {
+            images: number[];
+            /** @description Stays with the tombstone: name nobody in it. */
+            reason: string;
         };
         /** @enum {string} */
         ResampledEnum: "images" | "masks";
@@ -2331,6 +2702,19 @@ export interface components {
                 [key: string]: number;
             };
             people: components["schemas"]["ReviewPersonOut"][];
+        };
+        /** @description What to set; what is left out stays. */
+        RightsBulkInRequest: {
+            images?: number[];
+            /**
+             * @description True: every image of the dataset; then name none.
+             * @default false
+             */
+            all: boolean;
+            licence?: string;
+            source?: string;
+            credit?: string;
+            consent?: components["schemas"]["ConsentEnum"] | components["schemas"]["BlankEnum"];
         };
         /** @enum {string} */
         RoleEnum: "lead" | "reviewer" | "annotator" | "viewer";
@@ -2465,6 +2849,12 @@ export interface components {
         SignInInRequest: {
             username: string;
             password: string;
+        };
+        /** @description One size of images. */
+        SizeOut: {
+            width: number;
+            height: number;
+            images: number;
         };
         /** @description Not done, for a reason. */
         SkipInRequest: {
@@ -2604,6 +2994,20 @@ export interface components {
             /** @description May label: graduated, or nothing is asked. */
             passed: boolean;
         };
+        /** @description The last count, and whether anything changed since. */
+        StatisticsOut: {
+            figures: components["schemas"]["FiguresOut"] | null;
+            /** Format: date-time */
+            counted_at: string | null;
+            /** @description Nothing changed since the count. */
+            current: boolean;
+            /** @description A count is under way. */
+            counting: boolean;
+        };
+        /** @enum {string} */
+        StatusesEnum: "proposed" | "accepted";
+        /** @enum {string} */
+        StepEnum: "day" | "week" | "month";
         /** @description One version of a line of descent; its run is null where it came from outside. */
         StepOut: {
             version: components["schemas"]["VersionBriefOut"];
@@ -2681,6 +3085,14 @@ export interface components {
             last_used_at: string | null;
             /** Format: date-time */
             readonly created_at: string;
+        };
+        /** @description What is left of a picture that was removed for good. */
+        TombstoneOut: {
+            sha256: string;
+            reason: string;
+            removed_by: string | null;
+            /** Format: date-time */
+            removed_at: string;
         };
         /** @description One run; rows come with dataset, job, snapshot, base, candidate, evaluations and decisions. */
         TrainingRunOut: {
@@ -2807,6 +3219,13 @@ export interface components {
             username: string;
             name: string;
         };
+        /** @description A value that occurs. */
+        ValueOut: {
+            value: string;
+            count: number;
+            /** @description What is counted: masks or images. */
+            unit: string;
+        };
         /** @description Of one mask; an empty verdict takes back what was said. */
         VerdictInRequest: {
             reason?: components["schemas"]["ReviewReasonEnum"] | components["schemas"]["BlankEnum"];
@@ -2835,6 +3254,55 @@ export interface components {
             };
             /** Format: date-time */
             readonly created_at: string;
+        };
+        /** @description What people's masks took. */
+        WorkFiguresOut: {
+            /** @description Made from nothing, or by changing what was prefilled. */
+            masks: number;
+            /** @description Of masks that people had made. */
+            corrections: number;
+            /** @description Active seconds per mask. */
+            seconds: components["schemas"]["MeasuredOut"];
+            /** @description Clicks and other prompts per mask made with the model. */
+            prompts: components["schemas"]["MeasuredOut"];
+            /** @description Share of them right after one click, without the brush. */
+            one_click: components["schemas"]["MeasuredOut"];
+            /** @description Share of prefilled masks that stayed as they were. */
+            kept: components["schemas"]["MeasuredOut"];
+        };
+        /** @description The same of one person or model version. */
+        WorkGroupOut: {
+            /** @description Made from nothing, or by changing what was prefilled. */
+            masks: number;
+            /** @description Of masks that people had made. */
+            corrections: number;
+            /** @description Active seconds per mask. */
+            seconds: components["schemas"]["MeasuredOut"];
+            /** @description Clicks and other prompts per mask made with the model. */
+            prompts: components["schemas"]["MeasuredOut"];
+            /** @description Share of them right after one click, without the brush. */
+            one_click: components["schemas"]["MeasuredOut"];
+            /** @description Share of prefilled masks that stayed as they were. */
+            kept: components["schemas"]["MeasuredOut"];
+            key: string;
+            name: string;
+        };
+        /** @description The same of one step of time, or one stage. */
+        WorkStepOut: {
+            /** @description Made from nothing, or by changing what was prefilled. */
+            masks: number;
+            /** @description Of masks that people had made. */
+            corrections: number;
+            /** @description Active seconds per mask. */
+            seconds: components["schemas"]["MeasuredOut"];
+            /** @description Clicks and other prompts per mask made with the model. */
+            prompts: components["schemas"]["MeasuredOut"];
+            /** @description Share of them right after one click, without the brush. */
+            one_click: components["schemas"]["MeasuredOut"];
+            /** @description Share of prefilled masks that stayed as they were. */
+            kept: components["schemas"]["MeasuredOut"];
+            /** @description First day of the step, or the stage. */
+            key: string;
         };
     };
     responses: never;
@@ -3148,6 +3616,35 @@ export interface operations {
             };
         };
     };
+    datasheet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/markdown": string;
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
     events_list: {
         parameters: {
             query?: {
@@ -3175,6 +3672,68 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PaginatedEventOutList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    export_choices: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportChoicesOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    export_size: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ExportFilterInRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportSizeOut"];
                 };
             };
             default: {
@@ -3757,6 +4316,97 @@ export interface operations {
             };
         };
     };
+    proof: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProofOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    removals_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TombstoneOut"][];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    removals_make: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RemovalInRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangedOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
     retraining: {
         parameters: {
             query?: never;
@@ -3836,6 +4486,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReviewsOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    rights_set: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RightsBulkInRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangedOut"];
                 };
             };
             default: {
@@ -3998,6 +4681,64 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["StageMoveOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    statistics_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StatisticsOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    statistics_count: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StatisticsOut"];
                 };
             };
             default: {
@@ -4238,6 +4979,33 @@ export interface operations {
             };
         };
     };
+    formats: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FormatsOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
     images_get: {
         parameters: {
             query?: never;
@@ -4439,6 +5207,39 @@ export interface operations {
                 content: {
                     "image/jpeg": string;
                     "image/png": string;
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    images_remap: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                image_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["MappingInRequest"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobOut"];
                 };
             };
             default: {

@@ -13,9 +13,11 @@ import { MaskPage } from "./dataset/MaskPage";
 import { ModelPage } from "./dataset/ModelPage";
 import { ModelTab } from "./dataset/ModelTab";
 import { PeopleTab } from "./dataset/PeopleTab";
+import { ProofTab } from "./dataset/ProofTab";
 import { QualityTab } from "./dataset/QualityTab";
 import { ReviewTab } from "./dataset/ReviewTab";
 import { StagesTab } from "./dataset/StagesTab";
+import { StatisticsTab } from "./dataset/StatisticsTab";
 import { DatasetsPage } from "./datasets/DatasetsPage";
 import { EditorPage } from "./editor/EditorPage";
 import { FeedbackPage } from "./editor/FeedbackPage";
@@ -83,6 +85,8 @@ const router = createBrowserRouter([
               { path: "models/:digest", element: <ModelPage /> },
               { path: "masks/:maskId", element: <MaskPage /> },
               { path: "review", element: <ReviewTab /> },
+              { path: "statistics", element: <StatisticsTab /> },
+              { path: "proof", element: <ProofTab /> },
               { path: "quality", element: <QualityTab /> },
               { path: "jobs", element: <JobsTab /> },
               { path: "export", element: <ExportTab /> },

@@ -10,16 +10,18 @@ import { usePageTitle } from "../usePageTitle";
 import { useWorkbench } from "../workbench";
 import { STAGE_NAMES } from "./stageNames";
 
-const TABS: { to: string; label: string; leads?: boolean }[] = [
+const TABS: { to: string; label: string; may?: (dataset: Dataset) => boolean }[] = [
   { to: ".", label: "Images" },
   { to: "stages", label: "Stages" },
   { to: "model", label: "Model" },
   { to: "review", label: "Review" },
   { to: "quality", label: "Quality" },
+  { to: "statistics", label: "Statistics" },
+  { to: "proof", label: "Proof", may: (dataset) => mayReview(dataset) },
   { to: "jobs", label: "Jobs" },
   { to: "export", label: "Export" },
   { to: "people", label: "People" },
-  { to: "log", label: "Log", leads: true },
+  { to: "log", label: "Log", may: (dataset) => mayLead(dataset) },
 ];
 
 /** The dataset, for the tab shown below its header. */
@@ -46,7 +48,7 @@ export function DatasetPage() {
     <main className="page" id="content">
       <Head dataset={dataset.data} />
       <nav className="tabs" aria-label="Parts of the dataset">
-        {TABS.filter((tab) => !tab.leads || mayLead(dataset.data)).map((tab) => (
+        {TABS.filter((tab) => tab.may?.(dataset.data) ?? true).map((tab) => (
           <NavLink key={tab.to} to={tab.to} end={tab.to === "."}>
             {tab.label}
           </NavLink>
