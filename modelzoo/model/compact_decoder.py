@@ -148,15 +148,9 @@ class CompactDecoder(nn.Module):
     def answer(
         self, features: dict[str, Tensor], points: Tensor, labels: Tensor, previous: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """As `forward`, with one of the masks replaced by what all of them say together (see `consensus`).
-
-        Several prompts, or a box: mask 0. A lone click: the candidate of highest predicted IoU, by the three
-        candidates; the other two stay what they are, since an ambiguous click has more than one answer.
-        """
+        """What people get: `forward`, then `answered`."""
         logits, ious = self(features, points, labels, previous)
-        boxed = (labels == CORNER_FIRST).any(1)
-        mixture, said = consensus(ious, several_prompts(labels), boxed)
-        return (mixture @ logits.flatten(2)).view_as(logits), said
+        return answered(logits, ious, labels)
 
     def prompt_tokens(
         self, coarse: Tensor, middle: Tensor, fine: Tensor, points: Tensor, labels: Tensor
@@ -228,6 +222,17 @@ class CompactDecoder(nn.Module):
 def several_prompts(labels: Tensor) -> Tensor:
     """B x N labels -> B bool: more than one point, or a box (whose corners are two)."""
     return (labels >= 0).sum(1) > 1
+
+
+def answered(logits: Tensor, ious: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """The decoder's masks with one of them replaced by what all of them say together (see `consensus`).
+
+    Several prompts, or a box: mask 0. A lone click: the candidate of highest predicted IoU, by the three candidates;
+    the other two stay what they are, since an ambiguous click has more than one answer. Shapes as in `forward`.
+    """
+    boxed = (labels == CORNER_FIRST).any(1)
+    mixture, said = consensus(ious, several_prompts(labels), boxed)
+    return (mixture @ logits.flatten(2)).view_as(logits), said
 
 
 def consensus(ious: Tensor, several: Tensor, boxed: Tensor) -> tuple[Tensor, Tensor]:

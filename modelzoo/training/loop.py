@@ -20,7 +20,7 @@ from torch import Tensor
 
 from modelzoo.build import build
 from modelzoo.checkpoint import load_checkpoint, load_training_state, save_checkpoint, save_training_state
-from modelzoo.model.compact_decoder import several_prompts
+from modelzoo.model.compact_decoder import answered, several_prompts
 from modelzoo.model.compact_encoder import freeze_batch_norm, image_tensor
 from modelzoo.predictor import Predictor
 from modelzoo.training import clicks
@@ -131,7 +131,7 @@ def train_step(run: Run, batch: Batch, config: TrainConfig, devices: Devices) ->
         several = several_prompts(labels)
         loss = interactive_loss(logits, ious, batch.targets, several)
         (loss / batch.rounds).backward()
-        chosen = choose(logits.detach(), ious.detach(), several)
+        chosen = choose(*answered(logits.detach(), ious.detach(), labels), several)
         figures |= round_figures(round_number, batch.rounds, loss, chosen, batch.targets)
         if round_number + 1 < batch.rounds:
             points, labels = add_corrections(points, labels, batch.targets, chosen, random)
@@ -147,9 +147,8 @@ def train_step(run: Run, batch: Batch, config: TrainConfig, devices: Devices) ->
 
 
 def choose(logits: Tensor, ious: Tensor, several: Tensor) -> Tensor:
-    """What a person would be shown: the best by predicted IoU of the candidates, or of all after several prompts."""
-    candidates = 1 + ious[:, 1:].argmax(1)
-    index = torch.where(several, ious.argmax(1), candidates)
+    """What a person would be shown of `answered`: the first mask after several prompts, else the best candidate."""
+    index = torch.where(several, 0, 1 + ious[:, 1:].argmax(1))
     return logits[torch.arange(len(logits)), index].unsqueeze(1)
 
 
