@@ -11,9 +11,10 @@ from django.contrib.auth import get_user_model
 
 from annotation import jobkit, pulses, storage
 from annotation.errors import UserError
+from annotation.exported import ExportFilter
 from annotation.jobkit import JobContext
 from annotation.models import Dataset, Image, Job
-from annotation.services import exports, imports, statistics, tasks, uploads
+from annotation.services import exports, imports, statistics, tasks, uploads, versions
 from annotation.services import mapping as mappings
 
 SWEEP_SECONDS = 4  # with the lease it bounds how long the job of a lost worker waits
@@ -28,6 +29,7 @@ def run_export(
     export_format: str,
     options: dict[str, Any] | None = None,
     filters: dict[str, Any] | None = None,
+    version: int | None = None,
 ) -> dict[str, Any]:
     """Write, verify and offer an export."""
     return exports.export_run(
@@ -37,7 +39,23 @@ def run_export(
         progress=ctx.progress,
         options=options,
         filters=filters,
+        version=version,
     )
+
+
+@jobkit.job(versions.FREEZE.name)
+def run_freeze(
+    ctx: JobContext, *, dataset_id: int, note: str, filters: dict[str, Any], user_id: int | None
+) -> dict[str, Any]:
+    """Freeze a version of a dataset."""
+    version, created = versions.version_freeze(
+        dataset=_dataset(dataset_id),
+        note=note,
+        chosen=ExportFilter.of(filters),
+        user=get_user_model().objects.filter(pk=user_id).first(),
+        progress=ctx.progress,
+    )
+    return {"number": version.number, "digest": version.digest, "images": version.images, "new": created}
 
 
 @jobkit.job(imports.IMPORT.name)

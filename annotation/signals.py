@@ -4,6 +4,8 @@ image_uploaded(image_id)     a picture is stored and upright
 mask_saved(mask_id)          an accepted mask was saved; mask_id is Mask.serial
 task_claimed(task_id)        somebody starts on an image
 task_submitted(task_id)      somebody is done with an image
+image_changed(image_id)      its pixels are shown otherwise; coordinates stay
+image_removed(dataset_id, image_id, sha256)  a picture is gone for good, on request: what was made of it goes too
 review_opened(task_id)       a reviewer is asked to look at an image
 """
 
@@ -13,6 +15,8 @@ from django.db import transaction
 from django.dispatch import Signal
 
 image_uploaded = Signal()
+image_changed = Signal()
+image_removed = Signal()
 mask_saved = Signal()
 task_claimed = Signal()
 task_submitted = Signal()

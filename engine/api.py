@@ -85,7 +85,7 @@ def embedding_out(image: Image, state: embeddings.Readiness) -> dict[str, Any]:
     return {
         "state": state.state if state.state != "absent" else "pending",
         "message": message,
-        "url": reverse("embedding-file", args=[image.sha256, state.version.digest]) if row else None,
+        "url": reverse("embedding-file", args=[image.pixels_sha256, state.version.digest]) if row else None,
         "model": state.version.digest,
         "layout": row.layout if row else [],
         "frame": row.frame if row else None,
@@ -101,7 +101,8 @@ class EmbeddingFileView(APIView):
     def get(self, request: Request, image_sha256: str, digest: str) -> HttpResponseBase:
         """float16, little-endian. X-Embedding-Layout says the tensors' names and shapes as JSON."""
         user: Any = request.user
-        rows = Embedding.objects.filter(image__sha256=image_sha256, version__digest=digest)
+        as_sent = Q(image__sha256=image_sha256, image__revision=0)
+        rows = Embedding.objects.filter(as_sent | Q(path__endswith=f"/{image_sha256}.f16"), version__digest=digest)
         mine = {"image__dataset__members__user": user, "image__dataset__members__deactivated_at": None}
         row = rows.filter(**mine).order_by("id").first()
         if row is None:

@@ -44,7 +44,7 @@ class Readiness:
 
 def file_path(image: Image, version: ModelVersion) -> str:
     """Relative storage path of an embedding file."""
-    return storage.path_for("embeddings", version.digest, image.sha256[:2], f"{image.sha256}.f16")
+    return storage.path_for("embeddings", version.digest, image.pixels_sha256[:2], f"{image.pixels_sha256}.f16")
 
 
 def read_pixels(image: Image) -> np.ndarray:

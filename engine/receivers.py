@@ -13,10 +13,11 @@ from annotation.errors import NotReady
 from annotation.jobkit import enqueue
 from annotation.models import Dataset, Image, Task
 from annotation.services.tasks import tasks_upcoming
-from annotation.signals import image_uploaded, review_opened, task_claimed, task_submitted
+from annotation.signals import image_changed, image_removed, image_uploaded, review_opened, task_claimed, task_submitted
 from engine.audit import MEASURE
 from engine.disagreement import disagreement_request
 from engine.embeddings import REBUILD, embedding_file_remove, embedding_request, images_embed
+from engine.forgetting import FORGET, RENEW
 from engine.models import Detector, Embedding, ModelVersion, RetrainingPlan, Snapshot, TrainingRun
 from engine.proposals import detector_file_remove
 from engine.serving import default_version
@@ -34,6 +35,22 @@ def _encode_upload(image_id: int, **_: Any) -> None:
     if image is not None and default_is_registered():
         embedding_request(image=image, soon=False)
         part_request(dataset=image.dataset)
+
+
+@receiver(image_removed)
+def _forget(dataset_id: int, image_id: int, sha256: str, **_: Any) -> None:
+    """A picture is gone for good: what was made of it goes too."""
+    dataset = Dataset.objects.filter(pk=dataset_id).first()
+    if dataset is not None:
+        enqueue(FORGET.name, {"dataset": dataset_id, "image": image_id, "sha256": sha256}, dataset=dataset)
+
+
+@receiver(image_changed)
+def _renew(image_id: int, **_: Any) -> None:
+    """Deep values are mapped otherwise: the model has to look again."""
+    image = Image.objects.select_related("dataset").filter(pk=image_id).first()
+    if image is not None:
+        enqueue(RENEW.name, {"image": image_id}, dataset=image.dataset)
 
 
 @receiver(task_claimed)

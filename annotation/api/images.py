@@ -146,7 +146,7 @@ class ImageFileView(APIView):
         """Upright 8-bit RGB without metadata; JPEG or PNG."""
         image = image_for(request.user, image_id)
         path = storage.full(image.display_path)
-        return stored_file(request, path, media_type=image.display_media_type, tag=f"{image.sha256}-display")
+        return stored_file(request, path, media_type=image.display_media_type, tag=f"{image.pixels_sha256}-display")
 
 
 class ImageThumbnailView(APIView):
@@ -157,7 +157,7 @@ class ImageThumbnailView(APIView):
         """JPEG, at most 320 pixels on its long side."""
         image = image_for(request.user, image_id)
         path = storage.full(image.thumbnail_path)
-        return stored_file(request, path, media_type="image/jpeg", tag=f"{image.sha256}-thumbnail")
+        return stored_file(request, path, media_type="image/jpeg", tag=f"{image.pixels_sha256}-thumbnail")
 
 
 class ImageOverlayView(APIView):

@@ -27,8 +27,8 @@ class Image(models.Model):
     the last one whose machine part was done on the image. `gold`: its masks are what new annotators are measured
     against. `uncertainty` (0..1) is how unsure the model is that served when it last looked; null before.
     `credit` names the photographer. `mapping` says which values of a deep picture became black and white, null for
-    8-bit ones (annotation.ingest.depth); `revision` counts how often it was changed. `georeference` is what a GeoTIFF
-    says of its place, as it lies in the file; null for others.
+    8-bit ones (annotation.ingest.depth); `revision` counts how often pixels were changed here: another mapping, blurred
+    faces. `georeference` is what a GeoTIFF says of its place, as it lies in the file; null for others.
     """
 
     class Consent(models.TextChoices):
@@ -94,8 +94,9 @@ class Image(models.Model):
 
     @property
     def pixels_sha256(self) -> str:
-        """Names what is shown and encoded: `sha256` until the mapping of a deep picture is changed."""
-        return hashlib.sha256(f"{self.sha256} {self.revision}".encode()).hexdigest() if self.revision else self.sha256
+        """Names what is shown and encoded: `sha256` unless pixels were changed here (`revision`)."""
+        own = f"{self.sha256} {self.dataset_id} {self.revision}"
+        return hashlib.sha256(own.encode()).hexdigest() if self.revision else self.sha256
 
 
 class Tombstone(models.Model):

@@ -10,9 +10,9 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from annotation import storage
-from annotation.errors import Missing, TooLarge
-from annotation.ingest.cage import Cage
-from annotation.models import Dataset, Image, Task, split_for
+from annotation.errors import Missing, TooLarge, UserError
+from annotation.ingest.cage import Cage, Decoded
+from annotation.models import Dataset, Image, Task, Tombstone, split_for
 from annotation.signals import image_uploaded, send_on_commit
 
 EXTENSIONS = {
@@ -66,13 +66,15 @@ def image_add(
     sha256 = storage.sha256_of(incoming.path)
     if existing := Image.objects.filter(dataset=dataset, sha256=sha256).first():
         return existing, False
+    refuse_removed(dataset, sha256)
+    relative = storage.image_folder(dataset.pk, sha256)
     with storage.work_folder() as work:
         folder = work / "image"
         folder.mkdir()
         decoded = cage.decode(incoming.path, folder)
-        original = f"original.{EXTENSIONS[decoded.media_type]}"
-        storage.link_or_copy(incoming.path, folder / original)
-        relative = storage.image_folder(dataset.pk, sha256)
+        conversion, original = _keep(dataset, incoming, folder, decoded)
+        if dataset.blur_faces:
+            storage.remove(relative)  # what a killed attempt left there was perhaps not blurred
         storage.adopt(folder, relative)
     rights = rights or Rights()
     image = Image(
@@ -82,9 +84,10 @@ def image_add(
         width=decoded.width,
         height=decoded.height,
         media_type=decoded.media_type,
-        byte_size=storage.full(f"{relative}/{original}").stat().st_size,
-        conversion=decoded.conversion,
+        byte_size=incoming.path.stat().st_size,
+        conversion=conversion,
         mapping=decoded.mapping,
+        revision=int(dataset.blur_faces),
         georeference=decoded.georeference,
         licence=rights.licence or dataset.licence,
         source=rights.source or dataset.source,
@@ -107,6 +110,27 @@ def image_add(
         storage.remove(relative)
         raise Missing("dataset_gone", "The dataset was deleted meanwhile.") from None
     return image, True
+
+
+def _keep(dataset: Dataset, incoming: Incoming, folder: Path, decoded: Decoded) -> tuple[str, str]:
+    """(what was done, name of the original in the folder). Where faces are blurred the original is not kept."""
+    if not dataset.blur_faces:
+        original = f"original.{EXTENSIONS[decoded.media_type]}"
+        storage.link_or_copy(incoming.path, folder / original)
+        return decoded.conversion, original
+    from annotation.ingest.faces import blur_files  # the detectors are for workers, not for the web process
+
+    blurred = blur_files(folder / decoded.display, folder / "thumbnail.jpg")
+    said = f"{blurred} faces blurred" if blurred != 1 else "1 face blurred"
+    return ", ".join(filter(None, [decoded.conversion, said]))[:255], decoded.display
+
+
+def refuse_removed(dataset: Dataset, sha256: str) -> None:
+    """Raises UserError if this picture was removed from the dataset for good."""
+    stone = Tombstone.objects.filter(dataset=dataset, sha256=sha256).first()
+    if stone is not None:
+        when = f"{stone.created_at:%d %B %Y}"
+        raise UserError("image_removed", f"This picture was removed for good on {when} and is not taken again.")
 
 
 def image_update(*, image: Image, **fields: str | bool) -> Image:

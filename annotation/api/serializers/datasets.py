@@ -56,10 +56,12 @@ class DatasetIn(serializers.ModelSerializer[Any]):
             "review_adapts",
             "hourly_rate",
             "currency",
+            "blur_faces",
         ]
         extra_kwargs = {
             "name": {"validators": []},  # uniqueness is the database's, answered as 409
             "auto_retrain": {"required": False},
+            "blur_faces": {"required": False},
             "review_adapts": {"required": False},
         }
 
@@ -109,6 +111,7 @@ class DatasetOut(serializers.ModelSerializer[Any]):
             "training_iou",
             "review_share",
             "review_adapts",
+            "blur_faces",
             "image_count",
             "mask_count",
             "gold_count",

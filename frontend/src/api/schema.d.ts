@@ -655,6 +655,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/datasets/{dataset_id}/versions/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description All of them, newest first. */
+        get: operations["versions_list"];
+        put?: never;
+        /** @description Freeze what is chosen now; a state that was frozen before stays that version. Reviewers and leads. */
+        post: operations["versions_freeze"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets/{dataset_id}/versions/{number}/changes/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Images and masks that were added, removed and changed since another version. */
+        get: operations["versions_compare"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/embeddings/{image_sha256}/{digest}/": {
         parameters: {
             query?: never;
@@ -1271,6 +1306,23 @@ export interface paths {
         patch: operations["uploads_append"];
         trace?: never;
     };
+    "/api/waiting/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Two queries, however many datasets there are. Labelling itself is told by the list of datasets. */
+        get: operations["waiting"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1516,6 +1568,24 @@ export interface components {
             /** Format: date-time */
             readonly created_at: string;
         };
+        /** @description What to freeze. */
+        DatasetVersionInRequest: {
+            /** @default  */
+            note: string;
+            filters?: components["schemas"]["ExportFilterInRequest"];
+        };
+        /** @description A version; its digest names its content. */
+        DatasetVersionOut: {
+            number: number;
+            note: string;
+            digest: string;
+            filters: unknown;
+            images: number;
+            masks: number;
+            created_by: string | null;
+            /** Format: date-time */
+            readonly created_at: string;
+        };
         /** @description What the gate said. `numbers` is its record as it was written; `gate` the comparisons in it. */
         DecisionOut: {
             kind: components["schemas"]["PromotionKindEnum"];
@@ -1684,6 +1754,8 @@ export interface components {
                 [key: string]: string | number;
             };
             filters?: components["schemas"]["ExportFilterInRequest"];
+            /** @description A frozen version instead of the present; no filters. */
+            version?: number;
         };
         /** @description What an export would hold. */
         ExportSizeOut: {
@@ -3254,6 +3326,41 @@ export interface components {
             };
             /** Format: date-time */
             readonly created_at: string;
+        };
+        /** @description From the earlier to the later version; `listed` are the first hundred images that differ. */
+        VersionDifferenceOut: {
+            images: components["schemas"]["VersionTallyOut"];
+            masks: components["schemas"]["VersionTallyOut"];
+            listed: components["schemas"]["VersionImageOut"][];
+        };
+        /** @description One image that differs, with how many of its masks. */
+        VersionImageOut: {
+            image: number;
+            /** @description Empty if the image was removed from the dataset since. */
+            file_name: string;
+            /** @description added, removed or changed. */
+            what: string;
+            added: number;
+            removed: number;
+            changed: number;
+        };
+        /** @description Counts. */
+        VersionTallyOut: {
+            added: number;
+            removed: number;
+            changed: number;
+            kept: number;
+        };
+        /** @description What waits for the caller in one dataset; only datasets where something does. */
+        WaitingOut: {
+            dataset: number;
+            name: string;
+            /** @description Images that came back from review. */
+            returned: number;
+            /** @description Images that the caller may review. */
+            reviews: number;
+            /** @description Images of an audit that the caller may correct. */
+            audits: number;
         };
         /** @description What people's masks took. */
         WorkFiguresOut: {
@@ -4920,6 +5027,101 @@ export interface operations {
             };
         };
     };
+    versions_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetVersionOut"][];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    versions_freeze: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["DatasetVersionInRequest"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    versions_compare: {
+        parameters: {
+            query: {
+                /** @description The other version. */
+                since: number;
+            };
+            header?: never;
+            path: {
+                dataset_id: number;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionDifferenceOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
     embedding_file: {
         parameters: {
             query?: never;
@@ -6341,6 +6543,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    waiting: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WaitingOut"][];
+                };
             };
             default: {
                 headers: {

@@ -1,5 +1,5 @@
 import { useInfiniteQuery, useMutation, useQueryClient } from "@tanstack/react-query";
-import { ImagePlus, Medal, Upload } from "lucide-react";
+import { ImagePlus, ListChecks, Medal, Upload } from "lucide-react";
 import { type DragEvent, useEffect, useRef, useState } from "react";
 import { Link } from "react-router";
 import { messageOf } from "../../api/client";
@@ -11,6 +11,9 @@ import { useToast } from "../kit/toast";
 import { AddPictures } from "./AddPictures";
 import { mayLead, useDataset } from "./DatasetPage";
 import { droppedFiles } from "./droppedFiles";
+import { IntakeSettings } from "./IntakeSettings";
+import { NO_RIGHTS, said } from "./RightsFields";
+import { SelectionBar } from "./SelectionBar";
 import { STAGE_NAMES, STAGES, stageTitle } from "./stageNames";
 import { UploadList } from "./UploadList";
 import { useUploads } from "./useUploads";
@@ -23,11 +26,27 @@ const STATES = [
   { value: "skipped", label: "Skipped" },
 ];
 
+interface Chosen {
+  readonly ids: ReadonlySet<number>;
+  /** Every image of the dataset, whatever is shown. */
+  readonly all: boolean;
+}
+
+const NONE: Chosen = { ids: new Set(), all: false };
+
+function toggled(chosen: Chosen, id: number): Chosen {
+  const ids = new Set(chosen.ids);
+  if (!ids.delete(id)) ids.add(id);
+  return { ...chosen, ids };
+}
+
 export function ImagesTab() {
   const dataset = useDataset();
   const [state, setState] = useState("");
   const [stage, setStage] = useState("");
   const [over, setOver] = useState(false);
+  const [chosen, choose] = useState<Chosen | null>(null);
+  const [rights, setRights] = useState(NO_RIGHTS);
   const picker = useRef<HTMLInputElement>(null);
   const may = mayLead(dataset);
   const images = useInfiniteQuery({
@@ -53,7 +72,7 @@ export function ImagesTab() {
     if (!may) return;
     event.preventDefault();
     setOver(false);
-    void droppedFiles(event.dataTransfer).then((files) => uploads.queue.add(files));
+    void droppedFiles(event.dataTransfer).then((files) => uploads.queue.add(files, said(rights)));
   };
   return (
     <section
@@ -96,11 +115,28 @@ export function ImagesTab() {
         </div>
         {may && (
           <div className="row">
-            <AddPictures add={(files) => void uploads.queue.add(files)} picker={picker} />
+            <Button
+              icon={ListChecks}
+              look="quiet"
+              aria-pressed={chosen !== null}
+              onClick={() => choose(chosen ? null : NONE)}
+            >
+              Choose
+            </Button>
+            <AddPictures add={(files) => void uploads.queue.add(files, said(rights))} picker={picker} />
           </div>
         )}
       </div>
+      {may && <IntakeSettings rights={rights} change={setRights} />}
       <UploadList uploads={uploads} />
+      {chosen && (
+        <SelectionBar
+          chosen={chosen.all ? [] : list.filter((image) => chosen.ids.has(image.id))}
+          all={chosen.all}
+          chooseAll={(all) => choose({ ...chosen, all })}
+          leave={() => choose(null)}
+        />
+      )}
       {images.isError && <ErrorState error={images.error} retry={() => void images.refetch()} />}
       {images.isPending && <GridSkeleton />}
       {images.isSuccess && list.length === 0 && (
@@ -116,8 +152,19 @@ export function ImagesTab() {
       )}
       <ul className="images">
         {list.map((image) => (
-          <li key={image.id}>
+          <li key={image.id} className="image-cell">
             <ImageCard image={image} />
+            {chosen && (
+              <label className="image-cell__choose">
+                <input
+                  type="checkbox"
+                  aria-label={`Choose ${image.file_name}`}
+                  checked={chosen.all || chosen.ids.has(image.id)}
+                  disabled={chosen.all}
+                  onChange={() => choose(toggled(chosen, image.id))}
+                />
+              </label>
+            )}
           </li>
         ))}
       </ul>

@@ -129,10 +129,22 @@ function Actions({ item, queue }: { item: UploadItem; queue: UploadQueue }) {
         <IconButton icon={Pause} size="small" look="quiet" label={`Pause ${name}`} onClick={() => queue.pause(key)} />
       )}
       {state === "paused" && (
-        <IconButton icon={Play} size="small" look="quiet" label={`Go on with ${name}`} onClick={() => queue.resume(key)} />
+        <IconButton
+          icon={Play}
+          size="small"
+          look="quiet"
+          label={`Go on with ${name}`}
+          onClick={() => queue.resume(key)}
+        />
       )}
       {state === "broken" && (
-        <IconButton icon={RotateCw} size="small" look="quiet" label={`Try ${name} again`} onClick={() => queue.resume(key)} />
+        <IconButton
+          icon={RotateCw}
+          size="small"
+          look="quiet"
+          label={`Try ${name} again`}
+          onClick={() => queue.resume(key)}
+        />
       )}
       {state !== "done" && state !== "failed" && (
         <IconButton icon={X} size="small" look="quiet" label={`Stop ${name}`} onClick={() => void queue.remove(key)} />

@@ -1,0 +1,35 @@
+"""What the engine made of a picture goes when that is removed for good, and is made anew when its pixels change."""
+
+from __future__ import annotations
+
+from annotation import storage
+from annotation.jobkit import declare
+from annotation.models import Dataset, Image, Job
+from engine.embeddings import KINDS, embedding_request
+from engine.models import Embedding, SnapshotImage
+
+FORGET = declare("forget_image", queue="interactive", title="Remove what was made of an image")
+RENEW = declare("renew_image", queue="interactive", title="Prepare a changed image")
+
+
+def image_forget(*, dataset: Dataset, image_id: int, sha256: str) -> dict[str, int]:
+    """Remove the files of every training set that held the picture, and jobs that carry its name; what was removed.
+
+    Rows of training sets stay, since models descend from them; they name the picture by its digest alone. Embeddings
+    have gone with the image's row.
+    """
+    held = SnapshotImage.objects.filter(sha256=sha256, snapshot__dataset=dataset).select_related("snapshot")
+    paths = {row.snapshot.path for row in held}
+    for path in paths:
+        storage.remove(path)
+    jobs, _ = Job.objects.filter(
+        kind__in=KINDS, dataset=dataset, dedupe_key__startswith=f"{image_id}:", state__in=Job.ENDED
+    ).delete()
+    return {"training_sets": len(paths), "jobs": jobs}
+
+
+def image_renew(*, image: Image) -> None:
+    """The picture is shown otherwise: encode it anew, now."""
+    for row in Embedding.objects.filter(image=image):
+        row.delete()  # one by one: the file goes with its last row
+    embedding_request(image=image, soon=True)

@@ -1,0 +1,41 @@
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { messageOf } from "../../api/client";
+import { api } from "../../api/endpoints";
+import { useToast } from "../kit/toast";
+import { useDataset } from "./DatasetPage";
+import { type Rights, RightsFields } from "./RightsFields";
+
+/** What pictures that are added next get: rights, and whether faces are blurred. */
+export function IntakeSettings({ rights, change }: { rights: Rights; change: (rights: Rights) => void }) {
+  const dataset = useDataset();
+  const queries = useQueryClient();
+  const toast = useToast();
+  const blur = useMutation({
+    mutationFn: (on: boolean) => api.changeDataset(dataset.id, { blur_faces: on }),
+    onSuccess: () => queries.invalidateQueries({ queryKey: ["dataset", dataset.id] }),
+    onError: (error) => toast(messageOf(error)),
+  });
+  return (
+    <details className="intake">
+      <summary>Rights and privacy of pictures you add</summary>
+      <div className="card card--pad stack">
+        <RightsFields value={rights} change={change} />
+        <label className="row intake__blur">
+          <input
+            type="checkbox"
+            checked={dataset.blur_faces}
+            disabled={blur.isPending}
+            onChange={(event) => blur.mutate(event.target.checked)}
+          />
+          <span>
+            Blur faces before anybody sees a picture
+            <span className="muted small intake__hint">
+              Holds for this dataset from now on; originals are not kept. The built-in detector finds upright faces seen
+              from the front and misses many others: look through what matters.
+            </span>
+          </span>
+        </label>
+      </div>
+    </details>
+  );
+}
