@@ -54,7 +54,7 @@ def train_settings(run: TrainingRun, *, minutes: int, steps: int, synthetic: flo
         "prompts": 8,
         "long_sides": [int(config.get("long_side", 384))],
         "learning_rate": 3e-4,
-        "warm_up": min(20, steps // 10 + 1) if steps else 20,
+        "warm_up": min(8, steps // 10 + 1) if steps else 8,  # a slow machine comes to forty steps in all
         "decay_from": 0.3,
         "ema": 0.98,
         "freeze_norm": True,
@@ -62,7 +62,7 @@ def train_settings(run: TrainingRun, *, minutes: int, steps: int, synthetic: flo
         "validation_share": 0.0,
         **_rhythm(minutes, steps),
         "validation_masks": 30,
-        "patience": 4,
+        "patience": 6,  # of eight looks: the best weights come late, when the rate has fallen
         "threads": settings.ANYMASK_TRAIN_THREADS or max(1, cores // here),
         # Views are made on processors: a GPU is fed by several of them.
         "loaders": max(1, min(8, cores // here - 1)) if gpus else 1,
@@ -75,7 +75,7 @@ def _rhythm(minutes: int, steps: int) -> dict[str, Any]:
         every = {"report_every": max(1, steps // 100), "checkpoint_every": max(1, steps // 20)}
         return {"clock": "steps", **every, "validation_every": max(1, steps // 6)}
     every = {"report_every": max(1, minutes * 60 // 200), "checkpoint_every": CHECKPOINT_SECONDS}
-    return {"clock": "seconds", **every, "validation_every": max(10, minutes * 60 // 6)}
+    return {"clock": "seconds", **every, "validation_every": max(10, minutes * 60 // 8)}
 
 
 def _gpus() -> int:

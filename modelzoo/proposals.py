@@ -38,7 +38,7 @@ class Calibration:
 
     weights: of (1, log-odds of the box's score, predicted IoU, stability). right_iou: IoU with an accepted mask from
     which a proposal counts as right. threshold: the chance from which it is proposed, chosen on validation pictures so
-    that `precision` of what is proposed is right. measured: whether there was enough to fit it on.
+    that `precision` of what is proposed is right; above 1 where nothing is. measured: was there enough to fit it on?
     """
 
     weights: tuple[float, float, float, float] = (0.0, 1.0, 0.0, 0.0)

@@ -43,6 +43,9 @@ AUTOMATIC_WEIGHT = 0.3  # of a mask that no person has seen, in the loss
 AUTOMATIC_CHANCE = 0.1  # of a picture without a person's mask to be drawn, against one with
 OWN_SHARE = 0.2  # of the training pictures, held back where there are no validation pictures
 FEWEST_JUDGED = 20  # proposals needed to fit a calibration
+LEAST_PRECISION = 0.5  # is promised where `precision` cannot be kept
+FEWEST_PROPOSED = 3  # above a threshold; fewer right ones are luck
+NOTHING = 2.0  # a threshold that no chance reaches
 DRAWN_EACH = 4  # times a view is drawn on average, at the least; more views than that would not be worth encoding
 PLAIN = (0.0, 1.0, 0.0, 0.0)  # weights of a calibration that takes the score as it is
 DECAY = (0.01, 0.1, 0.1, 0.1)  # towards PLAIN: decides nothing where there are hundreds of proposals
@@ -278,7 +281,8 @@ def calibrated(config: ProposalConfig, found: Judged) -> Calibration:
     if len(right) < FEWEST_JUDGED or right.all() or not right.any():
         return plain
     fitted = replace(plain, weights=logistic(found.features, right), measured=True)
-    return replace(fitted, threshold=threshold_for(fitted.chance(found.features), right, config.precision))
+    threshold, promise = threshold_for(fitted.chance(found.features), right, config.precision)
+    return replace(fitted, threshold=threshold, precision=promise)
 
 
 def logistic(values: np.ndarray, wanted: np.ndarray) -> tuple[float, float, float, float]:
@@ -312,16 +316,19 @@ def _newton(values: np.ndarray, wanted: np.ndarray, start: np.ndarray, decay: np
     return weights
 
 
-def threshold_for(chances: np.ndarray, right: np.ndarray, precision: float) -> float:
-    """The lowest chance such that at least `precision` of all at or above it are right.
+def threshold_for(chances: np.ndarray, right: np.ndarray, precision: float) -> tuple[float, float]:
+    """(threshold, promise): the lowest chance such that at least `precision` of all at or above it are right.
 
-    Where that is never so: the chance of the best tenth (at least ten), so that the surest are still shown.
+    Where that is never so, half of them have to be: discarding one costs a key, and another object comes for it. Where
+    that is never so either, the threshold is NOTHING, and people are spared rubbish.
     """
     order = np.argsort(-chances, kind="stable")
     share = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
-    enough = np.flatnonzero(share >= precision)
-    last = enough[-1] if len(enough) else min(len(order), max(10, len(order) // 10)) - 1
-    return float(chances[order][last])
+    for promise in (precision, min(precision, LEAST_PRECISION)):
+        enough = np.flatnonzero(share >= promise)
+        if len(enough) and enough[-1] + 1 >= FEWEST_PROPOSED:
+            return float(chances[order][enough[-1]]), promise
+    return NOTHING, precision
 
 
 # --- Measuring ---------------------------------------------------------------------------------------------------

@@ -66,7 +66,7 @@ def test_without_steps_the_minutes_are_the_limit(run, settings, tmp_path):
     settings.ANYMASK_TRAIN_MINUTES, settings.ANYMASK_TRAIN_STEPS = 30, 0
     config = written(run, tmp_path)
     assert (config["minutes"], config["clock"], config["steps"]) == (30, "seconds", trainer.MOST_STEPS)
-    assert config["validation_every"] == 300
+    assert config["validation_every"] == 225
     assert config["checkpoint_every"] <= 15
 
 

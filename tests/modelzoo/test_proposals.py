@@ -158,14 +158,25 @@ def test_a_picture_without_a_mask_in_any_set_is_refused(small, tmp_path):
 def test_the_threshold_is_the_lowest_that_keeps_the_precision():
     chances = np.array([0.9, 0.8, 0.7, 0.6, 0.5])
     right = np.array([True, True, False, True, False])
-    assert threshold_for(chances, right, 0.75) == 0.6  # three of four
-    assert threshold_for(chances, right, 0.9) == 0.8
-    assert threshold_for(chances, right, 0.5) == 0.5
+    assert threshold_for(chances, right, 0.75) == (0.6, 0.75)  # three of four
+    assert threshold_for(chances, right, 0.5) == (0.5, 0.5)
 
 
-def test_a_precision_out_of_reach_shows_the_surest_few():
-    chances, right = np.linspace(1, 0, 200), np.zeros(200, bool)
-    assert (chances >= threshold_for(chances, right, 0.8)).sum() == 20
+def test_a_precision_out_of_reach_is_lowered_to_half_and_then_nothing_is_proposed():
+    chances = np.linspace(1, 0, 200)
+    half = np.arange(200) % 2 == 0
+    half[100:] = False
+    threshold, promise = threshold_for(chances, half, 0.8)
+    assert promise == 0.5
+    assert half[chances >= threshold].mean() >= 0.5
+    threshold, promise = threshold_for(chances, np.zeros(200, bool), 0.8)
+    assert (promise, (chances >= threshold).sum()) == (0.8, 0)
+
+
+def test_one_lucky_proposal_is_no_reason_to_show_it():
+    right = np.zeros(50, bool)
+    right[0] = True
+    assert (np.linspace(1, 0, 50) >= threshold_for(np.linspace(1, 0, 50), right, 0.8)[0]).sum() == 0
 
 
 def test_chances_are_what_happens():

@@ -18,9 +18,11 @@ export function DetectorFigures({ detector }: { detector: Detector | null }) {
       <p>
         <b>Semi-automatic proposals: by a detector</b>{" "}
         <span className="muted">
-          {detector.calibrated
-            ? `proposed from a chance of ${percent(detector.threshold)}, so that ${percent(detector.precision)} are right (IoU ${detector.right_iou})`
-            : "too few validation masks to choose a threshold on: the plain score decides"}
+          {detector.threshold > 1
+            ? `no bar makes half of them right on validation images: nothing is proposed`
+            : detector.calibrated
+              ? `proposed from a chance of ${percent(detector.threshold)}, so that ${percent(detector.precision)} are right (IoU ${detector.right_iou})`
+              : "too few validation masks to choose a threshold on: the plain score decides"}
         </span>
       </p>
       <p>
