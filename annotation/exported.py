@@ -131,6 +131,13 @@ def export_names(dataset: Dataset, chosen: ExportFilter) -> tuple[list[str], lis
     return list(masks.values_list("category", flat=True).distinct()), list(licences)
 
 
+def every_name(dataset: Dataset) -> tuple[list[str], list[str]]:
+    """(categories, licences) that any mask and any image of a dataset ever had, sorted."""
+    masks = Mask.objects.filter(image__dataset=dataset).order_by("category")
+    licences = dataset.images.exclude(licence="").order_by("licence").values_list("licence", flat=True).distinct()
+    return list(masks.values_list("category", flat=True).distinct()), list(licences)
+
+
 def export_choices(dataset: Dataset) -> dict[str, list[dict[str, Any]]]:
     """What a dataset can be filtered by: per kind of choice the values that occur, {"value", "masks" or "images"}."""
     masks = Mask.objects.filter(image__dataset=dataset, status__in=Mask.CURRENT).order_by()

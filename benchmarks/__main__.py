@@ -9,11 +9,17 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import browser, masks, models, quality
+from benchmarks import browser, masks, models, quality, transfers
 from benchmarks.measure import Row, machine
 
 RESULTS = Path(__file__).parent / "results"
-SUITES = {"masks": masks.rows, "models": models.rows, "quality": quality.rows, "browser": browser.rows}
+SUITES = {
+    "masks": masks.rows,
+    "transfers": transfers.rows,
+    "models": models.rows,
+    "quality": quality.rows,
+    "browser": browser.rows,
+}
 
 
 def main() -> int:

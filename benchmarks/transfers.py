@@ -58,7 +58,9 @@ def rows(sizes: tuple[int, ...] = SIZES) -> list[Row]:
             ours, simple = steps[step], steps[f"simple-{step}"]
             speed, other = masks / ours["seconds"], masks / simple["seconds"]
             note = f"of {other:,.0f} masks/s, {simple['mib']:.0f} MiB"
-            found.append(Row(f"COCO {step}, {masks:,} masks", round(speed), "masks/s", round(speed), 1, note, speed / other))
+            found.append(
+                Row(f"COCO {step}, {masks:,} masks", round(speed), "masks/s", round(speed), 1, note, speed / other)
+            )
             found.append(Row(f"COCO {step}, {masks:,} masks, memory", round(ours["mib"]), "MiB", round(ours["mib"]), 1))
     return found
 
@@ -124,9 +126,13 @@ def simple_export(masks: int, folder: Path) -> None:
 
     (folder / "simple").mkdir()
     database = sqlite3.connect(folder / "data" / "anymask.sqlite3")
-    images = database.execute("SELECT id, file_name, display_path FROM annotation_image WHERE dataset_id = 1").fetchall()
+    images = database.execute(
+        "SELECT id, file_name, display_path FROM annotation_image WHERE dataset_id = 1"
+    ).fetchall()
     annotations = []
-    for serial, image, text in database.execute("SELECT serial, image_id, segmentation FROM annotation_mask").fetchall():
+    for serial, image, text in database.execute(
+        "SELECT serial, image_id, segmentation FROM annotation_mask"
+    ).fetchall():
         coded = json.loads(text)
         area, box = int(coco_mask.area(coded)), coco_mask.toBbox(coded).tolist()
         row = {"id": serial, "image_id": image, "category_id": 1, "segmentation": coded, "iscrowd": 0}
@@ -189,14 +195,21 @@ def main() -> None:
         _, _, step, masks, folder = sys.argv
         wall, processor = time.perf_counter(), time.process_time()
         CALLS[step](int(masks), Path(folder))
-        used = {"seconds": time.process_time() - processor, "wall": time.perf_counter() - wall, "mib": peak_memory_mib()}
+        used = {
+            "seconds": time.process_time() - processor,
+            "wall": time.perf_counter() - wall,
+            "mib": peak_memory_mib(),
+        }
         print(json.dumps(used))
         return
     print(machine()["cpu"])
     for masks in [int(text) for text in sys.argv[1:]] or SIZES:
         for step, told in measured(masks).items():
             speed = masks / told["seconds"]
-            print(f"{masks:>9,} {step:14} {told['seconds']:8.1f} s {speed:9,.0f} masks/s {told['mib']:6.0f} MiB", flush=True)
+            print(
+                f"{masks:>9,} {step:14} {told['seconds']:8.1f} s {speed:9,.0f} masks/s {told['mib']:6.0f} MiB",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

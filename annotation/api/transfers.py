@@ -62,6 +62,7 @@ class ExportsView(APIView):
             export_format=data.validated_data["format"],
             options=data.validated_data.get("options"),
             chosen=ExportFilter.of(data.validated_data.get("filters", {})),
+            version=data.validated_data.get("version"),
             user=request.user,
         )
         return Response(JobOut(job).data, status=status.HTTP_202_ACCEPTED)

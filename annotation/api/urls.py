@@ -3,7 +3,21 @@
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView
 
-from annotation.api import converters, datasets, events, images, live, masks, people, reviews, session, transfers, work  # noqa: F401  <row:...>
+from annotation.api import (  # noqa: F401  <row:...>
+    converters,
+    datasets,
+    events,
+    home,
+    images,
+    live,
+    masks,
+    people,
+    reviews,
+    session,
+    transfers,
+    versions,
+    work,
+)
 
 urlpatterns = [
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
@@ -21,6 +35,7 @@ urlpatterns = [
     ),
     path("datasets/<row:dataset_id>/events/", events.EventsView.as_view(), name="events"),
     path("invitations/<str:secret>/", people.InvitationView.as_view(), name="invitation"),
+    path("waiting/", home.WaitingView.as_view(), name="waiting"),
     path("tokens/", people.TokensView.as_view(), name="tokens"),
     path("tokens/<row:token_id>/", people.TokenView.as_view(), name="token"),
     path("datasets/<row:dataset_id>/agreement/", datasets.AgreementView.as_view(), name="agreement"),
@@ -29,6 +44,12 @@ urlpatterns = [
     path("datasets/<row:dataset_id>/tasks/next/", work.NextTaskView.as_view(), name="task-next"),
     path("datasets/<row:dataset_id>/jobs/", datasets.DatasetJobsView.as_view(), name="jobs"),
     path("datasets/<row:dataset_id>/exports/", transfers.ExportsView.as_view(), name="exports"),
+    path("datasets/<row:dataset_id>/versions/", versions.VersionsView.as_view(), name="versions"),
+    path(
+        "datasets/<row:dataset_id>/versions/<row:number>/changes/",
+        versions.VersionChangesView.as_view(),
+        name="version-changes",
+    ),
     path("datasets/<row:dataset_id>/export-choices/", transfers.ExportChoicesView.as_view(), name="export-choices"),
     path("datasets/<row:dataset_id>/imports/", transfers.ImportsView.as_view(), name="imports"),
     path("images/<row:image_id>/", images.ImageView.as_view(), name="image"),

@@ -35,7 +35,7 @@ class ManifestWriter:
     """Writes manifest.json into a folder while its files are made; use as a context manager."""
 
     def __init__(self, folder: Path, *, file_format: str, about: dict[str, Any]) -> None:
-        """`about` (dataset name, licence, ...) is written first and as it is."""
+        """`about` (dataset name, licence, ...) is written first and as it is. Files that are there already count."""
         self.folder = folder
         self.counts = Counts()
         self._head = {"format": file_format, **about}
@@ -45,6 +45,9 @@ class ManifestWriter:
         self._file = (self.folder / NAME).open("w", encoding="utf-8")
         head = json.dumps(self._head, ensure_ascii=False, indent=1, sort_keys=True)
         self._file.write(head.rstrip().removesuffix("}").rstrip() + ',\n "files": [')
+        for path in sorted(self.folder.iterdir()):
+            if path.name != NAME:
+                self.add(path.name)
         return self
 
     def add(self, relative: str) -> None:

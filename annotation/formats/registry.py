@@ -31,9 +31,9 @@ IMPORTS: dict[str, ImportFormat] = {
         cvat.IMPORT,
         labelme.IMPORT,
         label_studio.IMPORT,
+        *map_reader.IMPORTS,
         coco_reader.IMPORT,
         yolo_reader.IMPORT,
-        *map_reader.IMPORTS,
     )
 }
 

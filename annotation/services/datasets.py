@@ -52,6 +52,7 @@ def dataset_delete(*, dataset: Dataset) -> None:
     folders = [storage.path_for("images", dataset.pk)]
     for pk in dataset.jobs.filter(kind__in=[EXPORT.name, IMPORT.name]).values_list("pk", flat=True):
         folders += [storage.path_for("exports", str(pk)), storage.path_for("imports", str(pk))]
+    folders.append(storage.path_for("versions", dataset.pk))
     folders += [storage.path_for("uploads", str(pk)) for pk in dataset.uploads.values_list("pk", flat=True)]
     try:
         with transaction.atomic():

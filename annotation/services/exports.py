@@ -17,7 +17,10 @@ from annotation.formats.manifest import NAME, Counts
 from annotation.formats.registry import export_format as format_of
 from annotation.models import Dataset, Job
 from annotation.services import packing
+from annotation.services.datasheet import datasheet
+from annotation.services.versions import version_of, version_records
 
+DATASHEET = "datasheet.md"
 EXPORT = jobkit.declare("export", queue="io", title="Export dataset", time_limit=24 * 3600)
 
 Progress = Callable[[float, str], None]
@@ -30,22 +33,29 @@ def export_request(
     user: Any,
     options: dict[str, Any] | None = None,
     chosen: ExportFilter | None = None,
+    version: int | None = None,
 ) -> Job:
-    """Queue an export; the one that is under way already if there is one of the same choices.
+    """Queue an export, of the present state or of a version; the one that is under way already of the same choices.
 
-    Raises UserError for a format or an option that does not exist.
+    Raises UserError for a format or an option that does not exist, and for a version with filters of its own; Missing
+    for a version that does not exist.
     """
     found = format_of(export_format)
     values = found.chosen(options or {})
     filters = (chosen or ExportFilter()).as_json()
-    told = json.dumps([values, filters], sort_keys=True)
+    if version is not None:
+        version_of(dataset=dataset, number=version)
+        if filters:
+            raise UserError("version_filtered", "A version is exported as it was frozen: it takes no filters.")
+    told = json.dumps([values, filters, version], sort_keys=True)
     return jobkit.enqueue(
         EXPORT.name,
-        {"dataset_id": dataset.pk, "export_format": export_format, "options": values, "filters": filters},
+        {"dataset_id": dataset.pk, "export_format": export_format, "options": values, "filters": filters}
+        | ({} if version is None else {"version": version}),
         dataset=dataset,
         created_by=user,
         dedupe_key=f"{dataset.pk} {export_format} {hashlib.sha256(told.encode()).hexdigest()[:16]}",
-        title=f"Export as {found.title}",
+        title=f"Export as {found.title}" + ("" if version is None else f", version {version}"),
     )
 
 
@@ -57,6 +67,7 @@ def export_run(
     progress: Progress,
     options: dict[str, Any] | None = None,
     filters: dict[str, Any] | None = None,
+    version: int | None = None,
 ) -> dict[str, Any]:
     """Write, verify and pack an export; the result of its job. Raises UserError if there is nothing to export."""
     chosen = ExportFilter.of(filters or {})
@@ -70,6 +81,7 @@ def export_run(
             progress=progress,
             options=options,
             chosen=chosen,
+            version=version,
         )
         packed = packing.pack(folder, work, lambda share: progress(0.85 + 0.07 * share, "Packing"))
         packing.verify(packed, folder, lambda share: progress(0.92 + 0.07 * share, "Reading the archive again"))
@@ -78,6 +90,7 @@ def export_run(
             "format": export_format,
             "options": options or {},
             "filters": chosen.as_json(),
+            "version": version,
             "bytes": packed.stat().st_size,
             "sha256": storage.sha256_of(packed),
             "manifest_sha256": storage.sha256_of(folder / NAME),
@@ -98,11 +111,14 @@ def export_write(
     progress: Progress,
     options: dict[str, Any] | None = None,
     chosen: ExportFilter | None = None,
+    version: int | None = None,
 ) -> Counts:
-    """Write a dataset into an empty folder and read it again. Raises UserError if nothing is chosen."""
+    """Write a dataset or a version, and its datasheet, into an empty folder and read it. UserError if it is empty."""
     found = format_of(export_format)
+    values = found.chosen(options or {})
     chosen = chosen or ExportFilter()
-    total = exported.export_size(dataset, chosen)["images"]
+    frozen = None if version is None else version_of(dataset=dataset, number=version)
+    total = frozen.images if frozen else exported.export_size(dataset, chosen)["images"]
     if total == 0:
         empty = not dataset.images.exists()
         why = "the dataset has no images" if empty else "no image is like that"
@@ -116,12 +132,16 @@ def export_write(
             progress(min(0.6, 0.6 * done / total), f"{done} of {total} images written")
 
     about: dict[str, Any] = {"dataset": dataset.name, "licence": dataset.licence, "source": dataset.source}
-    values = found.chosen(options or {})
     about |= {name: value for name, value in (("options", values), ("filters", chosen.as_json())) if value}
+    if frozen:
+        about["version"] = {"number": frozen.number, "digest": frozen.digest, "filters": frozen.filters}
     about |= ports.quality_of(dataset.pk)
-    categories, licences = exported.export_names(dataset, chosen)
-    brief = Brief(about=about, categories=categories, licences=licences, options=values, on_image=on_image)
-    counts = found.write(folder, exported.export_records(dataset, chosen), brief)
+    # A version may hold masks and images of every kind, those that were superseded since too.
+    names = exported.every_name(dataset) if frozen else exported.export_names(dataset, chosen)
+    brief = Brief(about=about, categories=names[0], licences=names[1], options=values, on_image=on_image)
+    (folder / DATASHEET).write_text(datasheet(dataset=dataset), encoding="utf-8")
+    records = version_records(frozen) if frozen else exported.export_records(dataset, chosen)
+    counts = found.write(folder, records, brief)
     progress(0.6, "Reading everything again")
     found.verify(folder, counts)
     return counts
@@ -135,6 +155,7 @@ def export_folder(
     progress: Progress,
     options: dict[str, Any] | None = None,
     chosen: ExportFilter | None = None,
+    version: int | None = None,
 ) -> Counts:
     """Write a verified export as a folder that appears whole under `out`. Raises UserError if `out` is not free."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -150,6 +171,7 @@ def export_folder(
             progress=progress,
             options=options,
             chosen=chosen,
+            version=version,
         )
         if out.exists():
             out.rmdir()

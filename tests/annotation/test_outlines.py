@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pycocotools import mask as reference  # noqa: TID251  what everybody else reads masks with
@@ -17,6 +17,7 @@ from annotation.formats.painting import painted_values
 from annotation.formats.yolo import drawn_from
 from modelzoo import rle
 
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is slow, not broken
 masks = arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 12)))
 some = masks.filter(lambda mask: mask.any())
 
@@ -26,6 +27,7 @@ def drawn_by_pycocotools(rings, height, width) -> np.ndarray:
     return reference.decode(merged).astype(bool)
 
 
+@patient
 @given(some)
 def test_polygons_give_the_same_mask(mask):
     coded = rle.encode(mask)
@@ -34,6 +36,7 @@ def test_polygons_give_the_same_mask(mask):
     assert np.array_equal(drawn_by_pycocotools(rings, *mask.shape), mask)
 
 
+@patient
 @given(some)
 def test_parts_are_those_that_scipy_finds(mask):
     labels, count = ndimage.label(mask)
@@ -48,6 +51,7 @@ def test_parts_are_those_that_scipy_finds(mask):
         assert outer + sum(holes) == np.count_nonzero(labels == labels[y, x])
 
 
+@patient
 @given(some)
 def test_one_ring_holds_parts_and_holes(mask):
     """What YOLO writes: cuts without width change no pixel, even as shares with six decimals."""
@@ -60,6 +64,7 @@ def test_one_ring_holds_parts_and_holes(mask):
     assert np.array_equal(rle.decode(drawn_from(shares, height, width)), mask)
 
 
+@patient
 @given(some)
 def test_a_box_of_a_mask_is_a_part_of_it(mask):
     coded = rle.encode(mask)
@@ -79,6 +84,7 @@ def test_a_box_outside_of_its_image_is_refused(box):
         rle.encode_box(np.ones((box[3], box[2]), bool), box[0], box[1], 5, 3)
 
 
+@patient
 @given(st.lists(some.map(lambda mask: np.resize(mask, (9, 9))), max_size=5))
 def test_of_two_masks_the_smaller_one_is_seen(several):
     several = [mask for mask in several if mask.any()]
@@ -89,6 +95,7 @@ def test_of_two_masks_the_smaller_one_is_seen(several):
         assert values[y, x] == (-min(there)[1] if there else 0)
 
 
+@patient
 @given(some, st.integers(0, 4))
 def test_a_feather_keeps_the_border_in_the_middle(mask, feather):
     alpha = feathered(mask, feather)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from annotation.models import Job, ReviewItem, Task, Upload
+from annotation.models import Job, ReviewItem, Task, Upload, Version
 from annotation.services import uploads
 from annotation.services.people import invitation_create, token_create
 from engine.models import Audit, Embedding, ModelVersion, Snapshot, TrainingRun
@@ -47,10 +47,20 @@ TABLE = {
     ("POST", "task-next"): NO_VIEWER,
     ("GET", "jobs"): ALL,
     ("GET", "formats"): ANYBODY,
+    ("GET", "versions"): ALL,
+    ("POST", "versions"): REVIEW,
+    ("GET", "version-changes"): ALL,
     ("GET", "export-choices"): ALL,
     ("POST", "export-choices"): ALL,
     ("POST", "exports"): REVIEW,
     ("POST", "imports"): LEAD,
+    ("POST", "rights"): LEAD,
+    ("GET", "removals"): LEAD,
+    ("POST", "removals"): LEAD,
+    ("GET", "statistics"): ALL,
+    ("POST", "statistics"): ALL,
+    ("GET", "datasheet"): ALL,
+    ("POST", "image-mapping"): LEAD,
     ("GET", "uploads"): LEAD,
     ("POST", "uploads"): LEAD,
     ("GET", "upload"): LEAD,
@@ -112,6 +122,7 @@ TABLE = {
     ("GET", "invitation"): OPEN,
     ("POST", "invitation"): OPEN,
     ("GET", "events"): LEAD,
+    ("GET", "waiting"): ANYBODY,
     ("GET", "tokens"): ANYBODY,
     ("POST", "tokens"): ANYBODY,
     ("DELETE", "token"): OWN,
@@ -178,6 +189,7 @@ class Stage:
         self.run = TrainingRun.objects.create(
             dataset=self.cast.dataset, trigger="person", state="finished", base=self.version, seed=1
         )
+        Version.objects.create(dataset=self.cast.dataset, number=1, digest=name, path="versions/x/x", images=0, masks=0)
         self.item = ReviewItem.objects.create(task=self.task, mask=self.mask)
         self.invitation, self.secret = invitation_create(dataset=self.cast.dataset, by=self.cast.ana, role="viewer")
         self.token, _key = token_create(user=self.cast.ana, name="x")
@@ -202,6 +214,7 @@ class Stage:
             "digest": self.version.digest,
             "stage": "assisted",
             "audit_id": self.audit.pk,
+            "number": 1,
             "item_id": self.item.pk,
             "invitation_id": self.invitation.pk,
             "secret": self.secret,
@@ -220,6 +233,8 @@ class Stage:
             "datasets": {"name": f"New {uuid.uuid4()}"},
             "members": {"username": "cyd", "role": "viewer"},
             "member": {"role": "viewer"},
+            "rights": {"all": True, "licence": "CC0"},
+            "removals": {"images": [self.image.pk], "reason": "asked for"},
             "exports": {"format": "coco"},
             "audits": {"size": 5, "source": "accepted"},
             "stage-rule": {"masks": 10},

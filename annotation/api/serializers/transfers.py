@@ -54,6 +54,9 @@ class ExportIn(serializers.Serializer[Any]):
     format = serializers.ChoiceField(choices=list(EXPORTS))
     options = OptionsField(required=False)
     filters = ExportFilterIn(required=False)
+    version = serializers.IntegerField(
+        required=False, min_value=1, max_value=10**9, help_text="A frozen version instead of the present; no filters."
+    )
 
 
 class ExportSizeOut(serializers.Serializer[Any]):

@@ -41,6 +41,7 @@ class Command(BaseCommand):
         )
         for name, values in _FILTERS.items():
             parser.add_argument(f"--{name}", action="append", choices=values, help="May be repeated.")
+        parser.add_argument("--version-number", type=int, help="A frozen version instead of the present; no filters.")
         parser.add_argument("--audited", action="store_true", help="Only images that people corrected in an audit.")
         parser.add_argument("--masked", action="store_true", help="Only images with a mask that is chosen.")
 
@@ -58,6 +59,7 @@ class Command(BaseCommand):
                 out=out,
                 progress=self._progress,
                 options=dict(_option(text) for text in options["option"]),
+                version=options["version_number"],
                 chosen=ExportFilter.of({**filters, "audited": options["audited"], "masked": options["masked"]}),
             )
         except UserError as problem:

@@ -10,6 +10,7 @@ import type {
   ChangesAnswer,
   Dataset,
   DatasetChange,
+  DatasetVersion,
   DeepMapping,
   EmbeddingAnswer,
   Event,
@@ -52,6 +53,8 @@ import type {
   TrainingRun,
   UploadRecord,
   UploadsAnswer,
+  VersionDifference,
+  WaitingRow,
 } from "./types";
 
 /** Every route of the server that the pages use, one function each. */
@@ -194,6 +197,7 @@ export const api = {
   },
 
   proof: (dataset: number) => request<Proof>(`/api/datasets/${dataset}/proof/`),
+  waiting: () => request<WaitingRow[]>("/api/waiting/"),
   reviews: (dataset: number) => request<Reviews>(`/api/datasets/${dataset}/reviews/`),
   feedback: (dataset: number, next: string | null) =>
     request<Page<FeedbackItem>>(next ? pathOf(next) : `/api/datasets/${dataset}/feedback/`),
@@ -210,12 +214,17 @@ export const api = {
   closeAudit: (dataset: number, audit: number) =>
     request<Audit>(`/api/datasets/${dataset}/audits/${audit}/close/`, { method: "POST", body: {} }),
 
-  jobs: (dataset: number, next: string | null) =>
-    request<Page<Job>>(next ? pathOf(next) : `/api/datasets/${dataset}/jobs/`),
+  jobs: (dataset: number, next: string | null, state = "") =>
+    request<Page<Job>>(next ? pathOf(next) : `/api/datasets/${dataset}/jobs/${state && `?state=${state}`}`),
   job: (id: string) => request<JobDetail>(`/api/jobs/${id}/`),
   cancelJob: (id: string) => request<Job>(`/api/jobs/${id}/cancel/`, { method: "POST", body: {} }),
   retryJob: (id: string) => request<Job>(`/api/jobs/${id}/retry/`, { method: "POST", body: {} }),
 
+  versions: (dataset: number) => request<DatasetVersion[]>(`/api/datasets/${dataset}/versions/`),
+  freezeVersion: (dataset: number, body: { note: string; filters: ExportFilter }) =>
+    request<Job>(`/api/datasets/${dataset}/versions/`, { method: "POST", body }),
+  versionChanges: (dataset: number, since: number, number: number) =>
+    request<VersionDifference>(`/api/datasets/${dataset}/versions/${number}/changes/?since=${since}`),
   formats: () => request<Formats>("/api/formats/"),
   startExport: (dataset: number, body: ExportStart) =>
     request<Job>(`/api/datasets/${dataset}/exports/`, { method: "POST", body }),

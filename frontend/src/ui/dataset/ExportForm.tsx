@@ -9,18 +9,27 @@ import { Button, Field, Note } from "../kit/kit";
 import { useToast } from "../kit/toast";
 import { useDataset } from "./DatasetPage";
 import { ExportFilters } from "./ExportFilters";
+import { versionsQuery } from "./VersionsSection";
 
 type Options = Record<string, string | number>;
 
+interface ExportFormProps {
+  formats: ExportFormat[];
+  filters: ExportFilter;
+  setFilters: (filters: ExportFilter) => void;
+}
+
 /** Format, its options, and which images and masks; how many they are is told before anything starts. */
-export function ExportForm({ formats }: { formats: ExportFormat[] }) {
+export function ExportForm({ formats, filters, setFilters }: ExportFormProps) {
   const dataset = useDataset();
   const queries = useQueryClient();
   const toast = useToast();
   const [name, setName] = useState(formats[0]?.name ?? "");
   const [chosen, setChosen] = useState<Record<string, Options>>({});
-  const [filters, setFilters] = useState<ExportFilter>({});
+  const [version, setVersion] = useState<number | null>(null);
   const format = formats.find((one) => one.name === name);
+  const versions = useQuery(versionsQuery(dataset.id));
+  const frozen = versions.data?.find((one) => one.number === version);
   const size = useQuery({
     queryKey: ["export-size", dataset.id, dataset.mask_count, filters],
     queryFn: () => api.exportSize(dataset.id, filters),
@@ -28,12 +37,17 @@ export function ExportForm({ formats }: { formats: ExportFormat[] }) {
   });
   const start = useMutation({
     mutationFn: () =>
-      api.startExport(dataset.id, { format: name as ExportStart["format"], options: chosen[name] ?? {}, filters }),
+      api.startExport(dataset.id, {
+        format: name as ExportStart["format"],
+        options: chosen[name] ?? {},
+        ...(version === null ? { filters } : { version }),
+      }),
     onSuccess: () => queries.invalidateQueries({ queryKey: ["jobs", dataset.id] }),
     onError: (error) => toast(messageOf(error)),
   });
   if (!format) return null;
-  const nothing = size.data?.images === 0;
+  const held = frozen ?? size.data;
+  const nothing = held?.images === 0;
   return (
     <form
       className="stack"
@@ -60,11 +74,30 @@ export function ExportForm({ formats }: { formats: ExportFormat[] }) {
         values={chosen[name] ?? {}}
         change={(values) => setChosen({ ...chosen, [name]: values })}
       />
-      <ExportFilters filters={filters} change={setFilters} />
+      {(versions.data?.length ?? 0) > 0 && (
+        <Field label="State">
+          {(id) => (
+            <select
+              id={id}
+              className="input"
+              value={version ?? ""}
+              onChange={(event) => setVersion(event.target.value === "" ? null : Number(event.target.value))}
+            >
+              <option value="">as it is now</option>
+              {versions.data?.map((one) => (
+                <option key={one.number} value={one.number}>
+                  version {one.number} {one.note.slice(0, 60)}
+                </option>
+              ))}
+            </select>
+          )}
+        </Field>
+      )}
+      {version === null && <ExportFilters filters={filters} change={setFilters} />}
       {size.isError && <Note tone="bad">{messageOf(size.error)}</Note>}
       <div className="row row--between">
         <span className="muted" role="status">
-          {size.data && `${counted(size.data.images, "image")}, ${counted(size.data.masks, "mask")}`}
+          {held && `${counted(held.images, "image")}, ${counted(held.masks, "mask")}`}
         </span>
         <Button type="submit" look="primary" icon={FileDown} disabled={nothing} busy={start.isPending}>
           Export as {format.title}

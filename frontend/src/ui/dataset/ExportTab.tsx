@@ -1,13 +1,17 @@
 import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
 import { api } from "../../api/endpoints";
+import type { ExportFilter } from "../../api/types";
 import { ErrorState, Loading, Note } from "../kit/kit";
 import { mayLead, mayReview, useDataset } from "./DatasetPage";
 import { ExportForm } from "./ExportForm";
 import { ImportForm } from "./ImportForm";
 import { TransferList } from "./TransferList";
+import { VersionsSection } from "./VersionsSection";
 
 export function ExportTab() {
   const dataset = useDataset();
+  const [filters, setFilters] = useState<ExportFilter>({});
   const formats = useQuery({ queryKey: ["formats"], queryFn: api.formats, staleTime: Number.POSITIVE_INFINITY });
   if (formats.isPending) return <Loading label="Loading the formats" />;
   if (formats.isError) return <ErrorState error={formats.error} retry={() => void formats.refetch()} />;
@@ -19,7 +23,7 @@ export function ExportTab() {
           Masks with where they came from. Everything is read again and checked before the link appears.
         </p>
         {mayReview(dataset) ? (
-          <ExportForm formats={formats.data.exports} />
+          <ExportForm formats={formats.data.exports} filters={filters} setFilters={setFilters} />
         ) : (
           <Note>Reviewers and leads of the dataset can start an export.</Note>
         )}
@@ -27,6 +31,7 @@ export function ExportTab() {
       <div className="stack stack--large">
         {mayLead(dataset) && <ImportForm formats={formats.data.imports} />}
         <TransferList formats={formats.data.exports} />
+        <VersionsSection filters={filters} />
       </div>
     </div>
   );

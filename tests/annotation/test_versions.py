@@ -1,0 +1,149 @@
+"""Versions: frozen once and for good, compared, exported as they were."""
+
+from __future__ import annotations
+
+import json
+import uuid
+
+import pytest
+
+from annotation import jobkit, storage
+from annotation import jobs as _jobs  # noqa: F401  binds the functions, as a worker does
+from annotation.errors import UserError
+from annotation.exported import ExportFilter
+from annotation.models import Mask, Version
+from annotation.services import exports, versions
+from annotation.services.images import image_delete
+from annotation.services.masks import mask_delete, mask_save
+from tests.annotation.test_round_trip import silent
+from tests.cast import add_image, add_mask, ellipse
+
+
+@pytest.fixture
+def images(cast):
+    """Three images with two masks each."""
+    made = [add_image(cast.dataset, seed=seed) for seed in range(3)]
+    for image in made:
+        add_mask(image, ellipse(image, x=0.3, size=0.2), category="pear")
+        add_mask(image, ellipse(image, x=0.7, size=0.2), category="fig")
+    return made
+
+
+def freeze(cast, **filters) -> Version:
+    version, _ = versions.version_freeze(
+        dataset=cast.dataset, note="", chosen=ExportFilter.of(filters), user=cast.ana, progress=silent
+    )
+    return version
+
+
+def correct(cast, mask, **fields) -> Mask:
+    body = {"segmentation": mask.segmentation, "source": "hand", "category": mask.category, "parent": mask.uuid}
+    return mask_save(image=mask.image, mask_uuid=uuid.uuid4(), user=cast.ana, body={**body, **fields})[0]
+
+
+def difference(old, new) -> dict:
+    return versions.versions_compare(old=old, new=new).as_json()
+
+
+def test_the_same_state_is_the_same_version(cast, images):
+    one, two = freeze(cast), freeze(cast)
+    assert (one.pk, one.number, one.images, one.masks) == (two.pk, 1, 3, 6)
+    other = freeze(cast, categories=["pear"])
+    assert (other.number, other.masks, other.filters) == (2, 3, {"categories": ["pear"]})
+
+
+def test_what_happened_between_two_versions(cast, images):
+    old = freeze(cast)
+    pear, fig = images[0].masks.order_by("serial")
+    correct(cast, pear, segmentation=add_mask(images[0], status="deleted").segmentation)
+    mask_delete(mask=fig, user=cast.ana)
+    add_mask(images[1], ellipse(images[1], size=0.1))
+    image_delete(image=images[2])
+    add_mask(add_image(cast.dataset, seed=9))
+    found = difference(old, freeze(cast))
+    assert found["images"] == {"added": 1, "removed": 1, "changed": 2, "kept": 0}
+    assert found["masks"] == {"added": 2, "removed": 3, "changed": 1, "kept": 2}
+    assert [row["what"] for row in found["listed"]] == ["changed", "changed", "removed", "added"]
+    assert found["listed"][0] == {
+        "image": images[0].pk,
+        "what": "changed",
+        "added": 0,
+        "removed": 1,
+        "changed": 1,
+        "file_name": images[0].file_name,
+    }
+    assert found["listed"][2]["file_name"] == ""
+
+
+def test_corrections_of_corrections_are_one_object(cast, images):
+    old = freeze(cast)
+    mask = images[0].masks.first()
+    for category in ("apple", "quince", mask.category):
+        mask = correct(cast, mask, category=category)
+    assert difference(old, freeze(cast))["masks"] == {"added": 0, "removed": 0, "changed": 0, "kept": 6}
+    correct(cast, mask, category="apple")
+    assert difference(old, freeze(cast))["masks"] == {"added": 0, "removed": 0, "changed": 1, "kept": 5}
+
+
+def test_a_version_is_exported_as_it_was(cast, images, tmp_path):
+    def export(name, version=None):
+        exports.export_folder(
+            dataset=cast.dataset, export_format="coco", out=tmp_path / name, progress=silent, version=version
+        )
+        return json.loads((tmp_path / name / "annotations.json").read_text())
+
+    before = export("before")
+    version = freeze(cast)
+    for mask in list(Mask.objects.all()):
+        correct(cast, mask, category="apple")
+    mask_delete(mask=Mask.objects.filter(status="accepted").last(), user=cast.ana)
+    after = export("after", version.number)
+    assert [row["id"] for row in after["annotations"]] == [row["id"] for row in before["annotations"]]
+    for old, new in zip(before["annotations"], after["annotations"], strict=True):
+        assert (old["segmentation"], old["bbox"]) == (new["segmentation"], new["bbox"])
+    manifest = json.loads((tmp_path / "after" / "manifest.json").read_text())
+    assert manifest["version"]["digest"] == version.digest
+    image_delete(image=images[0])
+    assert len(export("later", version.number)["images"]) == 2, "what was removed for good is in no export"
+
+
+def test_by_the_page(cast, images, as_):
+    client, url = as_(cast.rae), f"/api/datasets/{cast.dataset.pk}/versions/"
+    assert client.post(url, {"note": "first"}, format="json").status_code == 202
+    jobkit.run_pending()
+    add_mask(images[0], ellipse(images[0], size=0.1))
+    client.post(url, {"note": "second"}, format="json")
+    jobkit.run_pending()
+    listed = as_(cast.vic).get(url).json()
+    assert [(row["number"], row["note"], row["masks"], row["created_by"]) for row in listed] == [
+        (2, "second", 7, "rae"),
+        (1, "first", 6, "rae"),
+    ]
+    found = as_(cast.vic).get(f"{url}2/changes/?since=1").json()
+    assert found["masks"] == {"added": 1, "removed": 0, "changed": 0, "kept": 6}
+    for wrong, status in (("since=x", 400), ("", 400), ("since=99", 404)):
+        assert client.get(f"{url}2/changes/?{wrong}").status_code == status
+    started = client.post(
+        f"/api/datasets/{cast.dataset.pk}/exports/", {"format": "coco", "version": 1}, format="json"
+    ).json()
+    jobkit.run_pending()
+    result = client.get(f"/api/jobs/{started['id']}/").json()["result"]
+    assert (result["version"], result["masks"]) == (1, 6)
+
+
+def test_wrong_wishes_are_sentences(cast, images, as_):
+    freeze(cast)
+    url = f"/api/datasets/{cast.dataset.pk}/exports/"
+    filtered = {"format": "coco", "version": 1, "filters": {"categories": ["pear"]}}
+    assert as_(cast.rae).post(url, filtered, format="json").json()["code"] == "version_filtered"
+    missing = as_(cast.rae).post(url, {"format": "coco", "version": 7}, format="json")
+    assert (missing.status_code, missing.json()["code"]) == (404, "version_missing")
+    with pytest.raises(UserError):
+        freeze(cast, categories=["none such"], masked=True)
+
+
+def test_a_version_goes_with_its_dataset(cast, images, as_):
+    path = storage.full(freeze(cast).path)
+    assert path.is_file()
+    assert as_(cast.ana).delete(f"/api/datasets/{cast.dataset.pk}/").status_code == 204
+    assert not path.exists()
