@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import generics, status
+from rest_framework.exceptions import ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -157,9 +158,17 @@ class DatasetJobsView(generics.ListAPIView[Any]):
     def get_queryset(self) -> Any:
         """Newest first."""
         dataset = dataset_for(self.request.user, self.kwargs["dataset_id"])
-        return dataset.jobs.select_related("created_by").defer("log", "payload")
+        state = self.request.query_params.get("state", "")
+        if state and state not in Job.State.values:
+            raise ParseError(f"state must be one of {', '.join(Job.State.values)}.")
+        jobs = dataset.jobs.filter(state=state) if state else dataset.jobs.all()
+        return jobs.select_related("created_by").defer("log", "payload")
 
-    @extend_schema(operation_id="jobs_list", responses={200: JobOut(many=True)})
+    @extend_schema(
+        operation_id="jobs_list",
+        responses={200: JobOut(many=True)},
+        parameters=[OpenApiParameter("state", str, enum=Job.State.values)],
+    )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Jobs of a dataset, newest first."""
         return super().get(request, *args, **kwargs)

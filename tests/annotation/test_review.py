@@ -135,6 +135,19 @@ def test_an_object_without_a_mask_is_returned_by_its_place(cast, reviewed, image
     assert [row["mask"] for row in items_of(rae, next_review(rae, reviewed))] == [new]
 
 
+def test_everybody_sees_what_waits_for_them(cast, reviewed, image, as_):
+    label(cast.ben, image, 0.3)
+    rae, ben = as_(cast.rae), as_(cast.ben)
+    row = {"dataset": reviewed.pk, "name": "Fruit", "returned": 0, "reviews": 1, "audits": 0}
+    assert rae.get("/api/waiting/").json() == [row]
+    assert ben.get("/api/waiting/").json() == as_(cast.cyd).get("/api/waiting/").json() == []
+    task = next_review(rae, reviewed)
+    say(rae, task, items_of(rae, task)[0], verdict="returned", reason="edge")
+    submit(rae, task)
+    assert ben.get("/api/waiting/").json() == [row | {"returned": 1, "reviews": 0}]
+    assert rae.get("/api/waiting/").json() == []
+
+
 def test_refusals(cast, reviewed, image, as_):
     label(cast.ben, image, 0.3)
     rae = as_(cast.rae)

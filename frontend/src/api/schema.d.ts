@@ -1968,7 +1968,7 @@ export interface components {
             about: string;
         };
         /** @enum {string} */
-        ImportInFormatEnum: "auto" | "images" | "sa1b" | "cvat" | "labelme" | "label_studio" | "coco" | "yolo" | "png_instances" | "png_labels";
+        ImportInFormatEnum: "auto" | "images" | "sa1b" | "cvat" | "labelme" | "label_studio" | "png_instances" | "png_labels" | "coco" | "yolo";
         /** @description One zip archive. */
         ImportInRequest: {
             /** Format: binary */
@@ -4123,6 +4123,7 @@ export interface operations {
                 cursor?: string;
                 /** @description Number of results to return per page. */
                 limit?: number;
+                state?: "cancelled" | "failed" | "queued" | "running" | "succeeded";
             };
             header?: never;
             path: {

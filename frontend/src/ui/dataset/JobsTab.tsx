@@ -1,5 +1,6 @@
-import { useInfiniteQuery, useMutation, useQueryClient } from "@tanstack/react-query";
+import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { CircleAlert, CircleCheck, CircleSlash, Clock, LoaderCircle, RotateCw, Server, X } from "lucide-react";
+import { useState } from "react";
 import { messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
 import type { Job } from "../../api/types";
@@ -20,9 +21,10 @@ const LOOKS: Record<Job["state"], { label: string; tone?: Tone; icon: typeof Clo
 
 export function JobsTab() {
   const dataset = useDataset();
+  const [state, setState] = useState("");
   const jobs = useInfiniteQuery({
-    queryKey: ["jobs", dataset.id],
-    queryFn: ({ pageParam }) => api.jobs(dataset.id, pageParam),
+    queryKey: ["jobs", dataset.id, state],
+    queryFn: ({ pageParam }) => api.jobs(dataset.id, pageParam, state),
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.next,
     refetchInterval: (query) =>
@@ -31,7 +33,7 @@ export function JobsTab() {
   const list = jobs.data?.pages.flatMap((page) => page.results) ?? [];
   if (jobs.isPending) return <Loading label="Loading jobs" />;
   if (jobs.isError) return <ErrorState error={jobs.error} retry={() => void jobs.refetch()} />;
-  if (list.length === 0) {
+  if (list.length === 0 && state === "") {
     return (
       <EmptyState icon={Server} title="No jobs yet">
         Preparing pictures for the model, training, imports and exports show up here, with their progress.
@@ -40,6 +42,20 @@ export function JobsTab() {
   }
   return (
     <div className="stack">
+      <select
+        className="input input--small"
+        aria-label="Which jobs"
+        value={state}
+        onChange={(event) => setState(event.target.value)}
+      >
+        <option value="">All jobs</option>
+        {Object.entries(LOOKS).map(([one, { label }]) => (
+          <option key={one} value={one}>
+            {label}
+          </option>
+        ))}
+      </select>
+      {list.length === 0 && <p className="muted">There is no such job.</p>}
       <ul className="card" aria-label="Jobs">
         {list.map((job) => (
           <JobRow key={job.id} job={job} />
@@ -97,7 +113,31 @@ export function JobRow({ job }: { job: Job }) {
           .filter(Boolean)
           .join(" · ")}
       </p>
+      {job.attempts > 0 && <Log job={job} />}
     </li>
+  );
+}
+
+/** What the job wrote down, asked for when it is opened and again while it runs. */
+function Log({ job }: { job: Job }) {
+  const [open, setOpen] = useState(false);
+  const detail = useQuery({
+    queryKey: ["job", job.id],
+    queryFn: () => api.job(job.id),
+    enabled: open,
+    refetchInterval: OPEN.has(job.state) ? 2000 : false,
+  });
+  return (
+    <details onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary className="small muted">Log</summary>
+      {detail.isError && <p className="down">{messageOf(detail.error)}</p>}
+      {detail.data && (
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keys
+        <pre className="job__log" tabIndex={0}>
+          {detail.data.log || "Nothing was written down."}
+        </pre>
+      )}
+    </details>
   );
 }
 

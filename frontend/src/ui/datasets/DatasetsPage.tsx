@@ -9,6 +9,8 @@ import { Badge, Bar, Button, buttonClass, EmptyState, ErrorState } from "../kit/
 import { lastWork } from "../lastWork";
 import { usePageTitle } from "../usePageTitle";
 import { CreateDatasetDialog } from "./CreateDatasetDialog";
+import { FirstSteps } from "./FirstSteps";
+import { Waiting } from "./Waiting";
 
 export function DatasetsPage() {
   usePageTitle("Datasets");
@@ -26,6 +28,8 @@ export function DatasetsPage() {
           New dataset
         </Button>
       </div>
+      <FirstSteps datasets={list} />
+      <Waiting />
       <Continue datasets={list} />
       {datasets.isPending && <Skeletons />}
       {datasets.isError && <ErrorState error={datasets.error} retry={() => void datasets.refetch()} />}
