@@ -142,8 +142,9 @@ def test_wrong_wishes_are_sentences(cast, images, as_):
         freeze(cast, categories=["none such"], masked=True)
 
 
-def test_a_version_goes_with_its_dataset(cast, images, as_):
+def test_a_version_goes_with_its_dataset(cast, images, as_, django_capture_on_commit_callbacks):
     path = storage.full(freeze(cast).path)
     assert path.is_file()
-    assert as_(cast.ana).delete(f"/api/datasets/{cast.dataset.pk}/").status_code == 204
+    with django_capture_on_commit_callbacks(execute=True):
+        assert as_(cast.ana).delete(f"/api/datasets/{cast.dataset.pk}/").status_code == 204
     assert not path.exists()

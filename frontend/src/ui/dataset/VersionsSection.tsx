@@ -170,7 +170,11 @@ function Compare({ versions }: { versions: DatasetVersion[] }) {
               <ul className="differences">
                 {difference.listed.map((row) => (
                   <li key={row.image}>
-                    {row.file_name ? <Link to={`/images/${row.image}`}>{row.file_name}</Link> : "an image removed since"}
+                    {row.file_name ? (
+                      <Link to={`/images/${row.image}`}>{row.file_name}</Link>
+                    ) : (
+                      "an image removed since"
+                    )}
                     <span className="muted small">
                       {[
                         row.what,
