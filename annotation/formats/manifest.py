@@ -46,7 +46,7 @@ class ManifestWriter:
         head = json.dumps(self._head, ensure_ascii=False, indent=1, sort_keys=True)
         self._file.write(head.rstrip().removesuffix("}").rstrip() + ',\n "files": [')
         for path in sorted(self.folder.iterdir()):
-            if path.name != NAME:
+            if path.is_file() and path.name != NAME:
                 self.add(path.name)
         return self
 
