@@ -122,7 +122,8 @@ class _Window:
                 if self._ended:
                     raise
             else:
-                if end < len(self._text) or self._ended:  # a number may go on in what was not read yet
+                # A number may go on in what was not read yet: 1 is all that is understood of a cut off 1e+
+                if end + len("e+") < len(self._text) or self._ended:
                     text = self._text[self._at : end]
                     self._at = end
                     return value, text
