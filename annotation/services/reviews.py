@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models import F, OuterRef, QuerySet, Subquery, Window
+from django.db.models.functions import RowNumber
 from django.utils import timezone
 
 from annotation.errors import Conflict, UserError
@@ -56,15 +57,19 @@ def share_for(dataset: Dataset, judged: int, wrong: int) -> float:
 
 
 def records_of(dataset: Dataset, users: Iterable[int]) -> dict[int, Record]:
-    """The record of each of these people (ids) in a dataset; one query each for their latest masks."""
-    records = {}
-    for user in users:
-        judged = ReviewItem.objects.filter(author=user, task__image__dataset=dataset, mask__isnull=False)
-        latest = judged.exclude(verdict="").exclude(decided_at=None).order_by("-decided_at")
-        verdicts = list(latest.values_list("verdict", flat=True)[:RECORD])
-        wrong = sum(verdict in ReviewItem.WRONG for verdict in verdicts)
-        records[user] = Record(len(verdicts), wrong, share_for(dataset, len(verdicts), wrong))
-    return records
+    """The record of each of these people (ids) in a dataset; one query however many they are."""
+    users = list(users)
+    judged = ReviewItem.objects.filter(author__in=users, task__image__dataset=dataset, mask__isnull=False)
+    newest = Window(RowNumber(), partition_by="author", order_by=F("decided_at").desc())
+    latest = judged.exclude(verdict="").filter(decided_at__isnull=False).annotate(place=newest).order_by()
+    verdicts: dict[int, list[str]] = {user: [] for user in users}
+    for author, verdict in latest.filter(place__lte=RECORD).values_list("author", "verdict"):
+        verdicts[author].append(verdict)
+    wrong = {user: sum(verdict in ReviewItem.WRONG for verdict in said) for user, said in verdicts.items()}
+    return {
+        user: Record(len(said), wrong[user], share_for(dataset, len(said), wrong[user]))
+        for user, said in verdicts.items()
+    }
 
 
 def review_due(dataset: Dataset, sha256: str, author: int) -> bool:
