@@ -44,7 +44,7 @@ function Facts({ image }: { image: ImageRecord }) {
     ["SHA-256", image.sha256],
   ].filter(([, value]) => value);
   return (
-    <dl className="facts">
+    <dl className="picture-facts">
       {rows.map(([name, value]) => (
         <div key={name}>
           <dt>{name}</dt>

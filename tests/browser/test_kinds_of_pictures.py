@@ -1,0 +1,45 @@
+"""A 16-bit TIFF, a DICOM file and a GeoTIFF are taken, opened and clicked; how a scan is shown can be changed."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.pictures import dicom, geotiff, tiff16
+
+FILES = {
+    "cells.tif": ("image/tiff", tiff16(hot=60_000)),
+    "scan.dcm": ("application/dicom", dicom()),
+    "field.tif": ("image/tiff", geotiff()),
+}
+
+
+def test_deep_medical_and_geographic_pictures_are_clicked(page):
+    page.get_by_role("button", name="New dataset").click()
+    page.get_by_label("Name").fill("Kinds")
+    page.get_by_role("button", name="Create dataset").click()
+    page.get_by_text("No pictures yet").wait_for()
+    here = page.url
+    files = [{"name": name, "mimeType": kind, "buffer": data} for name, (kind, data) in FILES.items()]
+    page.locator("input[type=file]:not([data-folder])").set_input_files(files)
+    expect(page.get_by_label("Uploads")).to_contain_text("Uploads finished", timeout=60_000)
+    expect(page.locator(".images > li")).to_have_count(3)
+
+    page.get_by_role("button", name="Choose", exact=True).click()
+    page.get_by_label("Choose scan.dcm").check()
+    page.get_by_role("button", name="About this picture").click()
+    before = page.get_by_alt_text("As it is shown now").get_attribute("src")
+    page.get_by_label("Black at").fill("-1000")
+    page.get_by_label("White at").fill("1000")
+    page.get_by_role("button", name="Show it so").click()
+    expect(page.get_by_alt_text("As it is shown now")).not_to_have_attribute("src", before)
+    expect(page.get_by_role("dialog")).to_contain_text("values -1000 to 1000 mapped")
+    page.keyboard.press("Escape")
+
+    for name in FILES:
+        page.goto(here)
+        page.get_by_role("link", name=re.compile(name)).click()
+        page.locator(".stage__hint").wait_for(timeout=60_000)
+        page.locator("canvas[data-layer=overlay]").click()
+        page.locator(".candidate").first.wait_for()
