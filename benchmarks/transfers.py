@@ -28,7 +28,7 @@ from benchmarks.measure import Row, machine, peak_memory_mib
 SIZES = (10_000, 100_000)
 PER_IMAGE = 100
 HEIGHT, WIDTH = 480, 640
-SHAPES = 500  # different masks, used again and again
+SHAPES = 120  # different masks, used again and again
 STEPS = ("make", "export", "simple-export", "import", "simple-import")
 
 

@@ -28,6 +28,7 @@ SILENT = {
     "task-release",
     "uploads",
     "upload",
+    "export-choices",
 }
 KEPT = (
     *("role", "username", "graduated", "active", "note", "uses", "days", "verdict", "reason", "answer", "format", "to"),
@@ -53,6 +54,7 @@ BY_NAME = {
     "members": "member",
     "invitations": "invitation",
     "exports": "export",
+    "versions": "export",
     "imports": "import",
     "images": "image",
     "training-runs": "model",

@@ -40,6 +40,7 @@ const ACTIONS: Record<string, string> = {
   "image:delete": "deleted a picture",
   "exports:post": "started an export",
   "imports:post": "started an import",
+  "versions:post": "froze a version",
   "training-runs:post": "started a retraining",
   "model-restore:post": "put a model into service",
   "shadow-start:post": "compared a model on live prompts",
