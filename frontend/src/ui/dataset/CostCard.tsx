@@ -50,7 +50,7 @@ export function CostCard({ proof, cost }: CostCardProps) {
         ))}
       </ul>
       {save.isError && <Note tone="bad">{messageOf(save.error)}</Note>}
-      <form className="fields fields--narrow" onSubmit={submit}>
+      <form className="fields fields--narrow fields--end" onSubmit={submit}>
         <Field label="Rate of an hour">
           {(id) => (
             <input

@@ -105,13 +105,16 @@ function Fact({ figure, format, label, unit }: FactProps) {
   );
 }
 
-const STEPS = { day: "day", week: "week from", month: "month from" };
+const STEPS = { day: "one day", week: "one week, from the date below it", month: "one month" };
+
+/** "2026-11" of a month, else "11-21". */
+const labelOf = (key: string, step: Proof["step"]): string => (step === "month" ? key.slice(0, 7) : key.slice(5));
 
 function OverTime({ proof }: { proof: Proof }) {
   const series = (read: (row: WorkFigures) => Measured): Point[] =>
-    proof.over_time.map((row) => ({ label: row.key.slice(proof.step === "month" ? 0 : 5), ...read(row) }));
+    proof.over_time.map((row) => ({ label: labelOf(row.key, proof.step), ...read(row) }));
   const perImage: Point[] = proof.images.over_time.map(({ key, images, masks }) => ({
-    label: key.slice(proof.step === "month" ? 0 : 5),
+    label: labelOf(key, proof.step),
     value: masks / images,
     low: null,
     high: null,
@@ -121,7 +124,7 @@ function OverTime({ proof }: { proof: Proof }) {
   return (
     <section className="stack" aria-labelledby="time">
       <h2 id="time">Over time</h2>
-      <p className="muted small">Each point is one {STEPS[proof.step]} the date below it.</p>
+      <p className="muted small">Each point is {STEPS[proof.step]}.</p>
       <div className="charts">
         <IntervalChart
           title="Seconds per mask"

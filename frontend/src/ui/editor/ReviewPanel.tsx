@@ -59,7 +59,11 @@ interface ItemProps extends PanelProps {
 function ItemRow({ session, review, item, number, current }: ItemProps & { number: number; current: boolean }) {
   const changed = review.answered(item);
   const verdict = item.verdict !== "" ? VERDICTS[item.verdict] : changed ? VERDICTS.corrected : null;
-  const name = item.mask === null ? reasonText(item.reason) : `Mask ${number}`;
+  const id = review.maskOf(item);
+  const listed = session.layout.listed().findIndex((one) => one.id === id);
+  const mask = id === null ? null : session.store.mask(id);
+  const called = mask?.category || (listed < 0 ? "Mask" : `Mask ${listed + 1}`);
+  const name = item.mask === null ? reasonText(item.reason) : called;
   return (
     <li>
       <button

@@ -87,14 +87,10 @@ export function StageBanner({ session, dataset, saving, pictureFailed }: BannerP
     );
   }
   if (hold.kind === "held" && hold.task.kind === "review") {
-    return (
-      <Banner icon={ClipboardCheck}>
-        Review: accept, correct or return every mask. Shift+B shows what was before a correction.
-      </Banner>
-    );
+    return <Banner icon={ClipboardCheck}>Review: judge every mask.</Banner>;
   }
   if (hold.kind === "held" && hold.task.kind === "returned") {
-    return <Banner icon={ClipboardCheck}>Back from review: put right what is marked, then submit.</Banner>;
+    return <Banner icon={ClipboardCheck}>Back from review: put right what is marked.</Banner>;
   }
   if (hold.kind === "held" && hold.task.kind === "training") {
     return (
