@@ -14,8 +14,9 @@ from annotation.errors import UserError
 from annotation.exported import ExportFilter
 from annotation.jobkit import JobContext
 from annotation.models import Dataset, Image, Job
-from annotation.services import exports, imports, statistics, tasks, uploads, versions
+from annotation.services import exports, folders, imports, statistics, tasks, uploads, versions
 from annotation.services import mapping as mappings
+from annotation.services.images import Rights
 
 SWEEP_SECONDS = 4  # with the lease it bounds how long the job of a lost worker waits
 LEFTOVER_SECONDS = 2 * 24 * 3600
@@ -72,6 +73,16 @@ def run_import(ctx: JobContext, *, dataset_id: int, import_format: str, user_id:
 def run_take_in(ctx: JobContext, *, dataset_id: int) -> dict[str, Any]:
     """Decode what was uploaded into a dataset."""
     return uploads.take_in_run(ctx=ctx, dataset=_dataset(dataset_id))
+
+
+@jobkit.job(folders.IMPORT.name)
+def run_server_folder(
+    ctx: JobContext, *, dataset_id: int, folder: str, rights: dict[str, str], user_id: int
+) -> dict[str, Any]:
+    """Take in a folder of the server."""
+    user = get_user_model().objects.filter(pk=user_id).first()
+    dataset = _dataset(dataset_id)
+    return folders.folder_take(ctx=ctx, dataset=dataset, folder=folder, rights=Rights(**rights), user=user)
 
 
 @jobkit.job(mappings.REMAP.name)

@@ -62,6 +62,7 @@ ANYMASK_MAX_ARCHIVE_BYTES = env.number("ANYMASK_MAX_ARCHIVE_MIB", 8192) * MEBIBY
 ANYMASK_UPLOAD_QUOTA_BYTES = env.number("ANYMASK_UPLOAD_QUOTA_MIB", 32_768) * MEBIBYTE  # of one person, on the way
 ANYMASK_UPLOAD_HOURS = env.number("ANYMASK_UPLOAD_HOURS", 48)  # how long half a file is kept
 ANYMASK_MIN_FREE_BYTES = env.number("ANYMASK_MIN_FREE_MIB", 1024) * MEBIBYTE  # of the disk, beside what comes in
+ANYMASK_SERVER_FOLDERS = env.words("ANYMASK_SERVER_FOLDERS")
 ANYMASK_BLUR_DETECTORS = env.words("ANYMASK_BLUR_DETECTORS", "annotation.ingest.faces.frontal_faces")
 ANYMASK_TASK_LEASE_SECONDS = env.number("ANYMASK_TASK_LEASE_SECONDS", 600)
 

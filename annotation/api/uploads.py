@@ -27,10 +27,11 @@ from rest_framework.views import APIView
 from annotation import selectors
 from annotation.access import Role, dataset_for, upload_for
 from annotation.api.http import moment
-from annotation.api.serializers import RightsIn, UploadDetailOut, UploadsOut
+from annotation.api.serializers import JobOut, RightsIn, UploadDetailOut, UploadsOut
+from annotation.api.serializers.uploads import ServerFolderIn, ServerFoldersOut
 from annotation.errors import UserError
 from annotation.models import Upload
-from annotation.services import uploads
+from annotation.services import folders, uploads
 
 VERSION = "1.0.0"
 EXTENSIONS = "creation,termination,expiration"
@@ -178,6 +179,27 @@ class UploadView(TusView):
         """Stop it, or take a finished one off the list; pictures that were added stay. Leads only."""
         uploads.upload_delete(upload=self.led(request, upload_id))
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class ServerFoldersView(APIView):
+    """Folders of the server that may be read."""
+
+    @extend_schema(operation_id="server_folders_list", responses={200: ServerFoldersOut})
+    def get(self, request: Request, dataset_id: int) -> Response:
+        """Their names; none unless the server's settings offer some. Leads only."""
+        dataset_for(request.user, dataset_id, Role.LEAD)
+        return Response({"folders": folders.folders_list()})
+
+    @extend_schema(operation_id="server_folders_add", request=ServerFolderIn, responses={202: JobOut})
+    def post(self, request: Request, dataset_id: int) -> Response:
+        """Add every picture in one of them, and in the folders inside; the job's result itemises it. Leads only."""
+        dataset = dataset_for(request.user, dataset_id, Role.LEAD)
+        data = ServerFolderIn(data=request.data)
+        data.is_valid(raise_exception=True)
+        given = dict(data.validated_data)
+        folder = given.pop("folder")
+        job = folders.folder_request(dataset=dataset, folder=folder, rights=given, user=request.user)
+        return Response(JobOut(job).data, status=status.HTTP_202_ACCEPTED)
 
 
 def _check_version(request: Request) -> None:

@@ -54,6 +54,8 @@ TABLE = {
     ("POST", "export-choices"): ALL,
     ("POST", "exports"): REVIEW,
     ("POST", "imports"): LEAD,
+    ("GET", "server-folders"): LEAD,
+    ("POST", "server-folders"): LEAD,
     ("POST", "rights"): LEAD,
     ("GET", "removals"): LEAD,
     ("POST", "removals"): LEAD,

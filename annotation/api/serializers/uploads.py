@@ -98,3 +98,18 @@ class UploadsOut(serializers.Serializer[Any]):
 
     at = serializers.DateTimeField()
     uploads = UploadItemOut(many=True)
+
+
+class ServerFoldersOut(serializers.Serializer[Any]):
+    """What the server offers."""
+
+    folders = serializers.ListField(child=serializers.CharField())
+
+
+class ServerFolderIn(RightsIn):
+    """A folder as the list names it, or one inside, and the rights of its pictures."""
+
+    folder = serializers.CharField(max_length=1000)
+
+    class Meta(RightsIn.Meta):
+        fields = ["folder", *RightsIn.Meta.fields]

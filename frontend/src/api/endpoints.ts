@@ -96,6 +96,9 @@ export const api = {
   upload: (id: string) => request<UploadRecord>(`/api/uploads/${id}/`),
   removeUpload: (id: string) =>
     request<void>(`/api/uploads/${id}/`, { method: "DELETE", headers: { "Tus-Resumable": "1.0.0" } }),
+  serverFolders: (dataset: number) => request<{ folders: string[] }>(`/api/datasets/${dataset}/server-folders/`),
+  addServerFolder: (dataset: number, folder: string, rights: Record<string, string>) =>
+    request<Job>(`/api/datasets/${dataset}/server-folders/`, { method: "POST", body: { folder, ...rights } }),
   /** Rights of these images, of all with null; what is left out stays. */
   setRights: (dataset: number, images: number[] | null, fields: Record<string, string>) =>
     request<Changed>(`/api/datasets/${dataset}/rights/`, {

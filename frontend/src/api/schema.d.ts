@@ -495,6 +495,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/datasets/{dataset_id}/server-folders/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Their names; none unless the server's settings offer some. Leads only. */
+        get: operations["server_folders_list"];
+        put?: never;
+        /** @description Add every picture in one of them, and in the folders inside; the job's result itemises it. Leads only. */
+        post: operations["server_folders_add"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/datasets/{dataset_id}/shadows/": {
         parameters: {
             query?: never;
@@ -2870,6 +2888,18 @@ export interface components {
         };
         /** @enum {string} */
         ScheduleOutKindEnum: "off" | "hours" | "daily" | "weekly" | "other";
+        /** @description A folder as the list names it, or one inside, and the rights of its pictures. */
+        ServerFolderInRequest: {
+            folder: string;
+            licence?: string;
+            source?: string;
+            credit?: string;
+            consent?: components["schemas"]["ConsentEnum"] | components["schemas"]["BlankEnum"];
+        };
+        /** @description What the server offers. */
+        ServerFoldersOut: {
+            folders: string[];
+        };
         /** @description The state of sign-in. */
         SessionOut: {
             user: components["schemas"]["UserOut"] | null;
@@ -4627,6 +4657,68 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ChangedOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    server_folders_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServerFoldersOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    server_folders_add: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ServerFolderInRequest"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobOut"];
                 };
             };
             default: {

@@ -4,6 +4,7 @@ import { api } from "../../api/endpoints";
 import { useToast } from "../kit/toast";
 import { useDataset } from "./DatasetPage";
 import { type Rights, RightsFields } from "./RightsFields";
+import { ServerFolder } from "./ServerFolder";
 
 /** What pictures that are added next get: rights, and whether faces are blurred. */
 export function IntakeSettings({ rights, change }: { rights: Rights; change: (rights: Rights) => void }) {
@@ -20,6 +21,7 @@ export function IntakeSettings({ rights, change }: { rights: Rights; change: (ri
       <summary>Rights and privacy of pictures you add</summary>
       <div className="card card--pad stack">
         <RightsFields value={rights} change={change} />
+        <ServerFolder rights={rights} />
         <label className="row intake__blur">
           <input
             type="checkbox"
