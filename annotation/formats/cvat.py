@@ -78,7 +78,7 @@ class _Reader:
         item = f"{image.name}, {tag} {self.shapes}"
         try:
             if tag in WITHOUT_AREA:
-                raise UserError("shape_unsupported", f"A {tag} has no area and is no mask.")
+                raise UserError("shape_unsupported", f"A shape of the kind {tag} has no area and is no mask.")
             if tag == "mask":
                 image.masks.append({"segmentation": _mask(attributes, image), "category": label})
                 return

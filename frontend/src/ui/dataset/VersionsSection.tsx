@@ -68,7 +68,7 @@ function Freeze({ filters }: { filters: ExportFilter }) {
   const filtered = Object.values(filters).some((value) => (Array.isArray(value) ? value.length > 0 : value));
   return (
     <form className="card card--pad stack" onSubmit={submit}>
-      <Field label="Note" hint={filtered ? "The filters of the export above count here too." : undefined}>
+      <Field label="Note" hint={filtered ? "The filters of the export count here too." : undefined}>
         {(id) => (
           <input
             id={id}
