@@ -33,7 +33,7 @@ def test_deep_medical_and_geographic_pictures_are_clicked(page):
     page.get_by_label("Black at").fill("-1000")
     page.get_by_label("White at").fill("1000")
     page.get_by_role("button", name="Show it so").click()
-    expect(page.get_by_alt_text("As it is shown now")).not_to_have_attribute("src", before)
+    expect(page.get_by_alt_text("As it is shown now")).not_to_have_attribute("src", before, timeout=120_000)
     expect(page.get_by_role("dialog")).to_contain_text("values -1000 to 1000 mapped")
     page.keyboard.press("Escape")
 
