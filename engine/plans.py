@@ -8,10 +8,12 @@ from django.conf import settings
 from django.db import transaction
 
 from annotation.models import Dataset
+from engine.child import memory_here
 from engine.models import RetrainingPlan
 from engine.schedules import Schedule, schedule_set
 
 MOST_STEPS = 1_000_000  # what a trainer is told when the minutes are the limit
+MEMORY_SHARE = 0.8  # of the machine's memory, where no limit is set
 
 
 def plan_of(dataset_id: int) -> RetrainingPlan:
@@ -42,6 +44,11 @@ def minutes_of(plan: RetrainingPlan) -> int:
 def steps_of(plan: RetrainingPlan) -> int:
     """Most steps of training; 0: as many as the minutes allow."""
     return plan.steps or settings.ANYMASK_TRAIN_STEPS
+
+
+def memory_limit() -> int:
+    """Bytes that a trainer and its helpers may hold; 0 where the machine does not tell its size."""
+    return settings.ANYMASK_TRAIN_MEMORY_BYTES or int(memory_here() * MEMORY_SHARE)
 
 
 def view_mix(plan: RetrainingPlan, *, people: int, automatic: int) -> dict[str, float]:

@@ -19,9 +19,9 @@ from annotation import storage
 from annotation.jobkit import JobContext
 from engine.child import ChildFailed, LineReader, result_in, run_child
 from engine.models import Detector, ModelVersion, Snapshot, TrainingRun
+from engine.plans import memory_limit
 from engine.serving import Recent
 from engine.snapshots import run_folder
-from engine.trainer import memory_limit
 
 if TYPE_CHECKING:
     from modelzoo.proposals import Detector as LoadedDetector

@@ -15,13 +15,12 @@ from annotation.errors import UserError
 from annotation.jobkit import JobContext
 from engine import child
 from engine.models import Snapshot, TrainingRun
-from engine.plans import MOST_STEPS, minutes_of, plan_of, steps_of, view_mix
+from engine.plans import MOST_STEPS, memory_limit, minutes_of, plan_of, steps_of, view_mix
 
 TRAINED = "model.safetensors"
 CURVE_POINTS = 400
 BY_STEP = 200  # a run of no more steps is reported and saved by steps, a longer one by the clock
 CHECKPOINT_SECONDS = 15  # what a killed trainer does again at the most
-MEMORY_SHARE = 0.8  # of the machine's memory, where no limit is set
 NO_MEMORY = re.compile(r"out of memory|can't allocate memory|MemoryError", re.IGNORECASE)
 
 
@@ -111,11 +110,6 @@ def command(config: Path, count: int) -> list[str]:
     # Each of them in a session of its own, out of reach of a signal to the first: they watch their parent.
     torchrun = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(count)]
     return [*torchrun, "-m", "engine.guarded", "-", "-", *train]
-
-
-def memory_limit() -> int:
-    """Bytes that the trainer and its helpers may hold; 0 where the machine does not tell its size."""
-    return settings.ANYMASK_TRAIN_MEMORY_BYTES or int(child.memory_here() * MEMORY_SHARE)
 
 
 def result_of(folder: Path) -> dict[str, Any] | None:

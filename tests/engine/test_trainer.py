@@ -9,7 +9,7 @@ import pytest
 from annotation.errors import UserError
 from engine import child, trainer
 from engine.models import RetrainingPlan, TrainingRun
-from engine.plans import plan_of, view_mix
+from engine.plans import memory_limit, plan_of, view_mix
 from engine.snapshots import snapshot_freeze
 from tests.cast import add_image, add_mask, ellipse
 
@@ -98,9 +98,9 @@ def test_one_process_or_one_for_each_gpu(settings, tmp_path):
 
 def test_the_memory_limit_is_the_setting_or_most_of_the_machine(settings):
     settings.ANYMASK_TRAIN_MEMORY_BYTES = 123
-    assert trainer.memory_limit() == 123
+    assert memory_limit() == 123
     settings.ANYMASK_TRAIN_MEMORY_BYTES = 0
-    assert 0 < trainer.memory_limit() < child.memory_here()
+    assert 0 < memory_limit() < child.memory_here()
 
 
 def test_what_is_replayed_against_forgetting(cast, run):
