@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Exists, F, IntegerField, Max, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import Count, F, IntegerField, Max, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -21,19 +21,10 @@ def _count(queryset: QuerySet[Any], by: str) -> Any:
 
 
 def datasets_of(user: Any) -> QuerySet[Dataset]:
-    """Datasets of which the user is a member, with role, counts, progress and cover."""
+    """Datasets of which the user is a member, with role and cover; annotation.counts says how much they hold."""
     mine = Dataset.objects.filter(members__user=user, members__deactivated_at=None).annotate(role=F("members__role"))
     images = Image.objects.filter(dataset=OuterRef("pk"))
-    masks = Mask.objects.filter(image__dataset=OuterRef("pk"), status=Mask.Status.ACCEPTED)
-    tasks = Task.objects.filter(_ANNOTATE, image__dataset=OuterRef("pk"))
-    accepted = Mask.objects.filter(image=OuterRef("pk"), status=Mask.Status.ACCEPTED)
-    return mine.annotate(
-        image_count=_count(images, "dataset"),
-        mask_count=_count(masks, "image__dataset"),
-        gold_count=_count(images.filter(Exists(accepted), gold=True), "dataset"),
-        cover_id=Subquery(images.order_by("id").values("pk")[:1]),
-        **{f"tasks_{state}": _count(tasks.filter(state=state), "image__dataset") for state in Task.State.values},
-    )
+    return mine.annotate(cover_id=Subquery(images.order_by("id").values("pk")[:1]))
 
 
 def with_summary(images: QuerySet[Image]) -> QuerySet[Image]:

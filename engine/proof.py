@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from datetime import date, timedelta
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -27,6 +26,7 @@ FEWEST = 10
 DAYS, WEEKS = 31, 26  # so long by day, so long by week, then by month
 VERSIONS = 30
 RESAMPLES = 500
+MOST_KNOWN = 512
 QUALITY: dict[str, Callable[[dict[str, Any]], float]] = {
     "miou_1": lambda row: float(row["iou"][0]),
     "miou_3": lambda row: float(row["iou"][min(3, len(row["iou"])) - 1]),
@@ -180,40 +180,47 @@ def quality_of(dataset: Dataset) -> list[dict[str, Any]]:
         if version in newest or len(newest) < VERSIONS:
             newest.setdefault(version, pk)
     rows = Evaluation.objects.filter(pk__in=newest.values()).select_related("version").defer("rows")
-    return [_quality(row) for row in rows.order_by("version__created_at", "pk")]
-
-
-def _quality(row: Evaluation) -> dict[str, Any]:
-    masks, values = _intervals(row.pk)
-    return {
-        "digest": row.version.digest,
-        "name": row.version.name,
-        "state": row.version.state,
-        "made_at": row.version.created_at,
-        "judged_at": row.created_at,
-        "masks": masks,
-        "images": row.images,
-        **values,
-    }
-
-
-@lru_cache(maxsize=512)
-def _intervals(evaluation: int) -> tuple[int, dict[str, Any]]:
-    """(masks, figure -> value with its interval) of one evaluation, which never changes."""
-    rows = Evaluation.objects.values_list("rows", flat=True).get(pk=evaluation)
-    serials = [int(row["id"]) for row in rows if str(row["id"]).isdigit()]
-    images = dict(Mask.objects.filter(pk__in=serials).values_list("pk", "image"))
-    groups = [images.get(int(row["id"]) if str(row["id"]).isdigit() else 0, f"mask {row['id']}") for row in rows]
-    values: dict[str, Any] = {}
-    for name, read in QUALITY.items():
-        numbers = np.array([read(row) for row in rows], np.float64)
-        low, high = Resampling(groups, len(rows), 0.95, RESAMPLES, 0).of_mean(numbers) if len(rows) else (0.0, 0.0)
-        enough = len(rows) >= FEWEST
-        value = float(numbers.mean()) if enough else None
-        values[name] = {
-            "value": value,
-            "low": low if enough else None,
-            "high": high if enough else None,
-            "of": len(rows),
+    rows = list(rows.order_by("version__created_at", "pk"))
+    measured = _measured(rows)
+    return [
+        {
+            "digest": row.version.digest,
+            "name": row.version.name,
+            "state": row.version.state,
+            "made_at": row.version.created_at,
+            "judged_at": row.created_at,
+            "images": row.images,
+            **measured[row.pk],
         }
-    return len(rows), values
+        for row in rows
+    ]
+
+
+_known: dict[tuple[int, Any], dict[str, Any]] = {}  # an evaluation never changes, and resampling takes its time
+
+
+def _measured(evaluations: list[Evaluation]) -> dict[int, dict[str, Any]]:
+    """By evaluation: {"masks", figure -> value with its interval}; two queries for all that are not known yet."""
+    keys = {row.pk: (row.pk, row.created_at) for row in evaluations}
+    missing = [pk for pk, key in keys.items() if key not in _known]
+    tables = dict(Evaluation.objects.filter(pk__in=missing).values_list("pk", "rows")) if missing else {}
+    serials = {int(row["id"]) for table in tables.values() for row in table if str(row["id"]).isdigit()}
+    images = {str(pk): image for pk, image in Mask.objects.filter(pk__in=serials).values_list("pk", "image")}
+    if len(_known) > MOST_KNOWN:
+        _known.clear()
+    for pk, table in tables.items():
+        _known[keys[pk]] = _intervals(table, [images.get(str(row["id"]), f"mask {row['id']}") for row in table])
+    return {pk: _known[key] for pk, key in keys.items()}
+
+
+def _intervals(rows: list[dict[str, Any]], groups: list[object]) -> dict[str, Any]:
+    """The figures of one evaluation; masks of one image are drawn together."""
+    values: dict[str, Any] = {"masks": len(rows)}
+    for name, read in QUALITY.items():
+        if len(rows) < FEWEST:
+            values[name] = {"value": None, "low": None, "high": None, "of": len(rows)}
+            continue
+        numbers = np.array([read(row) for row in rows], np.float64)
+        low, high = Resampling(groups, len(rows), 0.95, RESAMPLES, 0).of_mean(numbers)
+        values[name] = {"value": float(numbers.mean()), "low": low, "high": high, "of": len(rows)}
+    return values

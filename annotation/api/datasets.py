@@ -24,13 +24,15 @@ from annotation.api.serializers import (
     MemberIn,
     MemberOut,
 )
+from annotation.counts import counts_of
 from annotation.errors import Missing
 from annotation.models import Dataset, Job, Member, Task
 from annotation.services import comparing, datasets, training
 
 
 def _dataset_out(user: Any, dataset_id: int) -> dict[str, Any]:
-    return dict(DatasetOut(selectors.datasets_of(user).get(pk=dataset_id)).data)
+    row = selectors.datasets_of(user).get(pk=dataset_id)
+    return dict(DatasetOut(row, context={"counts": counts_of([row.pk])}).data)
 
 
 def _members_out(dataset: Dataset, members: Iterable[Member]) -> list[Any]:
@@ -51,7 +53,9 @@ class DatasetsView(generics.ListAPIView[Any]):
     @extend_schema(operation_id="datasets_list", responses={200: DatasetOut(many=True)})
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Datasets of which the caller is a member, oldest first."""
-        return super().get(request, *args, **kwargs)
+        rows: list[Dataset] = self.paginate_queryset(self.get_queryset()) or []
+        context = {"counts": counts_of([row.pk for row in rows])}
+        return self.get_paginated_response(DatasetOut(rows, many=True, context=context).data)
 
     @extend_schema(operation_id="datasets_create", request=DatasetIn, responses={201: DatasetOut}, filters=False)
     def post(self, request: Request) -> Response:
