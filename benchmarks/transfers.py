@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import resource
 import shutil
 import sqlite3
 import subprocess
@@ -19,11 +20,12 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.measure import Row, machine, peak_memory_mib
+if TYPE_CHECKING:  # it loads torch, which would count as memory here
+    from benchmarks.measure import Row
 
 SIZES = (10_000, 100_000)
 PER_IMAGE = 100
@@ -51,6 +53,8 @@ def measured(masks: int) -> dict[str, dict[str, float]]:
 
 def rows(sizes: tuple[int, ...] = SIZES) -> list[Row]:
     """For `make bench`: masks per second and memory of each size; the ratio is to the simplest script."""
+    from benchmarks.measure import Row
+
     found = []
     for masks in sizes:
         steps = measured(masks)
@@ -65,15 +69,8 @@ def rows(sizes: tuple[int, ...] = SIZES) -> list[Row]:
     return found
 
 
-def _django() -> None:
-    import django
-
-    django.setup()
-
-
 def make(masks: int, folder: Path) -> None:
     """Two datasets with the same pictures; one of them has the masks."""
-    _django()
     from django.core.management import call_command
 
     from annotation import storage
@@ -110,7 +107,6 @@ def make(masks: int, folder: Path) -> None:
 
 def export(masks: int, folder: Path) -> None:
     """Written, read again and compared: what the page and the command do."""
-    _django()
     from annotation.models import Dataset
     from annotation.services import exports
 
@@ -148,7 +144,6 @@ def simple_export(masks: int, folder: Path) -> None:
 
 def bring(masks: int, folder: Path) -> None:
     """The export into the dataset that has the pictures: read as a stream, every mask checked, stored."""
-    _django()
     from annotation.models import Dataset
     from annotation.services import imports
 
@@ -189,27 +184,33 @@ CALLS: dict[str, Callable[[int, Path], None]] = {
 }
 
 
+def step(name: str, masks: int, folder: Path) -> dict[str, float]:
+    """Processor seconds and peak memory of one step in this process; modules are loaded before the clock starts."""
+    import django
+    from pycocotools import coco  # noqa: F401
+
+    if not name.startswith("simple"):
+        django.setup()
+        from annotation.services import exports, imports  # noqa: F401
+    processor = time.process_time()
+    CALLS[name](masks, folder)
+    seconds = time.process_time() - processor
+    return {"seconds": seconds, "mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+
+
 def main() -> None:
     """One step in this process, or a table of the sizes that are named."""
     if sys.argv[1:2] == ["step"]:
-        _, _, step, masks, folder = sys.argv
-        wall, processor = time.perf_counter(), time.process_time()
-        CALLS[step](int(masks), Path(folder))
-        used = {
-            "seconds": time.process_time() - processor,
-            "wall": time.perf_counter() - wall,
-            "mib": peak_memory_mib(),
-        }
-        print(json.dumps(used))
+        _, _, name, count, folder = sys.argv
+        print(json.dumps(step(name, int(count), Path(folder))))
         return
+    from benchmarks.measure import machine
+
     print(machine()["cpu"])
     for masks in [int(text) for text in sys.argv[1:]] or SIZES:
-        for step, told in measured(masks).items():
-            speed = masks / told["seconds"]
-            print(
-                f"{masks:>9,} {step:14} {told['seconds']:8.1f} s {speed:9,.0f} masks/s {told['mib']:6.0f} MiB",
-                flush=True,
-            )
+        for name, told in measured(masks).items():
+            speed = f"{masks / told['seconds']:9,.0f} masks/s {told['mib']:6.0f} MiB"
+            print(f"{masks:>9,} {name:14} {told['seconds']:8.1f} s {speed}", flush=True)
 
 
 if __name__ == "__main__":

@@ -337,7 +337,7 @@ def test_a_picture_of_other_programs_keeps_its_bytes(cast, tmp_path):
 # --- Documents larger than memory ------------------------------------------------------------------------------------
 
 values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,
 )
