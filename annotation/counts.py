@@ -7,14 +7,15 @@ the asking took, ten minutes at the most: of small datasets every mask is seen a
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 from django.core.cache import cache
 from django.db.models import Count, Exists, OuterRef, QuerySet
 
 from annotation.models import Image, Mask, Task
 
+T = TypeVar("T")
 LARGE = 200_000  # images and masks together, from which an answer is kept
 KEPT = 50  # times as long as it took
 LONGEST = 600  # seconds
@@ -37,6 +38,20 @@ def counts_of(datasets: Iterable[int]) -> dict[int, dict[str, Any]]:
     if large:
         cache.set_many(large, timeout=int(min(LONGEST, max(1, took * KEPT))))
     return found | fresh
+
+
+def kept(name: str, dataset: int, ask: Callable[[], T]) -> T:
+    """What `ask` says of a dataset; of a large one as of a while ago. `name` says what is asked, None is not kept."""
+    held = counts_of([dataset])[dataset]
+    if held["images"] + held["masks"] <= LARGE:
+        return ask()
+    key = f"{name}-{dataset}"
+    answer: T | None = cache.get(key)
+    if answer is None:
+        start = time.monotonic()
+        answer = ask()
+        cache.set(key, answer, timeout=int(min(LONGEST, max(1, (time.monotonic() - start) * KEPT))))
+    return answer
 
 
 def _key(dataset: int) -> str:

@@ -156,8 +156,8 @@ def _images(dataset: Dataset, rows: list[dict[str, Any]], step: str) -> dict[str
     masks: dict[str, int] = defaultdict(int)
     for row in by_day:
         images[_start(row["day"], step)] += row["n"]
-    for row in rows:
-        masks[_start(row["day"], step)] += int(row["masks"] + row["kept"])
+    for sums in rows:
+        masks[_start(sums["day"], step)] += int(sums["masks"] + sums["kept"])
     total = sum(images.values())
     return {
         "done": total,
@@ -179,8 +179,8 @@ def quality_of(dataset: Dataset) -> list[dict[str, Any]]:
     for pk, version in judged:
         if version in newest or len(newest) < VERSIONS:
             newest.setdefault(version, pk)
-    rows = Evaluation.objects.filter(pk__in=newest.values()).select_related("version").defer("rows")
-    rows = list(rows.order_by("version__created_at", "pk"))
+    judged_last = Evaluation.objects.filter(pk__in=newest.values()).select_related("version").defer("rows")
+    rows = list(judged_last.order_by("version__created_at", "pk"))
     measured = _measured(rows)
     return [
         {

@@ -15,6 +15,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Count, Q
 from django.utils import timezone
 
+from annotation.counts import kept
 from annotation.errors import Conflict, NotReady, UserError
 from annotation.jobkit import declare, enqueue
 from annotation.models import Dataset, Image, Job
@@ -67,15 +68,15 @@ def _last_start(dataset_id: int) -> datetime | None:
     return run.created_at if run else None
 
 
+def masks_by_split(dataset_id: int) -> dict[str, int]:
+    """Masks that people have seen, by the side of their image."""
+    rows = masks_by_people(dataset_id).order_by().values_list("image__split").annotate(number=Count("pk"))
+    return dict(rows.values_list("image__split", "number"))
+
+
 def loop_state(dataset: Dataset) -> LoopState:
     """Counts, the serving version, the open run, and every reason why no run could start now."""
-    counts = dict(
-        masks_by_people(dataset.pk)
-        .order_by()
-        .values_list("image__split")
-        .annotate(number=Count("pk"))
-        .values_list("image__split", "number")
-    )
+    counts = kept("masks-by-split", dataset.pk, lambda: masks_by_split(dataset.pk))
     train, held_out = counts.get(Image.Split.TRAIN, 0), counts.get(Image.Split.HELD_OUT, 0)
     open_run = TrainingRun.objects.filter(dataset=dataset, state__in=TrainingRun.OPEN).select_related("job").first()
     try:
@@ -83,7 +84,7 @@ def loop_state(dataset: Dataset) -> LoopState:
     except NotReady:
         serving = None
     return LoopState(
-        new_masks=new_masks_of(dataset.pk),
+        new_masks=kept("new-masks", dataset.pk, lambda: new_masks_of(dataset.pk)),
         train_masks=train,
         held_out_masks=held_out,
         held_out_needed=settings.ANYMASK_GATE_MIN_MASKS,

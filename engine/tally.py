@@ -82,7 +82,7 @@ def sums_of(masks: QuerySet[Mask]) -> Iterator[dict[str, Any]]:
     timed = made & Q(seconds__gt=0)
     by_model = made & Q(source__in=[Mask.Source.MODEL, Mask.Source.MODEL_EDITED], asked__gt=0)
     grouped = rows.order_by().values("image__dataset", "created_by", "stage", "model", day=TruncDate("created_at"))
-    answer = grouped.annotate(
+    answer: Any = grouped.annotate(
         sum_masks=Count("pk", filter=made),
         sum_timed=Count("pk", filter=timed),
         sum_seconds=_sum(F("seconds"), timed, 0.0),

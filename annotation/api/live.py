@@ -14,6 +14,7 @@ from annotation import selectors
 from annotation.access import dataset_for, image_for
 from annotation.api.http import moment
 from annotation.api.serializers import CategoryOut, ChangesOut
+from annotation.counts import kept
 
 # The cursor lies this far back, for a write that took its time before its moment was committed. What comes twice is
 # the same twice.
@@ -45,5 +46,6 @@ class CategoriesView(APIView):
     @extend_schema(operation_id="categories_list", responses={200: CategoryOut(many=True)})
     def get(self, request: Request, dataset_id: int) -> Response:
         """The categories in use, the most used first; at most 1000."""
-        rows = selectors.categories_of(dataset_for(request.user, dataset_id), CATEGORIES)
+        dataset = dataset_for(request.user, dataset_id)
+        rows = kept("categories", dataset.pk, lambda: selectors.categories_of(dataset, CATEGORIES))
         return Response(CategoryOut(rows, many=True).data)

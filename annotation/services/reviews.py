@@ -215,7 +215,8 @@ def _said(image: Image, verdict: str, said: dict[str, Any]) -> dict[str, Any]:
     if verdict == Verdict.RETURNED and not reason:
         raise UserError("reason_missing", "Say what is wrong: a returned mask needs a reason.")
     x, y = said.get("x"), said.get("y")
-    if (x is None) != (y is None) or (x is not None and not (0 <= x <= image.width and 0 <= y <= image.height)):
+    placed = x is not None and y is not None and 0 <= x <= image.width and 0 <= y <= image.height
+    if not placed and (x is not None or y is not None):
         raise UserError("place_outside", "The place of the comment is outside of the picture.")
     suggestion = said.get("suggestion")
     if suggestion is not None:

@@ -29,7 +29,7 @@ _BACK = Case(When(submitted_at__isnull=False, then=Value(State.SUBMITTED.value))
 # Some work is one person's, also while it is not being worked on.
 _NOBODY = Case(When(kind__in=Task.PERSONAL, then=F("assignee")), default=None)
 BATCH = 20
-LABELLING = [Kind.ANNOTATE, Kind.OVERLAP, Kind.RETURNED]
+LABELLING: list[str] = [Kind.ANNOTATE, Kind.OVERLAP, Kind.RETURNED]
 
 
 def task_claim_next(*, dataset: Dataset, user: Any, kind: str = Kind.ANNOTATE) -> Task | None:

@@ -14,8 +14,8 @@ from annotation.models import ReviewItem
 class ReviewItemOut(serializers.ModelSerializer[Any]):
     """One mask (or, without a mask, one place) in one round of review."""
 
-    mask = serializers.UUIDField(source="mask.uuid", default=None, allow_null=True)  # type: ignore[assignment]
-    after = serializers.UUIDField(source="after.uuid", default=None, allow_null=True, help_text="What became of it.")  # type: ignore[assignment]
+    mask = serializers.UUIDField(source="mask.uuid", default=None, allow_null=True)
+    after = serializers.UUIDField(source="after.uuid", default=None, allow_null=True, help_text="What became of it.")
     verdict = serializers.ChoiceField(choices=ReviewItem.Verdict.choices, allow_blank=True)
     reason = serializers.ChoiceField(choices=ReviewItem.Reason.choices, allow_blank=True)
     suggestion = Segmentation(allow_null=True, help_text="The mask as the reviewer would have it.")

@@ -1553,7 +1553,7 @@ export interface components {
             currency?: string;
             blur_faces?: boolean;
         };
-        /** @description A dataset as its member sees it; rows come from selectors.datasets_of. */
+        /** @description A dataset as its member sees it; rows come from selectors.datasets_of, `counts` from annotation.counts. */
         DatasetOut: {
             readonly id: number;
             name: string;
@@ -1575,11 +1575,12 @@ export interface components {
             review_share: number;
             review_adapts: boolean;
             blur_faces: boolean;
-            image_count: number;
-            /** @description Accepted masks. */
-            mask_count: number;
+            /** @description From annotation.counts, as the view brought them along. */
+            readonly image_count: number;
+            /** @description Accepted masks. Of a large dataset as of some minutes ago. */
+            readonly mask_count: number;
             /** @description Gold images with masks. */
-            gold_count: number;
+            readonly gold_count: number;
             readonly progress: components["schemas"]["ProgressOut"];
             /** @description Thumbnail of the first image. */
             readonly cover: string | null;
