@@ -53,7 +53,7 @@ def run_freeze(
         dataset=_dataset(dataset_id),
         note=note,
         chosen=ExportFilter.of(filters),
-        user=get_user_model().objects.filter(pk=user_id).first(),
+        user=get_user_model().objects.filter(pk=user_id or 0).first(),
         progress=ctx.progress,
     )
     return {"number": version.number, "digest": version.digest, "images": version.images, "new": created}
