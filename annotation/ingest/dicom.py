@@ -31,7 +31,8 @@ def is_dicom(head: bytes) -> bool:
 def read(source: Path, max_pixels: int) -> tuple[Any, tuple[float, float] | None, bool, list[str]]:
     """(values HxW or HxWx3, the window as (low, high) or None, whether low is white, notes). Raises Refused."""
     import pydicom
-    from pydicom.pixels import apply_color_lut, apply_modality_lut, pixel_array
+    from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
+    from pydicom.pixels.utils import pixel_array
 
     header = pydicom.dcmread(source, stop_before_pixels=True, specific_tags=TAGS)
     rows, columns = int(header.get("Rows") or 0), int(header.get("Columns") or 0)

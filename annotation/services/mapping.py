@@ -27,10 +27,10 @@ def image_remap_request(*, image: Image, mapping: dict[str, Any], user: Any) -> 
     channels = mapping.get("channels") or image.mapping["channels"]
     if not all(0 <= channel < count for channel in channels):
         raise UserError("mapping_channels", f"This picture has {count} channels, numbered from 0.")
-    ends = mapping.get("low"), mapping.get("high")
-    if (ends[0] is None) != (ends[1] is None) or any(end is not None and len(end) != len(channels) for end in ends):
+    lows, highs = mapping.get("low", []), mapping.get("high", [])
+    if len(lows) != len(highs) or (lows and len(lows) != len(channels)):
         raise UserError("mapping_ends", "Give as many lowest and highest values as channels are shown.")
-    if ends[0] is not None and any(low >= high for low, high in zip(*ends, strict=True)):
+    if any(low >= high for low, high in zip(lows, highs, strict=True)):
         raise UserError("mapping_ends", "Each lowest value must lie below its highest.")
     return jobkit.enqueue(
         REMAP.name, {"image_id": image.pk, "mapping": mapping}, dataset=image.dataset, created_by=user
