@@ -201,7 +201,9 @@ export class UploadQueue {
     this.since = answer.at;
     let added = false;
     for (const record of answer.uploads) {
-      const before = this.entries.find((entry) => entry.record?.id === record.id || entry.address === addressOf(record));
+      const before = this.entries.find(
+        (entry) => entry.record?.id === record.id || entry.address === addressOf(record),
+      );
       added ||= record.added > (before?.record?.added ?? 0) && before !== undefined;
       this.merge(record, before);
     }
