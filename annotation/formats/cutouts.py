@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from annotation.formats.base import UNNAMED, Brief, ExportFormat, Option, Records
 from annotation.formats.manifest import Counts, ManifestWriter, VerifyError, verify_files
@@ -74,6 +73,8 @@ def feathered(inside: NDArray[np.bool_], feather: int) -> NDArray[np.uint8]:
     """
     if not feather or inside.all() or not inside.any():
         return inside.astype(np.uint8) * np.uint8(255)
+    from scipy import ndimage  # the web process has no scipy
+
     within, beyond = ndimage.distance_transform_edt(inside), ndimage.distance_transform_edt(~inside)
     signed = np.where(inside, within - 0.5, 0.5 - beyond)  # to the border, which lies between two pixels
     alpha: NDArray[np.uint8] = np.rint(np.clip(0.5 + signed / (2 * feather), 0, 1) * 255).astype(np.uint8)

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from modelzoo import rle
 
@@ -45,6 +44,8 @@ def outlines(mask: NDArray[np.bool_]) -> list[Part]:
         (outer if padded[y + 1, x + 1] else holes).append(ring)
     if not holes:
         return [Part(ring) for ring in outer]
+    from scipy import ndimage  # the web process has no scipy
+
     labels = ndimage.label(padded)[0]
     found = {int(labels[ring[0][1] + 1, ring[0][0] + 1]): Part(ring) for ring in outer}
     for hole in holes:

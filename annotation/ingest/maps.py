@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from django.conf import settings
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from annotation.errors import UserError
 from annotation.formats.source import LabelMap
@@ -53,6 +52,8 @@ def masks_of(label_map: LabelMap, values: NDArray[np.uint32]) -> Iterator[dict[s
     wanted = [int(n) != 0 and (label_map.only is None or int(n) in label_map.only) for n in numbers]
     if sum(wanted) > MAX_OBJECTS:
         raise UserError("map_too_many", f"The map holds more than {MAX_OBJECTS} values.")
+    from scipy import ndimage  # the web process has no scipy
+
     boxes = ndimage.find_objects((places + 1).reshape(values.shape).astype(np.int32))
     found = 0
     for number, box, take in zip(numbers, boxes, wanted, strict=True):
@@ -70,6 +71,8 @@ def masks_of(label_map: LabelMap, values: NDArray[np.uint32]) -> Iterator[dict[s
 
 def _parts(inside: NDArray[np.bool_]) -> Iterator[tuple[NDArray[np.bool_], int, int]]:
     """(part, row, column) of every connected part of a bool mask: trimmed, and where its first pixel is."""
+    from scipy import ndimage  # the web process has no scipy
+
     labels, _ = ndimage.label(inside, np.ones((3, 3)))
     for number, box in enumerate(ndimage.find_objects(labels), 1):
         yield labels[box] == number, int(box[0].start), int(box[1].start)
