@@ -30,9 +30,8 @@ def read(source: Path, target: Path, max_pixels: int, rgb: bool) -> dict[str, An
         if width < 1 or height < 1 or width * height > max_pixels:
             raise Refused("map_too_large", f"The map is {width} x {height} pixels, which is none or too many.")
         opened.load()
-        if opened.mode in ("LA", "RGBA"):
-            opened = opened.convert(opened.mode[:-1])
-        values = np.asarray(opened)
+        plain = opened.convert(opened.mode[:-1]) if opened.mode in ("LA", "RGBA") else opened
+        values = np.asarray(plain)
     if values.ndim == 3:
         if rgb or (values != values[..., :1]).any():
             values = values.astype(np.uint32) @ np.array([1, 256, 65536], np.uint32)
