@@ -52,7 +52,7 @@ def test_every_page(looks):
     check(page, "new dataset")
     page.keyboard.press("Escape")
     page.locator(".dataset-card", has_text="Sample pictures").click()
-    for tab in ("Images", "Model", "Jobs", "Export", "People"):
+    for tab in ("Images", "Model", "Review", "Proof", "Jobs", "Export", "People", "Log"):
         page.locator(".tabs").get_by_role("link", name=tab).click()
         page.wait_for_load_state("networkidle")
         check(page, tab)

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-TABS = ["Images", "Stages", "Model", "Quality", "Statistics", "Jobs", "Export", "People"]
+TABS = ["Images", "Stages", "Model", "Review", "Quality", "Proof", "Statistics", "Jobs", "Export", "People", "Log"]
 
 
 def picture(kind: str = "PNG", seed: int = 0) -> bytes:
