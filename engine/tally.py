@@ -29,7 +29,7 @@ SUMS = (
 )
 
 
-def work_count(*, chunks: int = 50) -> int:
+def work_count(*, chunks: int = 10) -> int:
     """Count the next masks; how many serials are left (0: all that has settled is counted)."""
     settled = Mask.objects.filter(created_at__lt=timezone.now() - SETTLED).order_by("-serial")
     last = settled.values_list("serial", flat=True).first() or 0
