@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db import transaction
 
+from annotation.counts import kept
 from annotation.errors import Conflict, NotReady, UserError
 from annotation.models import Dataset, Job, Mask, Stage
 from annotation.services.tasks import tasks_open_missing
@@ -90,13 +91,13 @@ def rule_update(*, dataset: Dataset, stage: str, **targets: Any) -> StageRule:
 def step_of(dataset: Dataset, stage: str) -> Step:
     """The checklist for leaving ``stage`` with today's values."""
     rule = rule_of(dataset, stage)
-    masks = masks_by_people(dataset.pk).count()
+    masks = kept("masks-by-people", dataset.pk, lambda: masks_by_people(dataset.pk).count())
     iou, judged = held_out_iou(dataset, rule.clicks)
-    kept, decided = share_kept(dataset)
+    share, decided = kept("share-kept", dataset.pk, lambda: share_kept(dataset))
     checks = [
         Check("masks", masks, rule.masks),
         Check("iou", iou, rule.iou, of=judged),
-        Check("kept", kept, rule.kept, of=decided),
+        Check("kept", share, rule.kept, of=decided),
     ]
     return Step(rule, NEXT[stage], checks)
 
