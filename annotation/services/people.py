@@ -25,7 +25,7 @@ SECRET_BYTES = 32
 HINT = 8  # characters of a key that are kept to tell keys apart
 MOST_TOKENS = 50
 USED_EVERY = timedelta(minutes=1)  # how exactly "last used" is known
-CLOSED = Missing("invitation_closed", "This invitation has ended, was taken back or was used up. Ask for another one.")
+CLOSED = "This invitation has ended, was taken back or was used up. Ask for another one."
 
 
 def digest_of(secret: str) -> str:
@@ -63,7 +63,7 @@ def invitation_open(*, secret: str) -> Invitation:
     """The invitation of a link, or Missing `invitation_closed`."""
     row = Invitation.objects.select_related("dataset", "created_by").filter(digest=digest_of(secret)).first()
     if row is None or not row.is_open(timezone.now()):
-        raise CLOSED
+        raise Missing("invitation_closed", CLOSED)
     return row
 
 
@@ -86,7 +86,7 @@ def invitation_accept(*, secret: str, user: Any) -> Member:
                 pk=row.pk, uses_left__gt=0, revoked_at=None, expires_at__gt=timezone.now()
             )
             if not open_now.update(uses_left=F("uses_left") - 1, used=F("used") + 1):
-                raise CLOSED
+                raise Missing("invitation_closed", CLOSED)
             return Member.objects.create(dataset=row.dataset, user=user, role=row.role)
     except IntegrityError:  # accepted twice at once
         return Member.objects.get(dataset=row.dataset_id, user=user)
