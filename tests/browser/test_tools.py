@@ -101,7 +101,7 @@ def test_a_polygon_with_a_hole_survives_save_reload_and_export(editor, tmp_path)
     page.reload()
     expect(editor.rows).to_have_count(1)
     page.goto(f"/datasets/{editor.image['dataset']}/export")
-    page.get_by_role("button", name="Export COCO").click()
+    page.get_by_role("button", name="Export as COCO").click()
     link = page.get_by_role("link", name="Download").first
     link.wait_for(timeout=90_000)
     with page.expect_download() as download:
