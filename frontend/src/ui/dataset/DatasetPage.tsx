@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Play } from "lucide-react";
-import { useEffect } from "react";
-import { Link, NavLink, Outlet, useOutletContext, useParams } from "react-router";
+import { useEffect, useRef } from "react";
+import { Link, NavLink, Outlet, useLocation, useOutletContext, useParams } from "react-router";
 import { api } from "../../api/endpoints";
 import type { Dataset } from "../../api/types";
 import { count, counted } from "../kit/format";
@@ -47,15 +47,31 @@ export function DatasetPage() {
   return (
     <main className="page" id="content">
       <Head dataset={dataset.data} />
-      <nav className="tabs" aria-label="Parts of the dataset">
-        {TABS.filter((tab) => tab.may?.(dataset.data) ?? true).map((tab) => (
-          <NavLink key={tab.to} to={tab.to} end={tab.to === "."}>
-            {tab.label}
-          </NavLink>
-        ))}
-      </nav>
+      <Tabs dataset={dataset.data} />
       <Outlet context={dataset.data} />
     </main>
+  );
+}
+
+/** The parts of the dataset; where they do not fit side by side, the one that is shown is in the middle. */
+function Tabs({ dataset }: { dataset: Dataset }) {
+  const bar = useRef<HTMLElement>(null);
+  const { pathname } = useLocation();
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another path has another tab marked.
+  useEffect(() => {
+    const shown = bar.current?.querySelector<HTMLElement>("[aria-current=page]");
+    if (!bar.current || !shown) return;
+    const left = shown.offsetLeft - bar.current.offsetLeft;
+    bar.current.scrollLeft = left - (bar.current.clientWidth - shown.clientWidth) / 2;
+  }, [pathname]);
+  return (
+    <nav ref={bar} className="tabs" aria-label="Parts of the dataset">
+      {TABS.filter((tab) => tab.may?.(dataset) ?? true).map((tab) => (
+        <NavLink key={tab.to} to={tab.to} end={tab.to === "."}>
+          {tab.label}
+        </NavLink>
+      ))}
+    </nav>
   );
 }
 

@@ -60,7 +60,7 @@ export function FirstSteps({ datasets }: { datasets: readonly Dataset[] }) {
   };
   return (
     <section className="card card--pad stack stack--small first-steps" aria-labelledby="first-steps">
-      <div className="row row--between">
+      <div className="row row--between row--tight">
         <h2 id="first-steps">
           First steps: {step.title}{" "}
           <span className="muted small">
