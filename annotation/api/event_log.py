@@ -29,6 +29,7 @@ SILENT = {
     "uploads",
     "upload",
     "export-choices",
+    "statistics",
 }
 KEPT = (
     *("role", "username", "graduated", "active", "note", "uses", "days", "verdict", "reason", "answer", "format", "to"),
