@@ -8,6 +8,8 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from django.db.models import QuerySet
+
 from annotation.errors import Missing, NotAllowed
 from annotation.models import Dataset, Image, Job, Mask, Member, Task, Upload
 
@@ -72,8 +74,13 @@ def job_for(user: Any, job_id: uuid.UUID, *, change: bool = False) -> Job:
     return job
 
 
+def memberships(user: Any) -> QuerySet[Member]:
+    """The memberships of a person that count: of datasets that no lead has closed to them."""
+    return Member.objects.filter(user=user, deactivated_at=None)
+
+
 def _member(user: Any, dataset_id: int, role: str) -> Member:
-    member = Member.objects.select_related("dataset").filter(dataset=dataset_id, user=user, deactivated_at=None).first()
+    member = memberships(user).select_related("dataset").filter(dataset=dataset_id).first()
     if member is None:
         raise Missing("not_found", NOTHING)
     if not member.reaches(role):

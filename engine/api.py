@@ -16,11 +16,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from annotation import storage
-from annotation.access import NOTHING, Role, dataset_for, image_for
+from annotation.access import NOTHING, Role, dataset_for, image_for, memberships
 from annotation.api.files import stored_file
 from annotation.api.http import CursorPages
 from annotation.errors import Missing
-from annotation.models import Image, Member
+from annotation.models import Image
 from engine import embeddings
 from engine.models import Embedding, Evaluation, ModelVersion, TrainingRun
 from engine.promotion import version_restore, versions_of
@@ -101,10 +101,11 @@ class EmbeddingFileView(APIView):
     def get(self, request: Request, image_sha256: str, digest: str) -> HttpResponseBase:
         """float16, little-endian. X-Embedding-Layout says the tensors' names and shapes as JSON."""
         user: Any = request.user
-        as_sent = Q(image__sha256=image_sha256, image__revision=0)
-        rows = Embedding.objects.filter(as_sent | Q(path__endswith=f"/{image_sha256}.f16"), version__digest=digest)
-        mine = {"image__dataset__members__user": user, "image__dataset__members__deactivated_at": None}
-        row = rows.filter(**mine).order_by("id").first()
+        mine = memberships(user).values("dataset")
+        rows = Embedding.objects.filter(version__digest=digest, image__dataset__in=mine).order_by("id")
+        # Pictures as they were sent are found by an index; only those changed since are searched by their files.
+        row = rows.filter(image__sha256=image_sha256, image__revision=0).first()
+        row = row or rows.filter(image__revision__gt=0, path__endswith=f"/{image_sha256}.f16").first()
         if row is None:
             raise Missing("not_found", NOTHING)
         tag = f"{image_sha256[:32]}-{digest[:32]}"
@@ -129,8 +130,8 @@ class DecoderFileView(APIView):
 def _reaches(user: Any, version: ModelVersion) -> bool:
     """Whether the user is a member of a dataset that this version was trained on."""
     own = ModelVersion.objects.filter(pk=version.pk)
-    members = Member.objects.filter(user=user, deactivated_at=None).values("dataset")
-    return own.filter(Q(dataset__in=members) | Q(runs_to__dataset__in=members)).exists()
+    mine = memberships(user).values("dataset")
+    return own.filter(Q(dataset__in=mine) | Q(runs_to__dataset__in=mine)).exists()
 
 
 # --- The loop ----------------------------------------------------------------------------------------------------
@@ -194,7 +195,7 @@ class TrainingRunView(APIView):
     def get(self, request: Request, run_id: int) -> Response:
         """With its curve, evaluations and decision."""
         user: Any = request.user
-        run = runs().filter(pk=run_id, dataset__members__user=user, dataset__members__deactivated_at=None).first()
+        run = runs().filter(pk=run_id, dataset__in=memberships(user).values("dataset")).first()
         if run is None:
             raise Missing("not_found", NOTHING)
         return Response(TrainingRunOut(run).data)

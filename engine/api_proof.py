@@ -10,8 +10,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from annotation.access import Role, dataset_for
-from annotation.models import Member, Stage
+from annotation.access import Role, dataset_for, memberships
+from annotation.models import Stage
 from engine import proof
 from engine.api_audit import AuditNumbersOut
 from engine.models import Audit, ModelVersion, StageMove
@@ -134,7 +134,7 @@ class ProofView(APIView):
         """Reviewers and leads; figures by person and cost are for leads."""
         dataset = dataset_for(request.user, dataset_id, Role.REVIEWER)
         body = proof.proof_of(dataset)
-        lead = Member.objects.filter(dataset=dataset, user=request.user.pk, role=Role.LEAD).exists()
+        lead = memberships(request.user).filter(dataset=dataset, role=Role.LEAD).exists()
         body["moves"] = StageMove.objects.filter(dataset=dataset).order_by("at")[:SHOWN]
         audits = Audit.objects.filter(dataset=dataset, state=Audit.State.CLOSED).exclude(numbers={})
         body["audits"] = audits.order_by("closed_at")[:SHOWN]

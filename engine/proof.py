@@ -18,6 +18,7 @@ from django.db.models.functions import TruncDate
 
 from annotation.intervals import of_mean, wilson
 from annotation.models import Dataset, Mask, Task
+from engine.gate import Row, after, told
 from engine.models import Evaluation, ModelVersion
 from engine.paired import Resampling
 from engine.tally import SUMS, work_of
@@ -27,10 +28,10 @@ DAYS, WEEKS = 31, 26  # so long by day, so long by week, then by month
 VERSIONS = 30
 RESAMPLES = 500
 MOST_KNOWN = 512
-QUALITY: dict[str, Callable[[dict[str, Any]], float]] = {
-    "miou_1": lambda row: float(row["iou"][0]),
-    "miou_3": lambda row: float(row["iou"][min(3, len(row["iou"])) - 1]),
-    "miou_box": lambda row: float(row["iou_box"]),
+QUALITY: dict[str, Callable[[Row], float]] = {
+    "miou_1": after(1),
+    "miou_3": after(3),
+    "miou_box": told("iou_box"),
 }
 
 
@@ -78,16 +79,20 @@ def figures(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def _too_few(of: int) -> dict[str, Any]:
+    return {"value": None, "low": None, "high": None, "of": of}
+
+
 def _mean(total: float, squares: float, of: int) -> dict[str, Any]:
     if of < FEWEST:
-        return {"value": None, "low": None, "high": None, "of": of}
+        return _too_few(of)
     low, high = of_mean(total, squares, of)
     return {"value": total / of, "low": max(0.0, low), "high": high, "of": of}
 
 
 def _share(hits: int, of: int) -> dict[str, Any]:
     if of < FEWEST:
-        return {"value": None, "low": None, "high": None, "of": of, "hits": hits}
+        return {**_too_few(of), "hits": hits}
     low, high = wilson(hits, of)
     return {"value": hits / of, "low": low, "high": high, "of": of, "hits": hits}
 
@@ -218,7 +223,7 @@ def _intervals(rows: list[dict[str, Any]], groups: list[object]) -> dict[str, An
     values: dict[str, Any] = {"masks": len(rows)}
     for name, read in QUALITY.items():
         if len(rows) < FEWEST:
-            values[name] = {"value": None, "low": None, "high": None, "of": len(rows)}
+            values[name] = _too_few(len(rows))
             continue
         numbers = np.array([read(row) for row in rows], np.float64)
         low, high = Resampling(groups, len(rows), 0.95, RESAMPLES, 0).of_mean(numbers)

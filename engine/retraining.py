@@ -76,7 +76,7 @@ def masks_by_split(dataset_id: int) -> dict[str, int]:
 
 def loop_state(dataset: Dataset) -> LoopState:
     """Counts, the serving version, the open run, and every reason why no run could start now."""
-    counts = kept("masks-by-split", dataset.pk, lambda: masks_by_split(dataset.pk))
+    counts, new = kept("loop", dataset.pk, lambda: (masks_by_split(dataset.pk), new_masks_of(dataset.pk)))
     train, held_out = counts.get(Image.Split.TRAIN, 0), counts.get(Image.Split.HELD_OUT, 0)
     open_run = TrainingRun.objects.filter(dataset=dataset, state__in=TrainingRun.OPEN).select_related("job").first()
     try:
@@ -84,7 +84,7 @@ def loop_state(dataset: Dataset) -> LoopState:
     except NotReady:
         serving = None
     return LoopState(
-        new_masks=kept("new-masks", dataset.pk, lambda: new_masks_of(dataset.pk)),
+        new_masks=new,
         train_masks=train,
         held_out_masks=held_out,
         held_out_needed=settings.ANYMASK_GATE_MIN_MASKS,

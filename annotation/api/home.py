@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from annotation.access import memberships
 from annotation.models import Member, Task
 from annotation.services.queue import open_to
 
@@ -35,7 +36,7 @@ class WaitingView(APIView):
     def get(self, request: Request) -> Response:
         """Two queries, however many datasets there are. Labelling itself is told by the list of datasets."""
         user: Any = request.user
-        members = Member.objects.filter(user=user, deactivated_at=None).exclude(role=Member.Role.VIEWER)
+        members = memberships(user).exclude(role=Member.Role.VIEWER)
         roles = {row.dataset_id: row for row in members.select_related("dataset").order_by("dataset")}
         judging = [pk for pk, row in roles.items() if row.role in REVIEWERS]
         free = Q(state=Task.State.OPEN) | Q(state=Task.State.CLAIMED, lease_expires_at__lte=timezone.now())

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -32,28 +34,20 @@ def write(folder: Path, records: Records, brief: Brief) -> Counts:
     licence_ids = numbered(brief.licences)
     polygons = brief.options.get("masks") == POLYGONS
     (folder / "images").mkdir()
-    lines = folder / "annotations.part"
     with ManifestWriter(folder, file_format=FORMAT, about=brief.about) as manifest:
         counts = manifest.counts
-        with (folder / DOCUMENT).open("w", encoding="utf-8") as document, lines.open("w+", encoding="utf-8") as part:
-            write_head(document, brief.about, category_ids, licence_ids)
+        with document_in(folder / DOCUMENT, brief.about, category_ids, licence_ids) as document:
             for image, masks in records:
                 name = file_name_of(image)
                 put_picture(image, folder / "images" / name)
-                row = image_of(image, name, licence_ids.get(image.licence, 0))
-                write_line(document, row, first=counts.images == 0)
+                document.images.add(image_of(image, name, licence_ids.get(image.licence, 0)))
                 for mask in masks:
-                    annotation = annotation_of(image, mask, category_ids[mask.category or UNNAMED], polygons=polygons)
-                    write_line(part, annotation, first=counts.masks == 0)
+                    number = category_ids[mask.category or UNNAMED]
+                    document.annotations.add(annotation_of(image, mask, number, polygons=polygons))
                     counts.masks += 1
                 manifest.add(f"images/{name}")
                 counts.images += 1
                 brief.on_image()
-            document.write('\n],\n"annotations": [')
-            part.seek(0)
-            shutil.copyfileobj(part, document)
-            document.write("\n]\n}\n")
-        lines.unlink()
         manifest.add(DOCUMENT)
         counts.categories = list(category_ids)
     return counts
@@ -64,10 +58,48 @@ def numbered(names: Iterable[str]) -> dict[str, int]:
     return {name: number for number, name in enumerate(sorted(set(names)), 1)}
 
 
-def write_head(
-    document: IO[str], about: dict[str, Any], categories: dict[str, int], licences: dict[str, int], **more: Any
-) -> None:
-    """The beginning of a document, up to the opened list of images; `more` goes into every category."""
+class Lines:
+    """A JSON list that is written item by item, each on a line of its own."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self.file = file
+        self._first = True
+
+    def add(self, row: dict[str, Any]) -> None:
+        """One more item."""
+        self.file.write(("\n" if self._first else ",\n") + json.dumps(row, separators=(",", ":"), ensure_ascii=False))
+        self._first = False
+
+
+@dataclass(frozen=True)
+class Document:
+    """A COCO document under way: its two long lists."""
+
+    images: Lines
+    annotations: Lines
+
+
+@contextmanager
+def document_in(
+    path: Path, about: dict[str, Any], categories: dict[str, int], licences: dict[str, int], **more: Any
+) -> Iterator[Document]:
+    """A document that is whole at the end; `more` goes into every category.
+
+    Annotations wait in a file beside it until all images are told: memory does not grow with either list.
+    """
+    waiting = path.with_suffix(".part")
+    with path.open("w", encoding="utf-8") as document, waiting.open("w+", encoding="utf-8") as part:
+        document.write(_head(about, categories, licences, **more))
+        yield Document(Lines(document), Lines(part))
+        document.write('\n],\n"annotations": [')
+        part.seek(0)
+        shutil.copyfileobj(part, document)
+        document.write("\n]\n}\n")
+    waiting.unlink()
+
+
+def _head(about: dict[str, Any], categories: dict[str, int], licences: dict[str, int], **more: Any) -> str:
+    """The beginning of a document, up to the opened list of images."""
     head = {
         "info": {"description": about.get("dataset", "")},
         "licenses": [{"id": number, "name": name, "url": ""} for name, number in licences.items()],
@@ -75,7 +107,7 @@ def write_head(
             {"id": number, "name": name, "supercategory": "", **more} for name, number in categories.items()
         ],
     }
-    document.write(json.dumps(head, ensure_ascii=False).removesuffix("}") + ',\n"images": [')
+    return json.dumps(head, ensure_ascii=False).removesuffix("}") + ',\n"images": ['
 
 
 def image_of(image: Image, name: str, licence_id: int) -> dict[str, Any]:
@@ -104,11 +136,6 @@ def annotation_of(image: Image, mask: Mask, category_id: int, *, polygons: bool 
         "iscrowd": int(mask.crowd),
         "anymask": provenance_of(mask),
     }
-
-
-def write_line(file: IO[str], row: dict[str, Any], *, first: bool) -> None:
-    """One record on a line of its own."""
-    file.write(("\n" if first else ",\n") + json.dumps(row, separators=(",", ":"), ensure_ascii=False))
 
 
 def verify(folder: Path, counts: Counts) -> None:

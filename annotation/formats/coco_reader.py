@@ -12,7 +12,6 @@ from typing import Any
 from annotation.errors import UserError
 from annotation.formats import json_stream
 from annotation.formats.base import UNNAMED, ImportFormat
-from annotation.formats.manifest import NAME
 from annotation.formats.source import FileIndex, Refusals, SourceImage, checked_mask, text, whole
 from annotation.formats.staging import Staging, staging
 from modelzoo import rle
@@ -31,9 +30,7 @@ class _Document:
 
 def read(index: FileIndex, refusals: Refusals) -> Iterator[SourceImage]:
     """Images with their masks from every COCO document; what cannot be used is noted and the rest goes on."""
-    for name, path in index.ending(".json"):
-        if name.rsplit("/", 1)[-1] == NAME:
-            continue
+    for name, path in index.documents():
         with staging() as rows:
             document = _Document(name, rows, refusals)
             try:
@@ -122,7 +119,7 @@ def _key(value: object) -> str:
 
 def recognises(index: FileIndex) -> bool:
     """Whether there is a JSON file at all: the last guess."""
-    return any(name.rsplit("/", 1)[-1] != NAME for name, _ in index.ending(".json"))
+    return bool(index.documents())
 
 
 IMPORT = ImportFormat(

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from annotation.errors import UserError
 from annotation.formats import json_stream
 from annotation.formats.base import ImportFormat
-from annotation.formats.manifest import NAME
 from annotation.formats.shapes import ellipse, flat, rectangle
 from annotation.formats.source import FileIndex, Refusals, SourceImage, checked_mask, numbers, text, whole
 from modelzoo import rle
@@ -91,9 +90,7 @@ class _Bits:
 
 def read(index: FileIndex, refusals: Refusals) -> Iterator[SourceImage]:
     """Pictures with their masks; what cannot be used is noted and the rest goes on."""
-    for name, path in index.ending(".json"):
-        if name.rsplit("/", 1)[-1] == NAME:
-            continue
+    for name, path in index.documents():
         try:
             for number, (key, task, _) in enumerate(json_stream.members(path, name)):
                 if key:
@@ -199,8 +196,7 @@ def _mask(region: dict[str, Any], height: int, width: int) -> rle.RLE:
 
 def recognises(index: FileIndex) -> bool:
     """Whether one of the first JSON files is a list of tasks."""
-    documents = [name for name, _ in index.ending(".json") if name.rsplit("/", 1)[-1] != NAME]
-    heads = [index.head(name).lstrip(b"\xef\xbb\xbf \t\r\n") for name in documents[:5]]
+    heads = [index.head(name).lstrip(b"\xef\xbb\xbf \t\r\n") for name, _ in index.documents()[:5]]
     return any(head.startswith(b"[") and (b'"data"' in head or b"original_width" in head) for head in heads)
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from annotation.errors import UserError
 from annotation.formats.base import ImportFormat
-from annotation.formats.manifest import NAME
 from annotation.formats.shapes import ellipse, flat, rectangle
 from annotation.formats.source import FileIndex, Refusals, SourceImage, checked_mask, numbers, read_json, text, whole
 from modelzoo import rle
@@ -19,9 +18,7 @@ MAX_SHAPES = 100_000
 
 def read(index: FileIndex, refusals: Refusals) -> Iterator[SourceImage]:
     """Pictures with their masks; what cannot be used is noted and the rest goes on."""
-    for name, path in index.ending(".json"):
-        if name.rsplit("/", 1)[-1] == NAME:
-            continue
+    for name, path in index.documents():
         try:
             yield _read_one(name, path, index, refusals)
         except UserError as problem:
@@ -96,8 +93,7 @@ def _ring(shape: object) -> tuple[list[float], str]:
 
 def recognises(index: FileIndex) -> bool:
     """Whether one of the first JSON files has shapes and the path of an image."""
-    documents = [name for name, _ in index.ending(".json") if name.rsplit("/", 1)[-1] != NAME]
-    heads = [index.head(name, 1 << 14) for name in documents[:5]]
+    heads = [index.head(name, 1 << 14) for name, _ in index.documents()[:5]]
     return any(b'"shapes"' in head and (b'"flags"' in head or b'"imagePath"' in head) for head in heads)
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from annotation.errors import UserError
 from annotation.formats.base import UNNAMED, ImportFormat
-from annotation.formats.manifest import NAME
 from annotation.formats.maps import NAMES
 from annotation.formats.pictures import INDEX
 from annotation.formats.source import FileIndex, LabelMap, Refusals, SourceImage, read_json, text, whole
@@ -117,7 +116,7 @@ def recognises(kind: str, index: FileIndex) -> bool:
     """Whether there are maps by their names, and pictures beside them."""
     names = [name for name, _ in index.pictures()]
     maps = sum(_is_map(name, kind) for name in names)
-    documents = any(name.rsplit("/", 1)[-1] not in (NAME, NAMES) for name, _ in index.ending(".json"))
+    documents = any(name.rsplit("/", 1)[-1] != NAMES for name, _ in index.documents())
     return 0 < maps < len(names) and not documents
 
 

@@ -7,7 +7,6 @@ the smaller one is seen; a mask that is covered entirely is left out and counted
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotation.formats.base import UNNAMED, Brief, ExportFormat, Records
-from annotation.formats.coco import image_of, numbered, write_head, write_line
+from annotation.formats.coco import document_in, image_of, numbered
 from annotation.formats.manifest import Counts, ManifestWriter, VerifyError, verify_files
 from annotation.formats.pictures import (
     file_name_of,
@@ -38,32 +37,23 @@ def write(folder: Path, records: Records, brief: Brief) -> Counts:
     category_ids, licence_ids = brief.category_ids(), numbered(brief.licences)
     for name in ("images", "panoptic"):
         (folder / name).mkdir()
-    lines = folder / "annotations.part"
     with ManifestWriter(folder, file_format=FORMAT, about=brief.about) as manifest:
         counts = manifest.counts
-        with (folder / DOCUMENT).open("w", encoding="utf-8") as document, lines.open("w+", encoding="utf-8") as part:
-            write_head(document, brief.about, category_ids, licence_ids, isthing=1)
+        with document_in(folder / DOCUMENT, brief.about, category_ids, licence_ids, isthing=1) as document:
             for image, masks in records:
                 name, picture = f"{stem_of(image)}.png", file_name_of(image)
                 put_picture(image, folder / "images" / picture)
                 ids = painted(image, masks, range(1, len(masks) + 1), np.uint32)
                 save_png(_to_rgb(ids), folder / "panoptic" / name)
                 segments = _segments(ids, masks, category_ids)
-                row = image_of(image, picture, licence_ids.get(image.licence, 0))
-                write_line(document, row, first=counts.images == 0)
-                annotation = {"image_id": image.pk, "file_name": name, "segments_info": segments}
-                write_line(part, annotation, first=counts.images == 0)
+                document.images.add(image_of(image, picture, licence_ids.get(image.licence, 0)))
+                document.annotations.add({"image_id": image.pk, "file_name": name, "segments_info": segments})
                 manifest.add(f"images/{picture}")
                 manifest.add(f"panoptic/{name}")
                 counts.images += 1
                 counts.masks += len(segments)
                 counts.left_out += len(masks) - len(segments)
                 brief.on_image()
-            document.write('\n],\n"annotations": [')
-            part.seek(0)
-            shutil.copyfileobj(part, document)
-            document.write("\n]\n}\n")
-        lines.unlink()
         manifest.add(DOCUMENT)
         counts.categories = list(category_ids)
     return counts

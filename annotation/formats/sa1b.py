@@ -16,7 +16,7 @@ import numpy as np
 
 from annotation.errors import UserError
 from annotation.formats.base import Brief, ExportFormat, ImportFormat, Option, Records
-from annotation.formats.manifest import NAME, Counts, ManifestWriter, VerifyError, verify_files
+from annotation.formats.manifest import Counts, ManifestWriter, VerifyError, verify_files
 from annotation.formats.pictures import put_picture
 from annotation.formats.source import (
     FileIndex,
@@ -179,9 +179,7 @@ def _documents(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 def read(index: FileIndex, refusals: Refusals) -> Iterator[SourceImage]:
     """Images with their masks; what cannot be used is noted in `refusals` and the rest goes on."""
-    for name, path in index.ending(".json"):
-        if name.rsplit("/", 1)[-1] == NAME:
-            continue
+    for name, path in index.documents():
         try:
             source = _read_one(name, path, index, refusals)
         except UserError as problem:
@@ -231,8 +229,7 @@ def _scores(annotation: dict[str, Any]) -> dict[str, Any]:
 
 def recognises(index: FileIndex) -> bool:
     """Whether one of the first JSON files begins with one image."""
-    documents = [name for name, _ in index.ending(".json") if name.rsplit("/", 1)[-1] != NAME]
-    return any(_HEAD.search(index.head(name)) for name in documents[:5])
+    return any(_HEAD.search(index.head(name)) for name, _ in index.documents()[:5])
 
 
 EXPORT = ExportFormat(

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from annotation.errors import UserError
+from annotation.formats.manifest import NAME as MANIFEST
 from modelzoo import rle
 
 MAX_JSON_BYTES = 64 << 20  # of a document that is read at once; longer ones are for annotation.formats.json_stream
@@ -130,6 +131,10 @@ class FileIndex:
     def ending(self, suffix: str) -> list[tuple[str, Path]]:
         """Those whose name ends so, whatever the case."""
         return [(name, path) for name, path in self.items() if name.lower().endswith(suffix)]
+
+    def documents(self) -> list[tuple[str, Path]]:
+        """JSON files but the manifests of our own exports, in order of name."""
+        return [(name, path) for name, path in self.ending(".json") if name.rsplit("/", 1)[-1] != MANIFEST]
 
     def pictures(self) -> Iterator[tuple[str, Path]]:
         """Those that by their name are pictures, in order of name."""

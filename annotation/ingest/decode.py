@@ -14,6 +14,7 @@ import os
 import resource
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -266,18 +267,27 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         return {"code": "image_damaged", "message": "The picture is damaged and cannot be decoded."}
 
 
-def main() -> None:
-    """Answer requests until stdin ends."""
+def serve(load: Callable[[], None], reply: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Answer requests until stdin ends. `load` brings in the libraries, before memory is limited."""
     warnings.simplefilter("ignore")
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever a C library prints cannot get between the answers
+    load()
+    cage()
+    for line in sys.stdin:
+        answers.write(json.dumps(reply(json.loads(line))) + "\n")
+        answers.flush()
+
+
+def _load() -> None:
     import pillow_heif
     from PIL import Image, ImageCms, ImageOps  # noqa: F401  loaded before memory is limited
 
     Image.preinit()
     Image.init()
     pillow_heif.register_heif_opener(thumbnails=False)
-    cage()
-    for line in sys.stdin:
-        answers.write(json.dumps(answer(json.loads(line))) + "\n")
-        answers.flush()
+
+
+def main() -> None:
+    """The child that decodes pictures."""
+    serve(_load, answer)

@@ -6,14 +6,11 @@ after writing the values as uint32 (H, W) into `target` (.npy), or {code, messag
 
 from __future__ import annotations
 
-import json
-import os
 import sys
-import warnings
 from pathlib import Path
 from typing import Any
 
-from annotation.ingest.decode import allow, cage
+from annotation.ingest.decode import allow, serve
 from annotation.ingest.refusal import Refused
 
 FORMATS = ("PNG", "TIFF", "BMP", "GIF")
@@ -57,17 +54,14 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         return {"code": "map_damaged", "message": "The map is no PNG, TIFF, BMP or GIF picture that can be read."}
 
 
-def main() -> None:
-    """Answer requests until stdin ends."""
-    warnings.simplefilter("ignore")
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # whatever a C library prints cannot get between the answers
+def _load() -> None:
     import numpy  # noqa: F401  loaded before memory is limited, like Pillow
     from PIL import Image
 
     Image.preinit()
     Image.init()
-    cage()
-    for line in sys.stdin:
-        answers.write(json.dumps(answer(json.loads(line))) + "\n")
-        answers.flush()
+
+
+def main() -> None:
+    """The child that reads label maps."""
+    serve(_load, answer)

@@ -91,9 +91,10 @@ def rule_update(*, dataset: Dataset, stage: str, **targets: Any) -> StageRule:
 def step_of(dataset: Dataset, stage: str) -> Step:
     """The checklist for leaving ``stage`` with today's values."""
     rule = rule_of(dataset, stage)
-    masks = kept("masks-by-people", dataset.pk, lambda: masks_by_people(dataset.pk).count())
+    masks, (share, decided) = kept(
+        "stage-values", dataset.pk, lambda: (masks_by_people(dataset.pk).count(), share_kept(dataset))
+    )
     iou, judged = held_out_iou(dataset, rule.clicks)
-    share, decided = kept("share-kept", dataset.pk, lambda: share_kept(dataset))
     checks = [
         Check("masks", masks, rule.masks),
         Check("iou", iou, rule.iou, of=judged),
