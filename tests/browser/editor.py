@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import re
+import zipfile
 from typing import Any
 
 from playwright.sync_api import Locator, Page
@@ -113,3 +116,16 @@ class Editor:
     def saved(self) -> None:
         """Until the status line says so."""
         self.page.locator(".side__foot").get_by_text("All saved").wait_for()
+
+    def exported(self) -> zipfile.ZipFile:
+        """The dataset as COCO, asked for on its page and downloaded: this export, not one that lay there before."""
+        page = self.page
+        page.goto(f"/datasets/{self.image['dataset']}/export")
+        asks = re.compile(r"/api/datasets/.+/exports/$")
+        with page.expect_response(asks) as asked:
+            page.get_by_role("button", name="Export as COCO").click()
+        link = page.locator(f"a[href*='{asked.value.json()['id']}']", has_text="Download")
+        link.wait_for(timeout=READY_MS)
+        with page.expect_download() as download:
+            link.click()
+        return zipfile.ZipFile(io.BytesIO(download.value.path().read_bytes()))

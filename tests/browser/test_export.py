@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 
 import numpy as np
 from playwright.sync_api import expect
@@ -46,14 +44,7 @@ def test_the_coco_export_equals_the_screen(editor, tmp_path):
     editor.page.wait_for_timeout(300)
     seen = on_screen(editor)
 
-    page = editor.page
-    page.goto(f"/datasets/{editor.image['dataset']}/export")
-    page.get_by_role("button", name="Export as COCO").click()
-    link = page.get_by_role("link", name="Download").first
-    link.wait_for(timeout=90_000)
-    with page.expect_download() as download:
-        link.click()
-    archive = zipfile.ZipFile(io.BytesIO(download.value.path().read_bytes()))
+    archive = editor.exported()
     name = next(
         name for name in archive.namelist() if name.endswith(".json") and b'"annotations"' in archive.read(name)
     )
