@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, TypedDict
 
 import numpy as np
@@ -32,6 +33,15 @@ class RLE(TypedDict):
     counts: str
 
 
+@dataclass(frozen=True)
+class Measured:
+    """A mask that `examine` has checked, so that nobody needs to do it again: canonical, with its `area` and `bbox`."""
+
+    segmentation: RLE
+    area: int
+    bbox: list[int]
+
+
 class RLEError(ValueError):
     """A mask from outside that is not a legal mask. `code` is stable, the text is a sentence for people."""
 
@@ -46,6 +56,17 @@ def validate(segmentation: object, height: int, width: int) -> RLE:
     `segmentation` is {"size": [h, w], "counts": text | bytes | list of int}; `height` and `width` are those of the
     stored image in pixels. Raises RLEError; never crashes, whatever the input.
     """
+    return _compress(_checked_runs(segmentation, height, width), height, width)
+
+
+def examine(segmentation: object, height: int, width: int) -> Measured:
+    """`validate` and `measure`, read once. Raises RLEError."""
+    lengths = _checked_runs(segmentation, height, width)
+    return Measured(_compress(lengths, height, width), int(lengths[1::2].sum()), _box_of(lengths, height))
+
+
+def _checked_runs(segmentation: object, height: int, width: int) -> NDArray[np.int64]:
+    """Canonical run lengths of an RLE from outside."""
     if not isinstance(segmentation, dict):
         raise RLEError("rle_malformed", "A mask must be an object with size and counts.")
     size = segmentation.get("size")
@@ -55,7 +76,7 @@ def validate(segmentation: object, height: int, width: int) -> RLE:
     if size[0] != height or size[1] != width:
         shown = " x ".join(str(side) if abs(side) < 10**9 else "a huge number" for side in size)
         raise RLEError("rle_size_mismatch", f"The mask is {shown}, the image {height} x {width} (height x width).")
-    return _compress(_canonical(_runs(segmentation.get("counts"), height * width)), height, width)
+    return _canonical(_runs(segmentation.get("counts"), height * width))
 
 
 def encode(mask: NDArray[Any]) -> RLE:

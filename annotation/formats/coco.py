@@ -19,7 +19,7 @@ from annotation.formats.base import UNNAMED, Brief, ExportFormat, Option, Record
 from annotation.formats.manifest import Counts, ManifestWriter, VerifyError, verify_files
 from annotation.formats.outlines import polygons_of
 from annotation.formats.pictures import file_name_of, provenance_of, put_picture
-from annotation.formats.source import checked_mask
+from annotation.formats.source import measured_mask
 from annotation.models import Image, Mask
 from modelzoo import rle
 
@@ -152,10 +152,10 @@ def verify(folder: Path, counts: Counts) -> None:
                 sizes[row["id"]] = [row["height"], row["width"]]
                 continue
             try:
-                segmentation = checked_mask(row["segmentation"], *sizes[row["image_id"]])
+                read = measured_mask(row["segmentation"], *sizes[row["image_id"]])
             except (rle.RLEError, KeyError) as problem:
                 raise VerifyError(f"mask {row['id']}: {problem}") from None
-            if rle.measure(segmentation) != (row["area"], row["bbox"]):
+            if (read.area, read.bbox) != (row["area"], row["bbox"]):
                 raise VerifyError(f"mask {row['id']}: area or box differ")
             masks += 1
     if (len(sizes), masks) != (counts.images, counts.masks):

@@ -12,7 +12,7 @@ from typing import Any
 from annotation.errors import UserError
 from annotation.formats import json_stream
 from annotation.formats.base import UNNAMED, ImportFormat
-from annotation.formats.source import FileIndex, Refusals, SourceImage, checked_mask, text, whole
+from annotation.formats.source import FileIndex, Refusals, SourceImage, measured_mask, text, whole
 from annotation.formats.staging import Staging, staging
 from modelzoo import rle
 
@@ -95,7 +95,7 @@ def _masks(
     for number, written in annotations:
         annotation = _decoded(written)
         try:
-            segmentation = checked_mask(annotation.get("segmentation"), height, width)
+            segmentation = measured_mask(annotation.get("segmentation"), height, width)
         except rle.RLEError as problem:
             document.refusals.add(f"{document.name}, annotation {number}", problem.code, str(problem))
             continue

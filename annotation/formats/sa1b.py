@@ -22,7 +22,7 @@ from annotation.formats.source import (
     FileIndex,
     Refusals,
     SourceImage,
-    checked_mask,
+    measured_mask,
     numbers,
     read_json,
     share,
@@ -208,7 +208,7 @@ def _read_one(name: str, path: Path, index: FileIndex, refusals: Refusals) -> So
             refusals.add(item, "annotation_malformed", "An annotation must be an object.")
             continue
         try:
-            segmentation = checked_mask(annotation.get("segmentation"), height, width)
+            segmentation = measured_mask(annotation.get("segmentation"), height, width)
         except rle.RLEError as problem:
             refusals.add(item, problem.code, str(problem))
             continue

@@ -172,11 +172,15 @@ def read_text(path: Path, name: str) -> str:
 
 def checked_mask(segmentation: object, height: int, width: int) -> rle.RLE:
     """Polygons, compressed or uncompressed RLE as a legal RLE with at least one pixel. Raises RLEError."""
+    return measured_mask(segmentation, height, width).segmentation
+
+
+def measured_mask(segmentation: object, height: int, width: int) -> rle.Measured:
+    """`checked_mask` with its area and box: as `segmentation` of a record it is not checked again. Raises RLEError."""
     if isinstance(segmentation, list):
-        result = rle.from_polygons(segmentation, height, width)
-    else:
-        result = rle.validate(segmentation, height, width)
-    if rle.area(result) == 0:
+        segmentation = rle.from_polygons(segmentation, height, width)
+    result = rle.examine(segmentation, height, width)
+    if result.area == 0:
         raise rle.RLEError("mask_empty", "The mask has no pixels.")
     return result
 

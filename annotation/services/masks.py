@@ -17,6 +17,8 @@ from annotation.models import Image, Mask, Task
 from annotation.signals import mask_saved, send_on_commit
 from modelzoo import rle
 
+ATTEMPTS = 5  # to store many masks while somebody else stores the same
+BATCH = 200  # rows of one statement
 NAMESPACE = uuid.UUID("6c0b3a0e-7a3c-5d6e-9b1f-2f4f6f0a8f11")
 
 
@@ -115,7 +117,8 @@ def masks_add(
 ) -> list[Mask]:
     """Many masks of one image at once, made by a model or imported; those that are there already are left alone.
 
-    A record has `segmentation` and any of: category, crowd, predicted_iou, stability_score, crop_box, point_coords.
+    A record has `segmentation` (an RLE, or rle.Measured if it was checked) and any of: category, crowd, predicted_iou,
+    stability_score, crop_box, point_coords.
     The id follows from image, model, source, category and pixels, so that work done twice gives the same masks once;
     of masks that are equal within one call, each is kept.
     Returns the masks that are new. Raises UserError for a bad record; then none of this call is stored.
@@ -124,32 +127,36 @@ def masks_add(
     same: Counter[str] = Counter()
     for record in records:
         fields = _checked(image, {**record, "stage": stage, "source": source, "model": model})
-        told = [image.pk, model, stage, source, fields["category"], fields["crowd"], fields["segmentation"]["counts"]]
-        same[json.dumps(told)] += 1
-        key = uuid.uuid5(NAMESPACE, json.dumps([*told, same[json.dumps(told)]]))
+        told = json.dumps(
+            [image.pk, model, stage, source, fields["category"], fields["crowd"], fields["segmentation"]["counts"]]
+        )
+        same[told] += 1
+        key = uuid.uuid5(NAMESPACE, f"{told[:-1]}, {same[told]}]")
         rows[key] = Mask(uuid=key, image=image, status=status, created_by=user, **fields)
-    if not rows:
-        return []
-    with transaction.atomic():
-        Mask.objects.bulk_create(rows.values(), ignore_conflicts=True, batch_size=200)
-        stored = {mask.uuid: mask for mask in Mask.objects.filter(uuid__in=list(rows))}
-    # A row is ours if it carries the moment at which we made it.
-    return [stored[key] for key, row in rows.items() if stored[key].created_at == row.created_at]
+    return _stored(rows)
+
+
+def _stored(rows: dict[uuid.UUID, Mask]) -> list[Mask]:
+    """Store those that are not there yet, and return them."""
+    for attempt in range(ATTEMPTS):
+        known = set(Mask.objects.filter(uuid__in=list(rows)).values_list("uuid", flat=True))
+        new = [row for key, row in rows.items() if key not in known]
+        try:
+            with transaction.atomic():
+                return Mask.objects.bulk_create(new, batch_size=BATCH)
+        except IntegrityError:  # the same work is done twice at this moment
+            if attempt == ATTEMPTS - 1:
+                raise
+    raise AssertionError
 
 
 def _checked(image: Image, body: dict[str, Any]) -> dict[str, Any]:
     """Fields of a new row: segmentation validated against the image, area and box computed. Raises UserError."""
-    try:
-        segmentation = rle.validate(body["segmentation"], image.height, image.width)
-    except rle.RLEError as problem:
-        raise UserError(problem.code, str(problem)) from None
-    area, box = rle.measure(segmentation)
-    if area == 0:
-        raise UserError("mask_empty", "The mask has no pixels.")
+    mask = _measured(image, body["segmentation"])
     return {
-        "segmentation": segmentation,
-        "bbox": box,
-        "area": area,
+        "segmentation": mask.segmentation,
+        "bbox": mask.bbox,
+        "area": mask.area,
         "category": body.get("category", ""),
         "crowd": body.get("crowd", False),
         "stage": body.get("stage") or image.dataset.stage,
@@ -166,6 +173,19 @@ def _checked(image: Image, body: dict[str, Any]) -> dict[str, Any]:
         "edits": body.get("edits", 0),
         "task": _task(image, body.get("task")),
     }
+
+
+def _measured(image: Image, told: object) -> rle.Measured:
+    """A mask of this image with at least one pixel, checked once. Raises UserError."""
+    size = [image.height, image.width]
+    if not isinstance(told, rle.Measured) or told.segmentation["size"] != size:
+        try:
+            told = rle.examine(told.segmentation if isinstance(told, rle.Measured) else told, *size)
+        except rle.RLEError as problem:
+            raise UserError(problem.code, str(problem)) from None
+    if told.area == 0:
+        raise UserError("mask_empty", "The mask has no pixels.")
+    return told
 
 
 def _task(image: Image, task_id: int | None) -> Task | None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from django.db import connection
 
-from annotation.errors import Conflict
+from annotation.errors import Conflict, UserError
 from annotation.models import Mask, Task
 from annotation.services import masks
 from modelzoo import rle
@@ -273,3 +273,15 @@ def test_corrections_at_once_leave_exactly_one_current_mask():
         thread.join()
     assert len(won) == 1
     assert Mask.objects.filter(status="accepted").count() == 1
+
+
+def test_a_checked_mask_is_only_trusted_for_a_picture_of_its_size(cast):
+    """What a reader has checked is not checked again, but it was checked against what a document says of a size."""
+    image = add_image(cast.dataset)
+    inside = rle.examine(rle.encode(ellipse(image)), image.height, image.width)
+    (mask,) = masks.masks_add(image=image, records=[{"segmentation": inside}], stage="assisted", source="imported")
+    assert (mask.segmentation, mask.area, mask.bbox) == (inside.segmentation, *rle.measure(inside.segmentation))
+    other = rle.examine(rle.encode(np.ones((9, 9), bool)), 9, 9)
+    with pytest.raises(UserError) as refused:
+        masks.masks_add(image=image, records=[{"segmentation": other}], stage="assisted", source="imported")
+    assert refused.value.code == "rle_size_mismatch"
