@@ -36,11 +36,12 @@ class Refused(Exception):
 
 @dataclass
 class ObjectWork:
-    """How one object was masked: ``clicks`` given, IoU with the real object when it was saved, and from what."""
+    """How one object was masked: ``clicks`` given, IoU with the real object after them, and from what."""
 
     clicks: int
     iou: float
     start: str  # "prompt", or what became of a proposal: "untouched", "corrected"
+    painted: bool = False  # finished with the brush, since the clicks did not get there
 
 
 @dataclass
@@ -54,9 +55,9 @@ class ImageWork:
 
 
 class Person:
-    """One simulated user."""
+    """One simulated user. ``brush``: they paint what their clicks did not bring, as in the paper (section 4)."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, brush: bool = False) -> None:
         # Nobody can sign in as them: without a password there is no way in but this one.
         self.user, created = get_user_model().objects.get_or_create(username=name)
         if created:
@@ -65,6 +66,7 @@ class Person:
         self.client = Client(HTTP_HOST="localhost", raise_request_exception=False)
         self.client.force_login(self.user, backend="django.contrib.auth.backends.ModelBackend")
         self.browser = Browser(lambda path: self.ask("GET", path), self.fetch)
+        self.brush = brush
         self.spoil: Spoil | None = None  # what a careless person saves instead of a mask
 
     def ask(self, method: str, path: str, body: Any = None, files: list[Any] | None = None) -> Any:
@@ -97,9 +99,7 @@ class Person:
         left = {index: rle.decode(segmentation) for index, segmentation in enumerate(picture.objects)}
         self._go_through_proposals(task, work, opened, left)
         for target in left.values():
-            attempt = self._click(opened, target)
-            self._save(task, attempt)
-            work.objects.append(ObjectWork(len(attempt.points), mask_iou(attempt.mask, target), "prompt"))
+            work.objects.append(self._mask(task, opened, target))
         self._submit(task, "done" if work.objects else "nothing_left")
         return work
 
@@ -137,9 +137,19 @@ class Person:
                 self._keep(task, proposal)
                 work.objects.append(ObjectWork(0, iou, "untouched"))
                 continue
-            attempt = self._click(opened, target, shown)
-            self._save(task, attempt, parent=proposal)
-            work.objects.append(ObjectWork(len(attempt.points), mask_iou(attempt.mask, target), "corrected"))
+            work.objects.append(self._mask(task, opened, target, proposal))
+
+    def _mask(
+        self, task: dict[str, Any], opened: OpenImage, target: np.ndarray, proposal: dict[str, Any] | None = None
+    ) -> ObjectWork:
+        """Click, paint what is still missing, save. ``proposal``: what to begin from."""
+        attempt = self._click(opened, target, rle.decode(proposal["segmentation"]) if proposal else None)
+        iou = mask_iou(attempt.mask, target)
+        painted = self.brush and iou < GOOD_ENOUGH
+        if painted:
+            attempt.mask = target
+        self._save(task, attempt, parent=proposal, source="model_edited" if painted else "model")
+        return ObjectWork(len(attempt.points), iou, "corrected" if proposal else "prompt", painted)
 
     def _click(self, image: OpenImage, target: np.ndarray, start: np.ndarray | None = None) -> Attempt:
         """Click until the mask is good enough or patience ends. ``start``: a mask to begin from."""

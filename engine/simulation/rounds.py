@@ -33,6 +33,7 @@ class Plan:
     ``stages`` names the stage of each round, the last one for those that follow. ``poisoned``: the round in which
     people save what surrounds the objects, on pictures that are trained on. ``judged``: held-out objects that every
     model is measured on, 0 for all. ``audited``: pictures whose automatic masks people correct, of each round.
+    ``brush``: people paint what their clicks did not bring, instead of taking it as it is.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Plan:
     poisoned: int | None = None
     judged: int = 100
     audited: int = 10
+    brush: bool = False
 
     def stage(self, number: int) -> str:
         """Stage of a round."""
@@ -86,7 +88,7 @@ class Simulation:
         """A dataset, its people, and the model that they begin with."""
         plan = self.plan
         self.lead = Person(f"{plan.name} lead")
-        self.people = [Person(f"{plan.name} annotator {number + 1}") for number in range(plan.people)]
+        self.people = [Person(f"{plan.name} annotator {number + 1}", plan.brush) for number in range(plan.people)]
         made = self.lead.ask("POST", "/api/datasets/", {"name": plan.name, "description": "Made by `simulate`."})
         self.dataset = Dataset.objects.get(pk=made["id"])
         for person in self.people:
@@ -219,6 +221,7 @@ def figures(works: Sequence[ImageWork]) -> Json:
     objects = [one for work in works for one in work.objects]
     clicked = [one for one in objects if one.start != "untouched"]
     prompted = [one for one in objects if one.start == "prompt"]
+    corrected = [one for one in objects if one.start == "corrected"]
     proposed = sum(work.proposed for work in works)
     untouched = sum(one.start == "untouched" for one in objects)
     return {
@@ -230,11 +233,14 @@ def figures(works: Sequence[ImageWork]) -> Json:
         "clicks_per_clicked_mask": _mean([one.clicks for one in clicked]),
         "one_click_share": _mean([one.clicks == 1 and one.iou >= GOOD_ENOUGH for one in prompted]),
         "not_reached_share": _mean([one.iou < GOOD_ENOUGH for one in clicked]),
-        "accepted_iou": _mean([one.iou for one in objects]),
+        "painted_share": _mean([one.painted for one in clicked]),
+        "accepted_iou": _mean([1.0 if one.painted else one.iou for one in objects]),
         "prefilled": {
             "proposed": proposed,
             "untouched": untouched,
-            "corrected": sum(one.start == "corrected" for one in objects),
+            "corrected": len(corrected),
+            "clicks_per_corrected_mask": _mean([one.clicks for one in corrected]),
+            "clicks_per_prompted_mask": _mean([one.clicks for one in prompted]),
             "discarded": sum(work.discarded for work in works),
             "untouched_share": round(untouched / proposed, 4) if proposed else None,
             "share_of_objects": round(untouched / len(objects), 4) if proposed and objects else None,

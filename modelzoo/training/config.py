@@ -47,7 +47,8 @@ class TrainConfig:
     minutes: float = 0.0  # stop after this long, the rate fallen by then; 0: no limit
     batch: int = 6  # pictures per step
     prompts: int = 8  # objects per picture
-    long_sides: tuple[int, ...] = (288, 384)  # each step takes one of them; the model is used at the largest
+    long_sides: tuple[int, ...] = (288, 384)  # of the views; each step takes one of them
+    used_at: int = 0  # long side at which the model is judged and used; 0: the largest of `long_sides`
     learning_rate: float = 1.2e-3
     weight_decay: float = 0.02
     warm_up: int = 100  # steps
@@ -73,8 +74,13 @@ class TrainConfig:
                 raise ConfigError(f"{name} must be at least 1.")
         if self.clock not in ("steps", "seconds"):
             raise ConfigError('clock must be "steps" or "seconds".')
-        if any(side % 16 for side in self.long_sides) or not self.long_sides:
-            raise ConfigError("long_sides must be multiples of 16.")
+        if any(side % 16 for side in (*self.long_sides, self.used_at)) or not self.long_sides:
+            raise ConfigError("long_sides and used_at must be multiples of 16.")
+
+    @property
+    def long_side(self) -> int:
+        """The long side at which the model is judged and used."""
+        return self.used_at or max(self.long_sides)
 
 
 def read_stages(path: Path, schedule: str = "") -> list[TrainConfig]:

@@ -199,9 +199,9 @@ def start_or_resume(config: TrainConfig, devices: Devices) -> Run:
     """A fresh run, or the one whose state lies in `config.out`."""
     if config.init is not None:
         model = load_checkpoint(config.init)
-        model.look_at(max(config.long_sides))
+        model.look_at(config.long_side)
     else:
-        model = build(config.model, long_side=max(config.long_sides))
+        model = build(config.model, long_side=config.long_side)
     model.to(devices.device, memory_format=torch.channels_last)
     hold_still(model, config.train_only)
     optimiser = optimiser_of(model, config)

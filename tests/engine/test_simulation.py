@@ -111,7 +111,7 @@ class Painter:
 def ben_at_work(cast, coco, base, monkeypatch):
     """`ben_at_work(proposals)`: Ben labels one picture that comes with these masks proposed; (his work, the masks)."""
 
-    def work(*proposals: np.ndarray, spoil=None):
+    def work(*proposals: np.ndarray, spoil=None, brush=False):
         (picture,) = read_truth(*coco(1))
         image = Image.objects.create(
             dataset=cast.dataset, file_name=picture.file_name, sha256="a" * 64, width=WIDTH, height=HEIGHT, byte_size=1
@@ -119,7 +119,7 @@ def ben_at_work(cast, coco, base, monkeypatch):
         image.tasks.create()
         records = [{"segmentation": dict(rle.encode(mask))} for mask in proposals]
         masks_add(image=image, records=records, stage="semi_automatic", source="model", status="proposed")
-        person = Person("ben")
+        person = Person("ben", brush)
         person.spoil = spoil
         monkeypatch.setattr(person.browser, "open", lambda number: Painter(LARGE, SMALL))
         done = person.label(person.next_task(cast.dataset.pk), picture)
@@ -135,6 +135,17 @@ def test_without_proposals_every_object_is_clicked_until_it_is_good(ben_at_work)
     assert {mask.created_by.username for mask in masks} == {"ben"}
     assert [len(mask.prompts) for mask in masks] == [2, 2]
     assert masks[0].image.tasks.get().state == "submitted"
+
+
+def test_what_the_clicks_do_not_bring_is_painted_where_there_is_a_brush(ben_at_work, monkeypatch):
+    monkeypatch.setattr(people, "MOST_CLICKS", 1)
+    done, masks = ben_at_work(brush=True)
+    assert [(one.clicks, one.iou < people.GOOD_ENOUGH, one.painted) for one in done.objects] == [(1, True, True)] * 2
+    assert [(mask.area, mask.source, mask.edits) for mask in masks] == [
+        (LARGE.sum(), "model_edited", 1),
+        (SMALL.sum(), "model_edited", 1),
+    ]
+    assert figures([done])["painted_share"] == figures([done])["accepted_iou"] == 1.0
 
 
 def test_a_good_proposal_is_kept_a_fair_one_corrected_and_nonsense_discarded(ben_at_work):
@@ -183,6 +194,8 @@ def test_a_round_in_figures():
     assert (told["one_click_share"], told["not_reached_share"]) == (0.5, 0.3333)
     assert told["prefilled"]["untouched_share"] == 0.3333
     assert told["prefilled"]["share_of_objects"] == 0.25
+    assert told["prefilled"]["clicks_per_corrected_mask"] == 3
+    assert told["prefilled"]["clicks_per_prompted_mask"] == 10.5
     assert figures([])["clicks_per_mask"] is None
 
 

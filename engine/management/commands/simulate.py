@@ -41,6 +41,7 @@ class Command(BaseCommand):
             "--audited", type=int, default=10, metavar="N", help="pictures audited in an automatic round"
         )
         parser.add_argument("--poison", type=int, metavar="ROUND", help="people save nonsense in this round (from 0)")
+        parser.add_argument("--brush", action="store_true", help="people paint what 20 clicks did not bring")
         parser.add_argument("--seed", type=int, default=0, help="draws the order of the pictures")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -86,6 +87,7 @@ class Command(BaseCommand):
             poisoned=options["poison"],
             judged=options["judged"],
             audited=options["audited"],
+            brush=options["brush"],
         )
 
     def _tell(self, line: str) -> None:
