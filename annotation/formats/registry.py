@@ -14,6 +14,7 @@ from annotation.formats import (
     map_reader,
     maps,
     panoptic,
+    parquet,
     sa1b,
     yolo,
     yolo_reader,
@@ -21,7 +22,7 @@ from annotation.formats import (
 from annotation.formats.base import ExportFormat, ImportFormat
 
 EXPORTS: dict[str, ExportFormat] = {
-    module.EXPORT.name: module.EXPORT for module in (coco, panoptic, sa1b, yolo, maps, cutouts, geojson)
+    module.EXPORT.name: module.EXPORT for module in (coco, panoptic, sa1b, yolo, maps, cutouts, geojson, parquet)
 }
 # In the order in which they are asked whether they recognise what came; COCO says yes to any JSON.
 IMPORTS: dict[str, ImportFormat] = {
