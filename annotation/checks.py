@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Any
 
 from django.conf import settings
@@ -41,6 +42,17 @@ def messages_are_json(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     if list(settings.CELERY_ACCEPT_CONTENT) == ["json"] and settings.CELERY_TASK_SERIALIZER == "json":
         return []
     return [Error("Celery must accept JSON only.", id="annotation.E003")]
+
+
+@register()
+def networks_are_networks(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """annotation.E004: ANYMASK_URL_NETWORKS must hold networks such as 10.1.0.0/16."""
+    try:
+        for network in settings.ANYMASK_URL_NETWORKS:
+            ipaddress.ip_network(network, strict=False)
+    except ValueError as problem:
+        return [Error(f"ANYMASK_URL_NETWORKS: {problem}.", id="annotation.E004")]
+    return []
 
 
 @register(deploy=True)

@@ -14,7 +14,7 @@ from annotation.errors import UserError
 from annotation.exported import ExportFilter
 from annotation.jobkit import JobContext
 from annotation.models import Dataset, Image, Job
-from annotation.services import exports, folders, imports, statistics, tasks, uploads, versions
+from annotation.services import addresses, exports, folders, imports, statistics, tasks, uploads, versions
 from annotation.services import mapping as mappings
 from annotation.services.images import Rights
 
@@ -83,6 +83,13 @@ def run_server_folder(
     user = get_user_model().objects.filter(pk=user_id).first()
     dataset = _dataset(dataset_id)
     return folders.folder_take(ctx=ctx, dataset=dataset, folder=folder, rights=Rights(**rights), user=user)
+
+
+@jobkit.job(addresses.IMPORT.name)
+def run_url_list(ctx: JobContext, *, dataset_id: int, rights: dict[str, str], user_id: int) -> dict[str, Any]:
+    """Fetch and take in a list of addresses."""
+    user = get_user_model().objects.filter(pk=user_id).first()
+    return addresses.addresses_take(ctx=ctx, dataset=_dataset(dataset_id), rights=Rights(**rights), user=user)
 
 
 @jobkit.job(mappings.REMAP.name)

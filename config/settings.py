@@ -63,6 +63,8 @@ ANYMASK_UPLOAD_QUOTA_BYTES = env.number("ANYMASK_UPLOAD_QUOTA_MIB", 32_768) * ME
 ANYMASK_UPLOAD_HOURS = env.number("ANYMASK_UPLOAD_HOURS", 48)  # how long half a file is kept
 ANYMASK_MIN_FREE_BYTES = env.number("ANYMASK_MIN_FREE_MIB", 1024) * MEBIBYTE  # of the disk, beside what comes in
 ANYMASK_SERVER_FOLDERS = env.words("ANYMASK_SERVER_FOLDERS")
+ANYMASK_URL_NETWORKS = env.words("ANYMASK_URL_NETWORKS")  # private ones that users' addresses may lead to
+ANYMASK_URL_SECONDS = env.number("ANYMASK_URL_SECONDS", 300)  # for one address, redirects included
 ANYMASK_BLUR_DETECTORS = env.words("ANYMASK_BLUR_DETECTORS", "annotation.ingest.faces.frontal_faces")
 ANYMASK_TASK_LEASE_SECONDS = env.number("ANYMASK_TASK_LEASE_SECONDS", 600)
 

@@ -7,6 +7,7 @@ from annotation.api import converters, rights, uploads  # noqa: F401  <row:...>
 urlpatterns = [
     path("datasets/<row:dataset_id>/uploads/", uploads.UploadsView.as_view(), name="uploads"),
     path("datasets/<row:dataset_id>/server-folders/", uploads.ServerFoldersView.as_view(), name="server-folders"),
+    path("datasets/<row:dataset_id>/url-lists/", uploads.UrlListsView.as_view(), name="url-lists"),
     path("datasets/<row:dataset_id>/rights/", rights.RightsView.as_view(), name="rights"),
     path("datasets/<row:dataset_id>/removals/", rights.RemovalsView.as_view(), name="removals"),
     path("datasets/<row:dataset_id>/statistics/", rights.StatisticsView.as_view(), name="statistics"),

@@ -28,10 +28,10 @@ from annotation import selectors
 from annotation.access import Role, dataset_for, upload_for
 from annotation.api.http import moment
 from annotation.api.serializers import JobOut, RightsIn, UploadDetailOut, UploadsOut
-from annotation.api.serializers.uploads import ServerFolderIn, ServerFoldersOut
+from annotation.api.serializers.uploads import ServerFolderIn, ServerFoldersOut, UrlListIn
 from annotation.errors import UserError
 from annotation.models import Upload
-from annotation.services import folders, uploads
+from annotation.services import addresses, folders, uploads
 
 VERSION = "1.0.0"
 EXTENSIONS = "creation,termination,expiration"
@@ -199,6 +199,24 @@ class ServerFoldersView(APIView):
         given = dict(data.validated_data)
         folder = given.pop("folder")
         job = folders.folder_request(dataset=dataset, folder=folder, rights=given, user=request.user)
+        return Response(JobOut(job).data, status=status.HTTP_202_ACCEPTED)
+
+
+class UrlListsView(APIView):
+    """Addresses on the web."""
+
+    @extend_schema(operation_id="url_lists_add", request=UrlListIn, responses={202: JobOut})
+    def post(self, request: Request, dataset_id: int) -> Response:
+        """Fetch pictures from http and https addresses on the public internet; the job's result itemises it.
+
+        Leads only.
+        """
+        dataset = dataset_for(request.user, dataset_id, Role.LEAD)
+        data = UrlListIn(data=request.data)
+        data.is_valid(raise_exception=True)
+        given = dict(data.validated_data)
+        urls = given.pop("addresses")
+        job = addresses.addresses_request(dataset=dataset, addresses=urls, rights=given, user=request.user)
         return Response(JobOut(job).data, status=status.HTTP_202_ACCEPTED)
 
 

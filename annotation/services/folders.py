@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,14 @@ from django.conf import settings
 
 from annotation import jobkit, storage
 from annotation.errors import Missing, UserError
-from annotation.ingest.cage import Cage
 from annotation.jobkit import JobContext
 from annotation.models import Dataset, Job
-from annotation.services.images import Incoming, clean_name
-from annotation.services.intake import file_take
-from annotation.services.uploads import Tally
+from annotation.services.gathering import Item, gather
+from annotation.services.images import Rights, clean_name
 
 IMPORT = jobkit.declare("import_server_folder", queue="io", title="Add a folder of the server", time_limit=24 * 3600)
 MAX_FILES = 1_000_000
-LISTED = 1000  # folders offered, and refusals listed in the result of a job
+LISTED = 1000  # folders offered
 
 
 def roots() -> list[Path]:
@@ -63,29 +62,11 @@ def folder_request(*, dataset: Dataset, folder: str, rights: dict[str, str], use
     )
 
 
-def folder_take(*, ctx: JobContext, dataset: Dataset, folder: str, rights: Any, user: Any) -> dict[str, Any]:
+def folder_take(*, ctx: JobContext, dataset: Dataset, folder: str, rights: Rights, user: Any) -> dict[str, Any]:
     """Take everything in; the job's result. Files that are there already cost one read each."""
-    tally = Tally()
-    place = folder_find(folder)
-    files = list(_files(place))
-    with storage.work_folder() as work, Cage() as cage:
-        for number, path in enumerate(files, 1):
-            ctx.progress(number / len(files), f"{number} of {len(files)} files")
-            kept = work / "file"
-            try:
-                storage.link_or_copy(path, kept)
-            except OSError:
-                tally.refused(clean_name(path.name), UserError("file_unreadable", "This file cannot be read."))
-                continue
-            incoming = Incoming(clean_name(path.name), kept)
-            file_take(dataset=dataset, incoming=incoming, user=user, rights=rights, cage=cage, report=tally)
-            kept.unlink()
-    report = tally.as_json()
-    return {
-        "files": len(files),
-        **{name: report[name] for name in ("added", "known", "refused")},
-        "refusals": report["refusals"][:LISTED],
-    }
+    files = list(_files(folder_find(folder)))
+    items = (Item(name := clean_name(path.name), name, partial(storage.link_or_copy, path)) for path in files)
+    return gather(ctx=ctx, dataset=dataset, items=items, total=len(files), rights=rights, user=user)
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -56,6 +56,7 @@ TABLE = {
     ("POST", "imports"): LEAD,
     ("GET", "server-folders"): LEAD,
     ("POST", "server-folders"): LEAD,
+    ("POST", "url-lists"): LEAD,
     ("POST", "rights"): LEAD,
     ("GET", "removals"): LEAD,
     ("POST", "removals"): LEAD,

@@ -113,3 +113,12 @@ class ServerFolderIn(RightsIn):
 
     class Meta(RightsIn.Meta):
         fields = ["folder", *RightsIn.Meta.fields]
+
+
+class UrlListIn(RightsIn):
+    """Addresses of pictures, and their rights."""
+
+    addresses = serializers.ListField(child=serializers.CharField(allow_blank=True))
+
+    class Meta(RightsIn.Meta):
+        fields = ["addresses", *RightsIn.Meta.fields]
