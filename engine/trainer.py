@@ -20,6 +20,7 @@ from engine.plans import MOST_STEPS, memory_limit, minutes_of, plan_of, steps_of
 TRAINED = "model.safetensors"
 CURVE_POINTS = 400
 BY_STEP = 200  # a run of no more steps is reported and saved by steps, a longer one by the clock
+VIEW_SHARE = 2 / 3  # of the model's longer side: that of the views it is fine-tuned on
 CHECKPOINT_SECONDS = 15  # what a killed trainer does again at the most
 NO_MEMORY = re.compile(r"out of memory|can't allocate memory|MemoryError", re.IGNORECASE)
 
@@ -43,19 +44,22 @@ def train_settings(run: TrainingRun, *, minutes: int, steps: int, synthetic: flo
 
     config = read_metadata(storage.full(run.base.checkpoint_path)).get("config", {})
     gpus, cores = _gpus(), os.cpu_count() or 1
-    here = processes(gpus)
+    here, side = processes(gpus), int(config.get("long_side", 384))
     return {
         "model": run.base.variant,
         "seed": run.seed,
         "steps": steps or MOST_STEPS,
         "minutes": float(minutes),
-        "batch": 4,
+        # Small batches of small views: more steps in the minutes there are, and crops show things enlarged anyway
+        # (measured in docs/retraining.md).
+        "batch": 2,
         "prompts": 8,
-        "long_sides": [int(config.get("long_side", 384))],
+        "long_sides": [max(16, round(side * VIEW_SHARE / 16) * 16)],
+        "used_at": side,
         "learning_rate": 3e-4,
         "warm_up": min(8, steps // 10 + 1) if steps else 8,  # a slow machine comes to forty steps in all
         "decay_from": 0.3,
-        "ema": 0.98,
+        "ema": 0.99,
         "freeze_norm": True,
         "synthetic": synthetic,
         "validation_share": 0.0,
