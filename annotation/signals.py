@@ -2,6 +2,7 @@
 
 image_uploaded(image_id)     a picture is stored and upright
 mask_saved(mask_id)          an accepted mask was saved; mask_id is Mask.serial
+mask_deleted(mask_id)        a mask was put into the bin
 task_claimed(task_id)        somebody starts on an image
 task_submitted(task_id)      somebody is done with an image
 image_changed(image_id)      its pixels are shown otherwise; coordinates stay
@@ -18,6 +19,7 @@ image_uploaded = Signal()
 image_changed = Signal()
 image_removed = Signal()
 mask_saved = Signal()
+mask_deleted = Signal()
 task_claimed = Signal()
 task_submitted = Signal()
 review_opened = Signal()

@@ -11,11 +11,13 @@ from annotation.models.statistics import Statistics
 from annotation.models.task import Comparison, Task
 from annotation.models.upload import Upload
 from annotation.models.version import Version
+from annotation.models.webhook import Delivery, Webhook
 
 __all__ = [
     "ApiToken",
     "Comparison",
     "Dataset",
+    "Delivery",
     "Event",
     "Image",
     "Invitation",
@@ -30,6 +32,7 @@ __all__ = [
     "Tombstone",
     "Upload",
     "Version",
+    "Webhook",
     "WorkerPulse",
     "split_for",
 ]

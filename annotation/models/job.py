@@ -74,6 +74,7 @@ class Job(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["state", "lease_expires_at"], name="annotation_job_leases"),
             models.Index(fields=["dataset", "-created_at"], name="annotation_job_of_dataset"),
+            models.Index(fields=["dataset", "finished_at"], name="annotation_job_ended"),
         ]
 
     def __str__(self) -> str:

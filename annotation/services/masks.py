@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from annotation.errors import Conflict, Missing, UserError
 from annotation.models import Image, Mask, Task
-from annotation.signals import mask_saved, send_on_commit
+from annotation.signals import mask_deleted, mask_saved, send_on_commit
 from modelzoo import rle
 
 ATTEMPTS = 5  # to store many masks while somebody else stores the same
@@ -67,6 +67,7 @@ def mask_delete(*, mask: Mask, user: Any) -> Mask:
             status_changed_by=user,
         )
         if changed:
+            send_on_commit(mask_deleted, mask_id=mask.serial)
             break
     mask.refresh_from_db()
     if mask.status == Mask.Status.SUPERSEDED:
