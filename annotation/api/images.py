@@ -84,7 +84,7 @@ class ImagesView(generics.ListAPIView[Any]):
         filters=False,
     )
     def post(self, request: Request, dataset_id: int) -> Response:
-        """Take pictures and zip archives of pictures: the field `files`, repeated. Leads only.
+        """Take pictures and zip or tar archives of pictures: the field `files`, repeated. Leads only.
 
         201 if anything was taken or was there already; else 400 `upload_rejected`, with the same body as details.
         """

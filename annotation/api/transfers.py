@@ -115,7 +115,7 @@ class ImportsView(APIView):
         parameters=[OpenApiParameter("dataset_id", int, OpenApiParameter.PATH)],
     )
     def post(self, request: Request, dataset_id: int) -> Response:
-        """Take a zip archive of pictures with annotations; the job's result itemises it. Leads only."""
+        """Take a zip or tar archive of pictures with annotations; the job's result itemises it. Leads only."""
         dataset = dataset_for(request.user, dataset_id, Role.LEAD)
         data = ImportIn(data=request.data)
         data.is_valid(raise_exception=True)

@@ -122,7 +122,7 @@ class UploadsView(TusView):
         ],
     )
     def post(self, request: Request, dataset_id: int) -> Response:
-        """Make room for a picture or a zip archive; its address is in the header Location. Leads only."""
+        """Make room for a picture or an archive; its address is in the header Location. Leads only."""
         dataset = dataset_for(request.user, dataset_id, Role.LEAD)
         _check_version(request)
         metadata = _metadata(request.headers.get("Upload-Metadata", ""))

@@ -11,31 +11,30 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from django.conf import settings
 
 from annotation.errors import TooLarge, UserError
+from annotation.ingest import tars
+from annotation.ingest.members import CHUNK, MAX_RATIO, MIN_BYTES_FOR_RATIO, Member, is_noise, name_problem
 
-MAX_RATIO = 200  # pictures do not shrink; JSON of masks does, about tenfold
-MIN_BYTES_FOR_RATIO = 1 << 20
 MAX_DIRECTORY_BYTES = 64 << 20
-NOISE = ("__MACOSX/", ".DS_Store", "Thumbs.db", "desktop.ini")
-_CHUNK = 1 << 18
 
 
-@dataclass(frozen=True)
-class Member:
-    """One file of an archive: `name` as written there, `path` of the inflated bytes, or why it was refused.
+def is_archive(path: Path) -> bool:
+    """Whether the file begins like an archive that is opened here: zip, tar, or tar packed with gzip."""
+    return is_zip(path) or tars.is_tar(path)
 
-    `share` (0..1) is how much of the archive is done with it, by number of files.
+
+def members(path: Path, folder: Path, max_member_bytes: int) -> Iterator[Member]:
+    """Inflate an archive member by member into `folder`; the caller may remove each file when done with it.
+
+    Raises UserError or TooLarge if the archive as a whole cannot be accepted; a bad member is yielded with its error
+    and the rest goes on.
     """
-
-    name: str
-    path: Path | None
-    error: UserError | None = None
-    share: float = 1.0
+    kind = _zip_members if is_zip(path) or not tars.is_tar(path) else tars.members
+    return kind(path, folder, max_member_bytes)
 
 
 def is_zip(path: Path) -> bool:
@@ -44,12 +43,7 @@ def is_zip(path: Path) -> bool:
         return file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
 
 
-def members(path: Path, folder: Path, max_member_bytes: int) -> Iterator[Member]:
-    """Inflate a zip archive member by member into `folder`; the caller may remove each file when done with it.
-
-    Raises UserError or TooLarge if the archive as a whole cannot be accepted; a bad member is yielded with its error
-    and the rest goes on.
-    """
+def _zip_members(path: Path, folder: Path, max_member_bytes: int) -> Iterator[Member]:
     try:
         if path.stat().st_size > MAX_DIRECTORY_BYTES and _directory_bytes(path) > MAX_DIRECTORY_BYTES:
             raise TooLarge("archive_too_large", "The archive lists too many files.")
@@ -57,7 +51,7 @@ def members(path: Path, folder: Path, max_member_bytes: int) -> Iterator[Member]
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError, UnicodeDecodeError):
         raise UserError("archive_damaged", "The archive is damaged and cannot be opened.") from None
     with archive:
-        infos = [info for info in archive.infolist() if not info.is_dir() and not _is_noise(info.filename)]
+        infos = [info for info in archive.infolist() if not info.is_dir() and not is_noise(info.filename)]
         _check_whole(infos)
         left = settings.ANYMASK_MAX_ARCHIVE_BYTES
         for number, info in enumerate(infos):
@@ -83,10 +77,6 @@ def _directory_bytes(path: Path) -> int:
     return int(record[zipfile._ECD_SIZE]) if record else 0  # type: ignore[attr-defined]
 
 
-def _is_noise(name: str) -> bool:
-    return name.startswith(NOISE[0]) or PurePosixPath(name).name in NOISE
-
-
 def _check_whole(infos: list[zipfile.ZipInfo]) -> None:
     if len(infos) > settings.ANYMASK_MAX_ARCHIVE_MEMBERS:
         limit = settings.ANYMASK_MAX_ARCHIVE_MEMBERS
@@ -102,9 +92,8 @@ def _check_whole(infos: list[zipfile.ZipInfo]) -> None:
 
 
 def _member_problem(info: zipfile.ZipInfo) -> UserError | None:
-    name = info.filename
-    if name.startswith(("/", "\\")) or ".." in name.replace("\\", "/").split("/") or ":" in name[:3]:
-        return UserError("member_path", "The name of this file points outside of the archive.")
+    if (problem := name_problem(info.filename)) is not None:
+        return problem
     if stat.S_ISLNK(info.external_attr >> 16):
         return UserError("member_link", "This is a link, not a file.")
     if info.flag_bits & 0x1:
@@ -119,7 +108,7 @@ def _inflate(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path, limi
     written = 0
     try:
         with archive.open(info) as source, target.open("wb") as file:
-            while chunk := source.read(_CHUNK):
+            while chunk := source.read(CHUNK):
                 written += len(chunk)
                 if written > limit:
                     raise UserError("member_too_large", "This file is larger than this server accepts.")

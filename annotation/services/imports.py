@@ -58,14 +58,14 @@ class ImportReport:
 
 
 def import_request(*, dataset: Dataset, upload: UploadedFile, import_format: str, user: Any) -> Job:
-    """Keep the archive and queue its import. Raises UserError if it is no zip archive."""
+    """Keep the archive and queue its import. Raises UserError if it is no archive."""
     with storage.work_folder() as work:
         kept = work / FILE
         with kept.open("wb") as file:
             for chunk in upload.chunks():
                 file.write(chunk)
-        if not archives.is_zip(kept):
-            raise UserError("not_an_archive", "Send one zip archive with the pictures and their annotations.")
+        if not archives.is_archive(kept):
+            raise UserError("not_an_archive", "Send one zip or tar archive with the pictures and their annotations.")
         with transaction.atomic():
             job = jobkit.enqueue(
                 IMPORT.name,
@@ -93,7 +93,7 @@ def import_run(*, job: Job, dataset: Dataset, import_format: str, user: Any, pro
 def import_archive(
     *, dataset: Dataset, archive: Path, import_format: str, user: Any, progress: Progress
 ) -> ImportReport:
-    """Import a zip archive."""
+    """Import a zip or tar archive."""
     report = ImportReport()
     with storage.work_folder() as work:
         index = FileIndex()

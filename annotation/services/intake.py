@@ -74,17 +74,17 @@ def file_take(
     report: Report,
     progress: Callable[[float], None] = lambda _share: None,
 ) -> None:
-    """Take one picture, or one zip archive of pictures of which one at a time is unpacked. The file stays.
+    """Take one picture, or one archive of pictures of which one at a time is unpacked. The file stays.
 
     `progress` is called with the share (0..1) after every picture. What is refused goes to `report`.
     """
     try:
-        if not archives.is_zip(incoming.path):
+        if not archives.is_archive(incoming.path):
             _picture_take(dataset, incoming, user, rights, cage, report)
             return
         with storage.work_folder() as folder:
             for member, share in _archive_files(incoming.path, folder, report):
-                if archives.is_zip(member.path):
+                if archives.is_archive(member.path):
                     report.refused(
                         member.name, UserError("member_archive", "Archives inside an archive are not opened.")
                     )
@@ -97,7 +97,7 @@ def file_take(
 
 
 def _archive_files(path: Path, folder: Path, report: Report) -> Iterator[tuple[Incoming, float]]:
-    """Members of a zip archive and how far each is in it; what is refused goes to `report`."""
+    """Members of an archive and how far each is in it; what is refused goes to `report`."""
     for member in archives.members(path, folder, settings.ANYMASK_MAX_IMAGE_BYTES):
         if member.path is None:
             assert member.error is not None

@@ -130,6 +130,6 @@ class UploadOut(serializers.Serializer[Any]):
 
 
 class UploadIn(serializers.Serializer[Any]):
-    """Pictures and zip archives of pictures; the field may be repeated."""
+    """Pictures and zip or tar archives of pictures; the field may be repeated."""
 
     files = serializers.ListField(child=serializers.FileField(), min_length=1)

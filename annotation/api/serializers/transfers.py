@@ -137,7 +137,7 @@ class FormatsOut(serializers.Serializer[Any]):
 
 
 class ImportIn(serializers.Serializer[Any]):
-    """One zip archive."""
+    """One zip or tar archive."""
 
     file = serializers.FileField()
     format = serializers.ChoiceField(choices=FORMATS, default="auto")

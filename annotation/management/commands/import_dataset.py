@@ -1,4 +1,4 @@
-"""python manage.py import_dataset NAME PATH: pictures with or without masks from a folder or a zip archive."""
+"""python manage.py import_dataset NAME PATH: pictures with or without masks from a folder, a zip or a tar archive."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """NAME, PATH, --format, --lead."""
         parser.add_argument("name", help="Name of the dataset.")
-        parser.add_argument("path", type=Path, help="A folder or a zip archive.")
+        parser.add_argument("path", type=Path, help="A folder, a zip or a tar archive.")
         parser.add_argument("--format", choices=imports.FORMATS, default="auto", dest="import_format")
         parser.add_argument("--lead", default=settings.ANYMASK_DEMO_USER, help="Who leads a new dataset.")
 

@@ -91,7 +91,7 @@ export class UploadQueue {
         continue;
       }
       if (known) this.drop(known.key);
-      const refused = NOT_PICTURES.test(file.type) ? "This is neither a picture nor a zip archive of pictures." : "";
+      const refused = NOT_PICTURES.test(file.type) ? "This is neither a picture nor an archive of pictures." : "";
       const blank = { size: file.size, share: 0, record: null, address: null, sending: null };
       const entry: Entry = { ...blank, key, name: path, file, state: refused ? "failed" : "waiting", message: refused };
       this.rights.set(key, rights);

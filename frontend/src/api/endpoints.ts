@@ -99,6 +99,8 @@ export const api = {
   serverFolders: (dataset: number) => request<{ folders: string[] }>(`/api/datasets/${dataset}/server-folders/`),
   addServerFolder: (dataset: number, folder: string, rights: Record<string, string>) =>
     request<Job>(`/api/datasets/${dataset}/server-folders/`, { method: "POST", body: { folder, ...rights } }),
+  addAddresses: (dataset: number, addresses: string[], rights: Record<string, string>) =>
+    request<Job>(`/api/datasets/${dataset}/url-lists/`, { method: "POST", body: { addresses, ...rights } }),
   /** Rights of these images, of all with null; what is left out stays. */
   setRights: (dataset: number, images: number[] | null, fields: Record<string, string>) =>
     request<Changed>(`/api/datasets/${dataset}/rights/`, {

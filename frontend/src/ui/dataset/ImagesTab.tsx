@@ -202,7 +202,7 @@ function Empty({
       }
     >
       {may
-        ? "Drop pictures, folders or zip archives anywhere here. Each is checked, turned upright and prepared for the model."
+        ? "Drop pictures, folders or archives (zip, tar) anywhere here. Each is checked, turned upright and prepared for the model."
         : "A lead of this dataset can add some."}
     </EmptyState>
   );

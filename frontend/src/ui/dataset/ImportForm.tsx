@@ -33,7 +33,7 @@ export function ImportForm({ formats }: { formats: ImportFormat[] }) {
     <section className="stack" aria-labelledby="import">
       <h2 id="import">Import</h2>
       <p className="muted">
-        A zip of pictures with annotations from another program. What is in this dataset already is not added twice, and
+        A zip or tar archive of pictures with annotations from another program. What is in this dataset already is not added twice, and
         what cannot be used is named with its reason.
       </p>
       {error && <Note tone="bad">{error}</Note>}
@@ -53,7 +53,7 @@ export function ImportForm({ formats }: { formats: ImportFormat[] }) {
         </Field>
         {progress === null ? (
           <Button icon={FileUp} onClick={() => picker.current?.click()}>
-            Choose a zip file
+            Choose an archive
           </Button>
         ) : (
           <>
@@ -64,7 +64,7 @@ export function ImportForm({ formats }: { formats: ImportFormat[] }) {
         <input
           ref={picker}
           type="file"
-          accept=".zip,application/zip"
+          accept=".zip,application/zip,.tar,.tgz,.gz,application/x-tar,application/gzip"
           hidden
           onChange={(event) => {
             const file = event.target.files?.[0];

@@ -5,6 +5,7 @@ import { useToast } from "../kit/toast";
 import { useDataset } from "./DatasetPage";
 import { type Rights, RightsFields } from "./RightsFields";
 import { ServerFolder } from "./ServerFolder";
+import { UrlList } from "./UrlList";
 
 /** What pictures that are added next get: rights, and whether faces are blurred. */
 export function IntakeSettings({ rights, change }: { rights: Rights; change: (rights: Rights) => void }) {
@@ -18,10 +19,11 @@ export function IntakeSettings({ rights, change }: { rights: Rights; change: (ri
   });
   return (
     <details className="intake">
-      <summary>Rights and privacy of pictures you add</summary>
+      <summary>Rights and privacy of pictures you add, and other sources</summary>
       <div className="card card--pad stack">
         <RightsFields value={rights} change={change} />
         <ServerFolder rights={rights} />
+        <UrlList rights={rights} />
         <label className="row intake__blur">
           <input
             type="checkbox"

@@ -40,6 +40,7 @@ const ACTIONS: Record<string, string> = {
   "image:delete": "deleted a picture",
   "image-mapping:post": "changed which values are black and white in",
   "server-folders:post": "took in a folder of the server",
+  "url-lists:post": "fetched pictures from addresses",
   "rights:post": "set the rights of pictures",
   "removals:post": "removed pictures for good",
   "exports:post": "started an export",

@@ -1,11 +1,11 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQuery } from "@tanstack/react-query";
 import { FolderInput } from "lucide-react";
 import { useState } from "react";
 import { messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
-import type { Refusal } from "../../api/types";
-import { Bar, Button, Field, Note } from "../kit/kit";
+import { Button, Field, Note } from "../kit/kit";
 import { useDataset } from "./DatasetPage";
+import { IntakeJob } from "./IntakeJob";
 import { type Rights, said } from "./RightsFields";
 
 /** Pictures from a folder that the server offers; nothing is shown where it offers none. */
@@ -37,58 +37,7 @@ export function ServerFolder({ rights }: { rights: Rights }) {
         </Button>
       </div>
       {start.isError && <Note tone="bad">{messageOf(start.error)}</Note>}
-      {start.data && <FolderJob id={start.data.id} />}
+      {start.data && <IntakeJob id={start.data.id} label="Pictures of the folder" />}
     </div>
-  );
-}
-
-interface Outcome {
-  added: number;
-  known: number;
-  refused: number;
-  refusals: Refusal[];
-}
-
-/** How far the server is with a folder, and what it did not take. */
-function FolderJob({ id }: { id: string }) {
-  const dataset = useDataset();
-  const queries = useQueryClient();
-  const job = useQuery({
-    queryKey: ["job", id],
-    queryFn: async () => {
-      const found = await api.job(id);
-      if (found.state === "succeeded") {
-        for (const key of ["images", "dataset"]) void queries.invalidateQueries({ queryKey: [key, dataset.id] });
-      }
-      return found;
-    },
-    refetchInterval: (query) => (/queued|running/.test(query.state.data?.state ?? "queued") ? 1000 : false),
-  });
-  if (!job.data) return null;
-  const { state, progress, message, error } = job.data;
-  if (state === "queued" || state === "running") {
-    return (
-      <div className="stack stack--small">
-        <Bar value={progress || null} label="Pictures of the folder" />
-        <p className="muted small">{message || "waiting"}</p>
-      </div>
-    );
-  }
-  if (state !== "succeeded") return <Note tone="bad">{error?.message ?? "This was stopped."}</Note>;
-  const outcome = job.data.result as unknown as Outcome;
-  return (
-    <>
-      <Note tone={outcome.refused ? "warn" : "good"}>
-        {`${outcome.added} added, ${outcome.known} there already, ${outcome.refused} not taken`}
-      </Note>
-      {outcome.refusals.length > 0 && (
-        <ul className="upload__rejects">
-          {outcome.refusals.map((refusal, index) => (
-            // biome-ignore lint/suspicious/noArrayIndexKey: two folders may hold the same name; the list stays as it is
-            <li key={`${refusal.name}-${index}`}>{`${refusal.name}: ${refusal.message}`}</li>
-          ))}
-        </ul>
-      )}
-    </>
   );
 }
