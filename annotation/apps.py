@@ -12,5 +12,5 @@ class AnnotationConfig(AppConfig):
     verbose_name = "Annotation"
 
     def ready(self) -> None:
-        """Register the system checks."""
-        from annotation import checks  # noqa: F401
+        """Register the system checks and what answers to facts."""
+        from annotation import checks, receivers  # noqa: F401

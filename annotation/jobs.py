@@ -14,7 +14,7 @@ from annotation.errors import UserError
 from annotation.exported import ExportFilter
 from annotation.jobkit import JobContext
 from annotation.models import Dataset, Image, Job
-from annotation.services import addresses, exports, folders, imports, statistics, tasks, uploads, versions
+from annotation.services import addresses, exports, folders, imports, statistics, tasks, uploads, versions, webhooks
 from annotation.services import mapping as mappings
 from annotation.services.images import Rights
 
@@ -106,6 +106,18 @@ def run_statistics(ctx: JobContext, *, dataset_id: int) -> dict[str, Any]:
     return statistics.statistics_count(ctx=ctx, dataset=_dataset(dataset_id))
 
 
+@jobkit.job(webhooks.DELIVER.name)
+def run_deliver(ctx: JobContext, *, webhook_id: int) -> dict[str, Any]:
+    """Send what waits for a webhook."""
+    return webhooks.webhook_deliver(ctx=ctx, webhook_id=webhook_id)
+
+
+@jobkit.periodic(seconds=SWEEP_SECONDS)
+def tend_webhooks() -> None:
+    """Tell of jobs that ended, and try again what failed."""
+    webhooks.webhooks_tend()
+
+
 @jobkit.periodic(seconds=SWEEP_SECONDS)
 def tend_uploads() -> None:
     """What arrived while the last job was ending, and what a person has stopped."""
@@ -129,6 +141,7 @@ def expire_leases() -> int:
 def remove_leftovers() -> None:
     """Files of work that was killed half way, and archives whose import has failed, two days later."""
     uploads.uploads_expire()
+    webhooks.deliveries_expire()
     open_imports = Job.objects.filter(kind=imports.IMPORT.name, state__in=Job.OPEN)
     waiting = {str(pk) for pk in open_imports.values_list("pk", flat=True)}
     since = time.time() - LEFTOVER_SECONDS

@@ -63,7 +63,7 @@ def url_split(url: str) -> SplitResult:
     return parts
 
 
-def connect(host: str, port: int) -> socket.socket:
+def connect(host: str, port: int, deadline: Deadline) -> socket.socket:
     """A connection to one of the addresses of `host`, all of which were checked. Raises UserError."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -72,6 +72,8 @@ def connect(host: str, port: int) -> socket.socket:
     if not found or not all(address_allowed(str(place[0])) for *_, place in found):
         raise UserError("url_not_public", "This address is not a public one, and only public ones are read.")
     for family, kind, protocol, _, place in found:
+        if deadline.over:  # a name may have many addresses, none of which answers
+            raise UserError("url_too_slow", "The server takes too long.")
         link = socket.socket(family, kind, protocol)
         link.settimeout(CONNECT_SECONDS)
         try:
@@ -124,7 +126,7 @@ class _Connection(http.client.HTTPConnection):
 
     def connect(self) -> None:
         """Checked, watched, and with the server's certificate verified."""
-        link = connect(self.host, self.port)
+        link = connect(self.host, self.port, self.deadline)
         self.sock = link
         self.deadline.watch(link)
         if self.secure:

@@ -45,6 +45,7 @@ SUBJECTS = (
     ("member_id", "member"),
     ("invitation_id", "invitation"),
     ("token_id", "token"),
+    ("webhook_id", "webhook"),
     ("digest", "model"),
     ("audit_id", "audit"),
     ("run_id", "model"),
@@ -54,6 +55,7 @@ SUBJECTS = (
 BY_NAME = {
     "members": "member",
     "invitations": "invitation",
+    "webhooks": "webhook",
     "exports": "export",
     "versions": "export",
     "imports": "import",

@@ -16,6 +16,7 @@ from annotation.api import (  # noqa: F401  <row:...>
     session,
     transfers,
     versions,
+    webhooks,
     work,
 )
 
@@ -34,6 +35,13 @@ urlpatterns = [
         name="invitation-revoke",
     ),
     path("datasets/<row:dataset_id>/events/", events.EventsView.as_view(), name="events"),
+    path("datasets/<row:dataset_id>/webhooks/", webhooks.WebhooksView.as_view(), name="webhooks"),
+    path("datasets/<row:dataset_id>/webhooks/<row:webhook_id>/", webhooks.WebhookView.as_view(), name="webhook"),
+    path(
+        "datasets/<row:dataset_id>/webhooks/<row:webhook_id>/deliveries/",
+        webhooks.DeliveriesView.as_view(),
+        name="webhook-deliveries",
+    ),
     path("invitations/<str:secret>/", people.InvitationView.as_view(), name="invitation"),
     path("waiting/", home.WaitingView.as_view(), name="waiting"),
     path("tokens/", people.TokensView.as_view(), name="tokens"),

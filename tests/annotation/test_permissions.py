@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from annotation.models import Job, ReviewItem, Task, Upload, Version
+from annotation.models import Job, ReviewItem, Task, Upload, Version, Webhook
 from annotation.services import uploads
 from annotation.services.people import invitation_create, token_create
 from engine.models import Audit, Embedding, ModelVersion, Snapshot, TrainingRun
@@ -98,6 +98,7 @@ TABLE = {
     ("POST", "image-embedding"): NO_VIEWER,
     ("GET", "embedding-file"): ALL,
     ("GET", "decoder-file"): ALL,
+    ("GET", "decoder-half"): ALL,
     ("GET", "loop"): ALL,
     ("GET", "model-provenance"): ALL,
     ("GET", "snapshot-images"): ALL,
@@ -124,6 +125,12 @@ TABLE = {
     ("DELETE", "invitation-revoke"): LEAD,
     ("GET", "invitation"): OPEN,
     ("POST", "invitation"): OPEN,
+    ("GET", "webhooks"): LEAD,
+    ("POST", "webhooks"): LEAD,
+    ("PATCH", "webhook"): LEAD,
+    ("DELETE", "webhook"): LEAD,
+    ("GET", "webhook-deliveries"): LEAD,
+    ("POST", "webhook-deliveries"): LEAD,
     ("GET", "events"): LEAD,
     ("GET", "waiting"): ANYBODY,
     ("GET", "tokens"): ANYBODY,
@@ -137,7 +144,12 @@ TABLE = {
     ("POST", "stage-move"): LEAD,
 }
 # Right, but what is named has no file in this test.
-FILES = {"export-download": "export_missing", "embedding-file": "file_missing", "decoder-file": "file_missing"}
+FILES = {
+    "export-download": "export_missing",
+    "embedding-file": "file_missing",
+    "decoder-file": "file_missing",
+    "decoder-half": "no_half",
+}
 NO_FILES = {"variant": "x", "checkpoint_path": "models/none/x", "decoder_path": "models/none/y"}
 METHODS = ("get", "post", "put", "patch", "delete")
 EXPECTED = {"-": {403}, "0": {404}, "!": {401}}
@@ -195,6 +207,7 @@ class Stage:
         Version.objects.create(dataset=self.cast.dataset, number=1, digest=name, path="versions/x/x", images=0, masks=0)
         self.item = ReviewItem.objects.create(task=self.task, mask=self.mask)
         self.invitation, self.secret = invitation_create(dataset=self.cast.dataset, by=self.cast.ana, role="viewer")
+        self.webhook = Webhook.objects.create(dataset=self.cast.dataset, url="https://x.test/", secret="whsec_eA==")
         self.token, _key = token_create(user=self.cast.ana, name="x")
         self.audit = Audit.objects.create(dataset=self.cast.dataset, source="accepted", size=1, seed=0)
         # Known by the version's digest, since an address has one of them.
@@ -222,6 +235,7 @@ class Stage:
             "invitation_id": self.invitation.pk,
             "secret": self.secret,
             "token_id": self.token.pk,
+            "webhook_id": self.webhook.pk,
         }
         route = re.sub(r"<\w+:(\w+)>", lambda found: str(values[found.group(1)]), str(pattern.pattern))
         assert "<" not in route
@@ -248,6 +262,7 @@ class Stage:
             "invitations": {"role": "viewer"},
             "invitation": {"username": f"new{uuid.uuid4().hex}", "password": "correct horse battery"},
             "tokens": {"name": "x"},
+            "webhooks": {"url": "https://x.test/"},
             "task-renew": {"lease": str(uuid.uuid4())},
             "task-release": {"lease": str(uuid.uuid4())},
             "task-skip": {"lease": str(uuid.uuid4()), "reason": "x"},
