@@ -12,6 +12,7 @@ import type {
   DatasetChange,
   DatasetVersion,
   DeepMapping,
+  Delivery,
   EmbeddingAnswer,
   Event,
   ExportChoices,
@@ -55,6 +56,9 @@ import type {
   UploadsAnswer,
   VersionDifference,
   WaitingRow,
+  Webhook,
+  WebhookEvent,
+  WebhookMade,
 } from "./types";
 
 /** Every route of the server that the pages use, one function each. */
@@ -192,6 +196,20 @@ export const api = {
       method: "POST",
       body,
     }),
+  webhooks: (dataset: number) => request<Webhook[]>(`/api/datasets/${dataset}/webhooks/`),
+  makeWebhook: (dataset: number, body: { url: string; events: WebhookEvent[] }) =>
+    request<WebhookMade>(`/api/datasets/${dataset}/webhooks/`, { method: "POST", body }),
+  changeWebhook: (
+    dataset: number,
+    webhook: number,
+    body: { url?: string; events?: WebhookEvent[]; active?: boolean; new_secret?: boolean },
+  ) => request<WebhookMade>(`/api/datasets/${dataset}/webhooks/${webhook}/`, { method: "PATCH", body }),
+  removeWebhook: (dataset: number, webhook: number) =>
+    request<void>(`/api/datasets/${dataset}/webhooks/${webhook}/`, { method: "DELETE" }),
+  deliveries: (dataset: number, webhook: number) =>
+    request<Delivery[]>(`/api/datasets/${dataset}/webhooks/${webhook}/deliveries/`),
+  testWebhook: (dataset: number, webhook: number) =>
+    request<Delivery>(`/api/datasets/${dataset}/webhooks/${webhook}/deliveries/`, { method: "POST", body: {} }),
   tokens: () => request<ApiToken[]>("/api/tokens/"),
   makeToken: (name: string) => request<ApiToken & { key: string }>("/api/tokens/", { method: "POST", body: { name } }),
   revokeToken: (id: number) => request<void>(`/api/tokens/${id}/`, { method: "DELETE" }),

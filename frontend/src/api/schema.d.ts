@@ -207,7 +207,7 @@ export interface paths {
         get: operations["images_list"];
         put?: never;
         /**
-         * @description Take pictures and zip archives of pictures: the field `files`, repeated. Leads only.
+         * @description Take pictures and zip or tar archives of pictures: the field `files`, repeated. Leads only.
          *
          *     201 if anything was taken or was there already; else 400 `upload_rejected`, with the same body as details.
          */
@@ -227,7 +227,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Take a zip archive of pictures with annotations; the job's result itemises it. Leads only. */
+        /** @description Take a zip or tar archive of pictures with annotations; the job's result itemises it. Leads only. */
         post: operations["imports_start"];
         delete?: never;
         options?: never;
@@ -665,8 +665,29 @@ export interface paths {
         /** @description The caller's own uploads, oldest first, with the first reasons of each. Leads only. */
         get: operations["uploads_list"];
         put?: never;
-        /** @description Make room for a picture or a zip archive; its address is in the header Location. Leads only. */
+        /** @description Make room for a picture or an archive; its address is in the header Location. Leads only. */
         post: operations["uploads_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets/{dataset_id}/url-lists/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description Fetch pictures from http and https addresses on the public internet; the job's result itemises it.
+         *
+         *     Leads only.
+         */
+        post: operations["url_lists_add"];
         delete?: never;
         options?: never;
         head?: never;
@@ -702,6 +723,60 @@ export interface paths {
         get: operations["versions_compare"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets/{dataset_id}/webhooks/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description In the order they were made. Leads only. */
+        get: operations["webhooks"];
+        put?: never;
+        /** @description Make one; its secret is told this once. Leads only. */
+        post: operations["webhooks_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets/{dataset_id}/webhooks/{webhook_id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** @description It is told nothing more, and what waits is forgotten. Leads only. */
+        delete: operations["webhooks_delete"];
+        options?: never;
+        head?: never;
+        /** @description Another address, other events, another secret; off and on, which tries again at once. Leads only. */
+        patch: operations["webhooks_change"];
+        trace?: never;
+    };
+    "/api/datasets/{dataset_id}/webhooks/{webhook_id}/deliveries/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The newest thirty. Leads only. */
+        get: operations["webhook_deliveries"];
+        put?: never;
+        /** @description Send a message of the type `test`. Leads only. */
+        post: operations["webhook_test"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1104,8 +1179,29 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Shared versions are for everybody who is signed in, a dataset's own for its members. */
+        /**
+         * @description Shared versions are for everybody who is signed in, a dataset's own for its members.
+         *
+         *     X-Decoder-Halves names the halves that are served below this address; without it there are none.
+         */
         get: operations["decoder_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/models/{digest}/decoder/{half}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description For whom the whole decoder is. 404 where a decoder has no halves. */
+        get: operations["decoder_half"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1615,6 +1711,20 @@ export interface components {
             /** Format: date-time */
             readonly at: string;
         };
+        /** @description One message and what became of it. */
+        DeliveryOut: {
+            readonly id: number;
+            event: string;
+            attempts: number;
+            status_code: number | null;
+            problem: string;
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            tried_at: string | null;
+            /** Format: date-time */
+            delivered_at: string | null;
+        };
         /** @description The demo account of this installation, told to callers on the same machine only. */
         DemoOut: {
             username: string;
@@ -1722,6 +1832,8 @@ export interface components {
             /** Format: date-time */
             readonly at: string;
         };
+        /** @enum {string} */
+        EventsEnum: "mask.saved" | "mask.deleted" | "job.ended";
         /** @description What a dataset can be filtered by: the values that occur, the most frequent first. */
         ExportChoicesOut: {
             stages: components["schemas"]["ValueOut"][];
@@ -1765,7 +1877,7 @@ export interface components {
             options: components["schemas"]["OptionOut"][];
         };
         /** @enum {string} */
-        ExportInFormatEnum: "coco" | "coco_panoptic" | "sa1b" | "yolo" | "png" | "cutouts" | "geojson";
+        ExportInFormatEnum: "coco" | "coco_panoptic" | "sa1b" | "yolo" | "png" | "cutouts" | "geojson" | "parquet";
         /** @description What to write. */
         ExportInRequest: {
             format: components["schemas"]["ExportInFormatEnum"];
@@ -1988,7 +2100,7 @@ export interface components {
         };
         /** @enum {string} */
         ImportInFormatEnum: "auto" | "images" | "sa1b" | "cvat" | "labelme" | "label_studio" | "png_instances" | "png_labels" | "coco" | "yolo";
-        /** @description One zip archive. */
+        /** @description One zip or tar archive. */
         ImportInRequest: {
             /** Format: binary */
             file: string;
@@ -2512,6 +2624,13 @@ export interface components {
             kept?: number | null;
             /** @description Move as soon as everything is met. */
             by_rule?: boolean;
+        };
+        /** @description What is to change. */
+        PatchedWebhookChangeInRequest: {
+            url?: string;
+            events?: components["schemas"]["EventsEnum"][];
+            active?: boolean;
+            new_secret?: boolean;
         };
         /** @description One prompt, in image pixels. */
         PredictInRequest: {
@@ -3265,7 +3384,7 @@ export interface components {
             /** Format: date-time */
             readonly changed_at: string;
         };
-        /** @description Pictures and zip archives of pictures; the field may be repeated. */
+        /** @description Pictures and zip or tar archives of pictures; the field may be repeated. */
         UploadInRequest: {
             files: string[];
         };
@@ -3306,6 +3425,14 @@ export interface components {
             /** Format: date-time */
             at: string;
             uploads: components["schemas"]["UploadItemOut"][];
+        };
+        /** @description Addresses of pictures, and their rights. */
+        UrlListInRequest: {
+            addresses: string[];
+            licence?: string;
+            source?: string;
+            credit?: string;
+            consent?: components["schemas"]["ConsentEnum"] | components["schemas"]["BlankEnum"];
         };
         /** @description One snapshot that held it. Part train and train_automatic were learnt from, the others judged by. */
         UseOut: {
@@ -3392,6 +3519,50 @@ export interface components {
             reviews: number;
             /** @description Images of an audit that the caller may correct. */
             audits: number;
+        };
+        /** @description Where to, and what is told. */
+        WebhookInRequest: {
+            url: string;
+            /**
+             * @default [
+             *       "mask.saved",
+             *       "mask.deleted",
+             *       "job.ended"
+             *     ]
+             */
+            events: components["schemas"]["EventsEnum"][];
+        };
+        /** @description With the secret, this once; null where it is not a new one. */
+        WebhookMadeOut: {
+            readonly id: number;
+            url: string;
+            events: components["schemas"]["EventsEnum"][];
+            active: boolean;
+            failures: number;
+            /** Format: date-time */
+            retry_at: string | null;
+            problem: string;
+            /** @description Messages that are not delivered yet. */
+            readonly waiting: number;
+            /** Format: date-time */
+            readonly created_at: string;
+            /** @description Signs every message. It is not shown again. */
+            secret: string | null;
+        };
+        /** @description One webhook, without its secret. */
+        WebhookOut: {
+            readonly id: number;
+            url: string;
+            events: components["schemas"]["EventsEnum"][];
+            active: boolean;
+            failures: number;
+            /** Format: date-time */
+            retry_at: string | null;
+            problem: string;
+            /** @description Messages that are not delivered yet. */
+            readonly waiting: number;
+            /** Format: date-time */
+            readonly created_at: string;
         };
         /** @description What people's masks took. */
         WorkFiguresOut: {
@@ -3794,7 +3965,7 @@ export interface operations {
                 id?: string;
                 /** @description Number of results to return per page. */
                 limit?: number;
-                subject?: "audit" | "dataset" | "export" | "image" | "import" | "invitation" | "job" | "mask" | "member" | "model" | "review" | "task" | "token";
+                subject?: "audit" | "dataset" | "export" | "image" | "import" | "invitation" | "job" | "mask" | "member" | "model" | "review" | "task" | "token" | "webhook";
             };
             header?: never;
             path: {
@@ -5121,6 +5292,39 @@ export interface operations {
             };
         };
     };
+    url_lists_add: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UrlListInRequest"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
     versions_list: {
         parameters: {
             query?: never;
@@ -5204,6 +5408,191 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["VersionDifferenceOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    webhooks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookOut"][];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    webhooks_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookInRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookMadeOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    webhooks_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+                webhook_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    webhooks_change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+                webhook_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedWebhookChangeInRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookMadeOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    webhook_deliveries: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+                webhook_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryOut"][];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    webhook_test: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+                webhook_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryOut"];
                 };
             };
             default: {
@@ -6073,6 +6462,36 @@ export interface operations {
             header?: never;
             path: {
                 digest: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    decoder_half: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                digest: string;
+                half: string;
             };
             cookie?: never;
         };

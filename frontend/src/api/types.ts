@@ -48,6 +48,10 @@ export type FeedbackItem = Pixels<
   "suggestion" | "before_segmentation" | "after_segmentation"
 >;
 export type Invitation = Schemas["InvitationOut"];
+export type Webhook = Schemas["WebhookOut"];
+export type WebhookMade = Schemas["WebhookMadeOut"];
+export type WebhookEvent = Webhook["events"][number];
+export type Delivery = Schemas["DeliveryOut"];
 export type Event = Schemas["EventOut"];
 export type ApiToken = Schemas["TokenOut"];
 export type Proof = Schemas["ProofOut"];

@@ -6,6 +6,7 @@ import { api } from "../../api/endpoints";
 import type { Event } from "../../api/types";
 import { Button, EmptyState, ErrorState, Field, Loading, TableScroll } from "../kit/kit";
 import { useDataset } from "./DatasetPage";
+import { WebhooksSection } from "./WebhooksSection";
 
 const SUBJECTS = [
   "mask",
@@ -13,6 +14,7 @@ const SUBJECTS = [
   "review",
   "member",
   "invitation",
+  "webhook",
   "image",
   "model",
   "audit",
@@ -32,6 +34,10 @@ const ACTIONS: Record<string, string> = {
   "members:post": "added a person",
   "member:patch": "changed a person",
   "member:delete": "removed a person",
+  "webhooks:post": "made a webhook",
+  "webhook:patch": "changed a webhook",
+  "webhook:delete": "removed a webhook",
+  "webhook-deliveries:post": "tested a webhook",
   "invitations:post": "made an invitation",
   "invitation-revoke:delete": "took back an invitation",
   "invitation:post": "joined by a link",
@@ -60,8 +66,18 @@ const ACTIONS: Record<string, string> = {
   "dataset:patch": "changed the dataset",
 };
 
-/** Who did what, for leads: newest first, by person and by kind of thing. */
+/** For leads: who did what, and which other programs are told. */
 export function LogTab() {
+  return (
+    <div className="stack stack--large">
+      <Log />
+      <WebhooksSection />
+    </div>
+  );
+}
+
+/** Newest first, by person and by kind of thing. */
+function Log() {
   const dataset = useDataset();
   const [actor, setActor] = useState("");
   const [subject, setSubject] = useState("");
