@@ -28,7 +28,8 @@ class Image(models.Model):
     against. `uncertainty` (0..1) is how unsure the model is that served when it last looked; null before.
     `credit` names the photographer. `mapping` says which values of a deep picture became black and white, null for
     8-bit ones (annotation.ingest.depth); `revision` counts how often pixels were changed here: another mapping, blurred
-    faces. `georeference` is what a GeoTIFF says of its place, as it lies in the file; null for others.
+    faces. `original_path` is empty where the original lies at `original_url`, in an object store. `georeference` is
+    what a GeoTIFF says of its place, as it lies in the file; null for others.
     """
 
     class Consent(models.TextChoices):
@@ -61,7 +62,8 @@ class Image(models.Model):
     mapping: Any = models.JSONField(null=True, blank=True)
     revision = models.PositiveIntegerField(default=0)
     georeference: Any = models.JSONField(null=True, blank=True)
-    original_path = models.CharField(max_length=255)
+    original_path = models.CharField(max_length=255, blank=True)
+    original_url = models.CharField(max_length=1200, blank=True, default="")
     display_path = models.CharField(max_length=255)
     thumbnail_path = models.CharField(max_length=255)
     created_by = models.ForeignKey(

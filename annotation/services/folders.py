@@ -1,4 +1,7 @@
-"""Pictures from folders of the server that whoever runs it has named; on the same disk nothing is copied."""
+"""Pictures from folders of the server and prefixes of object stores that whoever runs it has named.
+
+On the same disk nothing is copied, and what lies in an object store stays there.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from annotation import jobkit, storage
 from annotation.errors import Missing, UserError
 from annotation.jobkit import JobContext
 from annotation.models import Dataset, Job
+from annotation.services import buckets
 from annotation.services.gathering import Item, gather
 from annotation.services.images import Rights, clean_name
 
@@ -28,14 +32,15 @@ def roots() -> list[Path]:
 
 
 def folders_list() -> list[str]:
-    """Roots and the folders directly in them, as "root" or "root/folder" by the root's own name."""
+    """Roots and the folders directly in them, as "root" or "root/folder" by the root's own name; then prefixes of
+    object stores, as "s3://bucket/prefix"."""
     found: list[str] = []
     for root in roots():
         found.append(root.name)
         with os.scandir(root) as entries:
             inner = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
         found += [f"{root.name}/{name}" for name in inner if not name.startswith(".")]
-    return found[:LISTED]
+    return found[:LISTED] + buckets.prefixes_list()
 
 
 def folder_find(name: str) -> Path:
@@ -51,7 +56,7 @@ def folder_find(name: str) -> Path:
 
 def folder_request(*, dataset: Dataset, folder: str, rights: dict[str, str], user: Any) -> Job:
     """Queue the pictures and zip archives of a folder and all folders in it."""
-    folder_find(folder)
+    buckets.prefix_find(folder) if buckets.is_prefix(folder) else folder_find(folder)
     return jobkit.enqueue(
         IMPORT.name,
         {"dataset_id": dataset.pk, "folder": folder, "rights": rights, "user_id": user.pk},
@@ -64,9 +69,13 @@ def folder_request(*, dataset: Dataset, folder: str, rights: dict[str, str], use
 
 def folder_take(*, ctx: JobContext, dataset: Dataset, folder: str, rights: Rights, user: Any) -> dict[str, Any]:
     """Take everything in; the job's result. Files that are there already cost one read each."""
-    files = list(_files(folder_find(folder)))
-    items = (Item(name := clean_name(path.name), name, partial(storage.link_or_copy, path)) for path in files)
-    return gather(ctx=ctx, dataset=dataset, items=items, total=len(files), rights=rights, user=user)
+    items = buckets.prefix_items(folder) if buckets.is_prefix(folder) else list(_folder_items(folder))
+    return gather(ctx=ctx, dataset=dataset, items=items, total=len(items), rights=rights, user=user)
+
+
+def _folder_items(folder: str) -> Iterator[Item]:
+    for path in _files(folder_find(folder)):
+        yield Item(name := clean_name(path.name), name, partial(storage.link_or_copy, path))
 
 
 def _files(folder: Path) -> Iterator[Path]:

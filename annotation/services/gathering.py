@@ -35,13 +35,14 @@ class Item:
     """One file to come. `fetch` puts its bytes at a path, from any thread, or raises UserError or OSError.
 
     `name` is what the picture is called, `label` what a refusal calls it, `source` where it comes from unless somebody
-    says otherwise.
+    says otherwise, `stays_at` where the original is kept and need not be copied.
     """
 
     name: str
     label: str
     fetch: Callable[[Path], None]
     source: str = ""
+    stays_at: str = ""
 
 
 def gather(
@@ -57,7 +58,7 @@ def gather(
                 ledger.refused(item.name, problem)
             else:
                 named = replace(rights, source=rights.source or item.source)
-                incoming = Incoming(item.name, path)
+                incoming = Incoming(item.name, path, item.stays_at)
                 file_take(dataset=dataset, incoming=incoming, user=user, rights=named, cage=cage, report=ledger)
             path.unlink(missing_ok=True)
             ledger.close_item()

@@ -40,10 +40,14 @@ class Rights:
 
 @dataclass(frozen=True)
 class Incoming:
-    """A file that has arrived: `name` as the sender calls it, `path` where its bytes are now."""
+    """A file that has arrived: `name` as the sender calls it, `path` where its bytes are now.
+
+    `stays_at` is the address at which the original can be read again, if it need not be kept here.
+    """
 
     name: str
     path: Path
+    stays_at: str = ""
 
 
 def image_add(
@@ -94,7 +98,8 @@ def image_add(
         credit=rights.credit,
         consent=rights.consent,
         split=split_for(sha256),
-        original_path=f"{relative}/{original}",
+        original_path=f"{relative}/{original}" if original else "",
+        original_url="" if original else incoming.stays_at,
         display_path=f"{relative}/{decoded.display}",
         thumbnail_path=f"{relative}/thumbnail.jpg",
         created_by=user,
@@ -113,8 +118,13 @@ def image_add(
 
 
 def _keep(dataset: Dataset, incoming: Incoming, folder: Path, decoded: Decoded) -> tuple[str, str]:
-    """(what was done, name of the original in the folder). Where faces are blurred the original is not kept."""
+    """(what was done, name of the original in the folder). Where faces are blurred the original is not kept.
+
+    The name is empty where the original stays elsewhere.
+    """
     if not dataset.blur_faces:
+        if incoming.stays_at:
+            return decoded.conversion, ""
         original = f"original.{EXTENSIONS[decoded.media_type]}"
         storage.link_or_copy(incoming.path, folder / original)
         return decoded.conversion, original

@@ -11,6 +11,7 @@ from annotation import jobkit, storage
 from annotation.errors import Conflict, UserError
 from annotation.ingest.cage import Cage
 from annotation.models import Image, Job
+from annotation.services import buckets
 from annotation.signals import image_changed, send_on_commit
 
 REMAP = jobkit.declare("remap_image", queue="interactive", title="Show values otherwise", time_limit=600)
@@ -42,7 +43,7 @@ def image_remap(*, image: Image, mapping: dict[str, Any]) -> None:
     folder = storage.image_folder(image.dataset_id, image.sha256)
     new = image.revision + 1
     with storage.work_folder() as work, Cage() as cage:
-        decoded = cage.decode(storage.full(image.original_path), work, mapping)
+        decoded = cage.decode(buckets.original_file(image, work), work, mapping)
         suffix = decoded.display.rsplit(".", 1)[-1]
         display, thumbnail = f"{folder}/display-{new}.{suffix}", f"{folder}/thumbnail-{new}.jpg"
         storage.adopt(work / decoded.display, display)
