@@ -6,11 +6,16 @@ import json
 import logging
 from datetime import UTC, datetime
 
-EXTRA = ("job", "kind", "attempt", "queue", "status_code", "code", "dataset", "image")
+from annotation.log_context import log_fields_now
+
+EXTRA = (
+    *("job", "kind", "attempt", "queue", "status_code", "code", "dataset", "image"),
+    *("method", "path", "milliseconds"),
+)
 
 
 class JsonFormatter(logging.Formatter):
-    """{time, level, logger, message, ...known extras, trace?} on one line."""
+    """{time, level, logger, message, request or job, ...known extras, trace?} on one line."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Render one record; an exception becomes the field `trace`."""
@@ -20,6 +25,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        line.update(log_fields_now())
         line.update({name: getattr(record, name) for name in EXTRA if hasattr(record, name)})
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)

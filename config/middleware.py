@@ -1,14 +1,27 @@
-"""Response headers that Django does not set itself."""
+"""Response headers that Django does not set itself, a name for every request, and how long it took."""
 
 from __future__ import annotations
 
+import logging
+import re
+import time
+import uuid
 from collections.abc import Callable
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
+from annotation.log_context import log_fields
+from config import metrics
 
-def security_headers(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+logger = logging.getLogger(__name__)
+
+Answer = Callable[[HttpRequest], HttpResponseBase]
+_GIVEN_ID = re.compile(r"\A[A-Za-z0-9-]{8,64}\Z")
+_QUIET = {"/healthz", "/readyz", "/metrics"}  # asked every few seconds by machines
+
+
+def security_headers(get_response: Answer) -> Answer:
     """Content Security Policy, and the embedder policy without which onnxruntime-web gets no threads."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
@@ -17,6 +30,30 @@ def security_headers(get_response: Callable[[HttpRequest], HttpResponseBase]) ->
         response.headers.setdefault("Cross-Origin-Embedder-Policy", "require-corp")
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         response.headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
+        return response
+
+    return middleware
+
+
+def observed(get_response: Answer) -> Answer:
+    """Every log line of a request carries its id, which the answer tells too; one line and one measurement at its end.
+
+    A proxy may give the id in X-Request-ID.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        given = request.headers.get("X-Request-ID", "")
+        name = given if _GIVEN_ID.match(given) else uuid.uuid4().hex
+        started = time.monotonic()
+        with log_fields(request=name):
+            response = get_response(request)
+            seconds = time.monotonic() - started
+            response.headers["X-Request-ID"] = name
+            route = request.resolver_match.route if request.resolver_match else ""
+            metrics.observe(request.method or "", route, response.status_code, seconds)
+            if request.path not in _QUIET:
+                told = {"method": request.method, "path": request.path, "status_code": response.status_code}
+                logger.info("request", extra={**told, "milliseconds": round(seconds * 1000, 1)})
         return response
 
     return middleware

@@ -86,6 +86,7 @@ INSTALLED_APPS = [
     "engine",
 ]
 MIDDLEWARE = [
+    "config.middleware.observed",
     "django.middleware.security.SecurityMiddleware",
     "config.middleware.security_headers",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -266,6 +267,9 @@ LANGUAGE_CODE = "en-gb"
 USE_I18N = False
 USE_TZ = True
 TIME_ZONE = "UTC"
+
+# --- Metrics: GET /metrics, for who knows the token --------------------------------------------------------------
+ANYMASK_METRICS_TOKEN = env.text("ANYMASK_METRICS_TOKEN", "")
 
 # --- Logging: one JSON line per event, on stderr -----------------------------------------------------------------
 LOG_LEVEL = env.text("LOG_LEVEL", "INFO")

@@ -5,11 +5,14 @@ from django.urls import include, path, re_path
 
 from annotation.api import health
 from annotation.api.http import not_found
+from config.metrics import metrics
 from config.views import page
 
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("metrics", metrics, name="metrics"),
     path("api/", include("annotation.api.urls")),
     path("api/", include("annotation.api.ingest_urls")),
     path("api/", include("engine.urls")),

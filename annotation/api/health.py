@@ -1,12 +1,15 @@
-"""GET /healthz: does everything that this installation needs answer? Without sign-in, without secrets."""
+"""Without sign-in and without secrets: GET /healthz, does everything that this installation needs answer? GET /readyz,
+may this process be sent requests?"""
 
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from typing import Any
 
 from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -38,6 +41,28 @@ def healthz(request: HttpRequest) -> JsonResponse:
     states = {part["status"] for part in parts.values()}
     worst = next(state for state in ("degraded", "starting", "ok") if state in states)
     return JsonResponse({"status": worst, **parts}, status=200 if usable else 503)
+
+
+@require_safe
+@never_cache
+def readyz(request: HttpRequest) -> JsonResponse:
+    """200 once this web process can do its work: database, its tables up to date, storage; else 503."""
+    parts = {"database": _database(), "storage": _storage()}
+    if parts["database"]["status"] == "ok":
+        parts["migrations"] = {"status": "ok" if _migrated() else "starting"}
+    ready = all(part["status"] == "ok" for part in parts.values())
+    return JsonResponse({"status": "ok" if ready else "starting", **parts}, status=200 if ready else 503)
+
+
+_up_to_date = threading.Event()  # tables do not go back while a process lives
+
+
+def _migrated() -> bool:
+    if not _up_to_date.is_set():
+        executor = MigrationExecutor(connection)
+        if not executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            _up_to_date.set()
+    return _up_to_date.is_set()
 
 
 def _database() -> dict[str, Any]:

@@ -1,4 +1,9 @@
 #!/bin/sh
 # The web process. Stateless; any number may run.
+if [ -n "${ANYMASK_METRICS_TOKEN:-}" ]; then
+  # One folder for the counts of all processes of this machine, emptied when they start anew.
+  export PROMETHEUS_MULTIPROC_DIR="${ANYMASK_DATA:-data}/metrics-$(uname -n)"
+  rm -rf "$PROMETHEUS_MULTIPROC_DIR" && mkdir -p "$PROMETHEUS_MULTIPROC_DIR"
+fi
 exec gunicorn config.wsgi --bind "${HOST:-0.0.0.0}:${PORT:-8000}" --workers "${WEB_WORKERS:-2}" --threads "${WEB_THREADS:-8}" \
   --timeout 120 --graceful-timeout 20 --log-level warning

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from annotation import jobkinds, jobkit
+from annotation import jobcontext, jobkinds, jobkit
 from annotation.errors import Conflict, UserError
 from annotation.models import Job
 
@@ -272,12 +272,14 @@ def test_the_heartbeat_renews_the_lease_until_the_time_limit(kind):
 @pytest.mark.parametrize("worker", [True, False])
 def test_a_worker_whose_job_hangs_ends_itself(kind, monkeypatch, worker):
     exits = []
-    monkeypatch.setattr(jobkit, "_worker", worker)
-    monkeypatch.setattr(jobkit, "GRACE_SECONDS", 0.1)
-    monkeypatch.setattr(jobkit.os, "_exit", exits.append)
+    monkeypatch.setattr(jobcontext, "_worker", threading.Event())
+    if worker:
+        jobcontext.this_is_a_worker()
+    monkeypatch.setattr(jobcontext, "GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(jobcontext.os, "_exit", exits.append)
 
     def hang(ctx):
         time.sleep(1)
 
     jobkit.run(jobkit.enqueue(kind(hang, lease=0.4, time_limit=0.2), {}).pk)
-    assert exits == [jobkit.EXIT_STUCK] * worker
+    assert exits == [jobcontext.EXIT_STUCK] * worker
