@@ -160,6 +160,21 @@ class ImageThumbnailView(APIView):
         return stored_file(request, path, media_type="image/jpeg", tag=f"{image.pixels_sha256}-thumbnail")
 
 
+class ImageTileView(APIView):
+    """A part of a large picture."""
+
+    @extend_schema(
+        operation_id="images_tile",
+        responses={(200, "image/jpeg"): OpenApiTypes.BINARY, (200, "image/png"): OpenApiTypes.BINARY},
+    )
+    def get(self, request: Request, image_id: int, level: int, column: int, row: int) -> HttpResponseBase:
+        """1024 x 1024 pixels, fewer at the right and lower edge, of the picture halved `level` times; JPEG or PNG."""
+        image = image_for(request.user, image_id)
+        path = storage.full(image.tile_path(level, column, row))
+        tag = f"{image.pixels_sha256}-{level}-{column}-{row}"
+        return stored_file(request, path, media_type=image.display_media_type, tag=tag)
+
+
 class ImageOverlayView(APIView):
     """The masks, small."""
 

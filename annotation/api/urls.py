@@ -63,6 +63,11 @@ urlpatterns = [
     path("images/<row:image_id>/", images.ImageView.as_view(), name="image"),
     path("images/<row:image_id>/file/", images.ImageFileView.as_view(), name="image-file"),
     path("images/<row:image_id>/thumbnail/", images.ImageThumbnailView.as_view(), name="image-thumbnail"),
+    path(
+        "images/<row:image_id>/tiles/<row:level>/<row:column>/<row:row>/",
+        images.ImageTileView.as_view(),
+        name="image-tile",
+    ),
     path("images/<row:image_id>/overlay/", images.ImageOverlayView.as_view(), name="image-overlay"),
     path("images/<row:image_id>/masks/", images.ImageMasksView.as_view(), name="image-masks"),
     path("images/<row:image_id>/changes/", live.ImageChangesView.as_view(), name="image-changes"),

@@ -29,7 +29,8 @@ class Image(models.Model):
     `credit` names the photographer. `mapping` says which values of a deep picture became black and white, null for
     8-bit ones (annotation.ingest.depth); `revision` counts how often pixels were changed here: another mapping, blurred
     faces. `original_path` is empty where the original lies at `original_url`, in an object store. `georeference` is
-    what a GeoTIFF says of its place, as it lies in the file; null for others.
+    what a GeoTIFF says of its place, as it lies in the file; null for others. `tile_levels` is how many resolutions the
+    picture was cut into tiles at (annotation.ingest.tile_child), 0 for those that are shown whole.
     """
 
     class Consent(models.TextChoices):
@@ -66,6 +67,7 @@ class Image(models.Model):
     original_url = models.CharField(max_length=1200, blank=True, default="")
     display_path = models.CharField(max_length=255)
     thumbnail_path = models.CharField(max_length=255)
+    tile_levels = models.PositiveSmallIntegerField(default=0)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
@@ -88,6 +90,11 @@ class Image(models.Model):
     def display_media_type(self) -> str:
         """Media type of the display file: JPEG for sources that were lossy, PNG for the others."""
         return "image/png" if self.display_path.endswith(".png") else "image/jpeg"
+
+    def tile_path(self, level: int, column: int, row: int) -> str:
+        """Where a tile lies; it need not be there."""
+        folder, _, display = self.display_path.rpartition("/")
+        return f"{folder}/tiles-{self.revision}/{level}-{column}-{row}.{display.rpartition('.')[2]}"
 
     @property
     def pixels(self) -> int:

@@ -12,6 +12,7 @@ from django.db import IntegrityError, transaction
 from annotation import storage
 from annotation.errors import Missing, TooLarge, UserError
 from annotation.ingest.cage import Cage, Decoded
+from annotation.ingest.tiling import tiles_cut
 from annotation.models import Dataset, Image, Task, Tombstone, split_for
 from annotation.signals import image_uploaded, send_on_commit
 
@@ -77,6 +78,9 @@ def image_add(
         folder.mkdir()
         decoded = cage.decode(incoming.path, folder)
         conversion, original = _keep(dataset, incoming, folder, decoded)
+        revision = int(dataset.blur_faces)
+        pixels = decoded.width * decoded.height
+        levels = tiles_cut(folder / decoded.display, folder / f"tiles-{revision}", pixels)
         if dataset.blur_faces:
             storage.remove(relative)  # what a killed attempt left there was perhaps not blurred
         storage.adopt(folder, relative)
@@ -91,7 +95,7 @@ def image_add(
         byte_size=incoming.path.stat().st_size,
         conversion=conversion,
         mapping=decoded.mapping,
-        revision=int(dataset.blur_faces),
+        revision=revision,
         georeference=decoded.georeference,
         licence=rights.licence or dataset.licence,
         source=rights.source or dataset.source,
@@ -102,6 +106,7 @@ def image_add(
         original_url="" if original else incoming.stays_at,
         display_path=f"{relative}/{decoded.display}",
         thumbnail_path=f"{relative}/thumbnail.jpg",
+        tile_levels=levels,
         created_by=user,
     )
     try:

@@ -10,6 +10,7 @@ from django.db.models import F
 from annotation import jobkit, storage
 from annotation.errors import Conflict, UserError
 from annotation.ingest.cage import Cage
+from annotation.ingest.tiling import tiles_cut
 from annotation.models import Image, Job
 from annotation.services import buckets
 from annotation.signals import image_changed, send_on_commit
@@ -46,6 +47,9 @@ def image_remap(*, image: Image, mapping: dict[str, Any]) -> None:
         decoded = cage.decode(buckets.original_file(image, work), work, mapping)
         suffix = decoded.display.rsplit(".", 1)[-1]
         display, thumbnail = f"{folder}/display-{new}.{suffix}", f"{folder}/thumbnail-{new}.jpg"
+        levels = tiles_cut(work / decoded.display, work / "tiles", decoded.width * decoded.height)
+        if levels:
+            storage.adopt(work / "tiles", f"{folder}/tiles-{new}")
         storage.adopt(work / decoded.display, display)
         storage.adopt(work / "thumbnail.jpg", thumbnail)
     with transaction.atomic():
@@ -55,9 +59,10 @@ def image_remap(*, image: Image, mapping: dict[str, Any]) -> None:
             conversion=decoded.conversion,
             display_path=display,
             thumbnail_path=thumbnail,
+            tile_levels=levels,
         )
         if not changed:
             raise Conflict("mapping_changed", "Somebody else changed the same picture at the same time.")
         send_on_commit(image_changed, image_id=image.pk)
-    for path in (image.display_path, image.thumbnail_path):
+    for path in (image.display_path, image.thumbnail_path, f"{folder}/tiles-{image.revision}"):
         storage.remove(path)

@@ -74,6 +74,7 @@ TABLE = {
     ("DELETE", "image"): LEAD,
     ("GET", "image-file"): ALL,
     ("GET", "image-thumbnail"): ALL,
+    ("GET", "image-tile"): ALL,
     ("GET", "image-overlay"): ALL,
     ("GET", "image-masks"): ALL,
     ("GET", "image-changes"): ALL,
@@ -148,6 +149,7 @@ FILES = {
     "export-download": "export_missing",
     "embedding-file": "file_missing",
     "decoder-file": "file_missing",
+    "image-tile": "file_missing",
     "decoder-half": "no_half",
 }
 NO_FILES = {"variant": "x", "checkpoint_path": "models/none/x", "decoder_path": "models/none/y"}
@@ -231,6 +233,9 @@ class Stage:
             "stage": "assisted",
             "audit_id": self.audit.pk,
             "number": 1,
+            "level": 0,
+            "column": 0,
+            "row": 0,
             "item_id": self.item.pk,
             "invitation_id": self.invitation.pk,
             "secret": self.secret,

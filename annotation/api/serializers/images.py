@@ -28,6 +28,11 @@ class ImageOut(serializers.ModelSerializer[Any]):
 
     file_url = serializers.SerializerMethodField(help_text="The picture whose pixels all coordinates mean.")
     thumbnail_url = serializers.SerializerMethodField()
+    tiles_url = serializers.SerializerMethodField(
+        help_text="Of a large picture: the address of its tiles, with {z} for the level, {x} for the column and {y} "
+        "for the row; null for one that is shown whole."
+    )
+    tile_levels = serializers.IntegerField(help_text="How many levels of tiles there are; the last is one tile.")
     overlay_url = serializers.SerializerMethodField(
         help_text="Masks as a transparent PNG of the thumbnail's size; null without masks."
     )
@@ -60,6 +65,8 @@ class ImageOut(serializers.ModelSerializer[Any]):
             "georeference",
             "file_url",
             "thumbnail_url",
+            "tiles_url",
+            "tile_levels",
             "overlay_url",
             "mask_count",
             "task_state",
@@ -74,6 +81,12 @@ class ImageOut(serializers.ModelSerializer[Any]):
     def get_thumbnail_url(self, row: Any) -> str:
         """Cached for ever too."""
         return f"{reverse('image-thumbnail', args=[row.pk])}?v={row.pixels_sha256[:12]}"
+
+    def get_tiles_url(self, row: Any) -> str | None:
+        """Cached for ever too."""
+        if not row.tile_levels:
+            return None
+        return f"{reverse('image', args=[row.pk])}tiles/{{z}}/{{x}}/{{y}}/?v={row.pixels_sha256[:12]}"
 
     def get_overlay_url(self, row: Any) -> str | None:
         """Changes with the masks."""
