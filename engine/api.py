@@ -26,7 +26,7 @@ from engine.models import Embedding, Evaluation, ModelVersion, TrainingRun
 from engine.promotion import version_restore, versions_of
 from engine.retraining import loop_state, run_start
 from engine.serializers import EmbeddingOut, LoopOut, ModelVersionOut, TrainingRunOut, loop_out, version_context
-from engine.serving import serving_version, serving_versions, version_by_digest
+from engine.serving import decoder_halves, serving_version, serving_versions, version_by_digest
 
 # --- Embeddings and decoders -------------------------------------------------------------------------------------
 
@@ -119,12 +119,36 @@ class DecoderFileView(APIView):
 
     @extend_schema(operation_id="decoder_file", responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
     def get(self, request: Request, digest: str) -> HttpResponseBase:
-        """Shared versions are for everybody who is signed in, a dataset's own for its members."""
-        version = version_by_digest(digest)
-        if version.dataset_id is not None and not _reaches(request.user, version):
-            raise Missing("unknown_model", "There is no model with this digest.")
+        """Shared versions are for everybody who is signed in, a dataset's own for its members.
+
+        X-Decoder-Halves names the halves that are served below this address; without it there are none.
+        """
+        version = _decoding_version(request, digest)
         path = storage.full(version.decoder_path)
-        return stored_file(request, path, media_type="application/octet-stream", tag=f"decoder-{digest[:32]}")
+        answer = stored_file(request, path, media_type="application/octet-stream", tag=f"decoder-{digest[:32]}")
+        if halves := decoder_halves(version):
+            answer.headers["X-Decoder-Halves"] = ", ".join(halves)
+        return answer
+
+
+class DecoderHalfView(APIView):
+    """One half of a version's decoder: what is run once per image, or what is run for each prompt."""
+
+    @extend_schema(operation_id="decoder_half", responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
+    def get(self, request: Request, digest: str, half: str) -> HttpResponseBase:
+        """For whom the whole decoder is. 404 where a decoder has no halves."""
+        path = decoder_halves(_decoding_version(request, digest)).get(half)
+        if path is None:
+            raise Missing("no_half", "This model's decoder has no such half.")
+        return stored_file(request, path, media_type="application/octet-stream", tag=f"{half}-{digest[:32]}")
+
+
+def _decoding_version(request: Request, digest: str) -> ModelVersion:
+    """The version, if it is shared or of a dataset of the user's; else Missing."""
+    version = version_by_digest(digest)
+    if version.dataset_id is not None and not _reaches(request.user, version):
+        raise Missing("unknown_model", "There is no model with this digest.")
+    return version
 
 
 def _reaches(user: Any, version: ModelVersion) -> bool:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# Files beside a SAM decoder: the same decoder in two halves, in the order in which they run (modelzoo.export).
+HALVES = {"image": "image_half.onnx", "prompt": "prompt_half.onnx"}
+
 
 class Recent(Generic[T]):
     """The few most recently used values, each made once; safe between threads."""
@@ -82,6 +85,13 @@ def version_by_digest(digest: str) -> ModelVersion:
     return version
 
 
+def decoder_halves(version: ModelVersion) -> dict[str, Path]:
+    """The files of a decoder's halves by name; empty where it has none (the compact model, older versions)."""
+    whole = storage.full(version.decoder_path)
+    paths = {half: whole.with_name(name) for half, name in HALVES.items()}
+    return paths if all(path.is_file() for path in paths.values()) else {}
+
+
 def decoder_for(version: ModelVersion) -> OnnxDecoder:
     """The ONNX decoder of a version, loaded once per process (the few latest are kept). No torch."""
     from modelzoo.onnx_decoder import OnnxDecoder
@@ -118,7 +128,8 @@ def version_register(
     what the checkpoint loader raises for a file that is no model.
     """
     from modelzoo.checkpoint import CheckpointError, checkpoint_digest, load_checkpoint
-    from modelzoo.export import export_decoder
+    from modelzoo.export import export_decoder, export_halves
+    from modelzoo.model.segmenter import Sam
     from modelzoo.weight_files import check_file
 
     check_file(checkpoint)
@@ -137,6 +148,8 @@ def version_register(
             raise CheckpointError(f"{checkpoint.name} is not the file with SHA-256 {digest}.")
         model = load_checkpoint(folder / weights)
         export_decoder(model, folder / "decoder.onnx")
+        if isinstance(model, Sam):
+            export_halves(model, *(folder / name for name in HALVES.values()))
         # The folder appears whole; one that is there already is the same, since its name is the digest.
         storage.adopt(folder, place)
     version, _ = ModelVersion.objects.get_or_create(

@@ -11,6 +11,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("images/<row:image_id>/embedding/", api.ImageEmbeddingView.as_view(), name="image-embedding"),
     path("embeddings/<digest:image_sha256>/<digest:digest>/", api.EmbeddingFileView.as_view(), name="embedding-file"),
     path("models/<digest:digest>/decoder/", api.DecoderFileView.as_view(), name="decoder-file"),
+    path("models/<digest:digest>/decoder/<slug:half>/", api.DecoderHalfView.as_view(), name="decoder-half"),
     path("datasets/<row:dataset_id>/loop/", api.LoopView.as_view(), name="loop"),
     path("datasets/<row:dataset_id>/retraining/", api_retraining.RetrainingView.as_view(), name="retraining"),
     path("datasets/<row:dataset_id>/training-runs/", api.TrainingRunsView.as_view(), name="training-runs"),

@@ -5,17 +5,23 @@ Inputs: the embedding's tensors by name (1 x C x h x w), `point_coords` 1 x N x 
 logits, `has_mask_input` 1 (0 or 1). Outputs: `low_res_masks` 1 x 4 x hm x wm logits (0: the answer to several prompts,
 1 to 3: candidates) and `iou_predictions` 1 x 4. Enlarging to the picture is left to the caller: in the graph it would
 cost more than everything else (modelzoo.geometry.upscale_masks and its twin in the browser do it).
+
+A SAM decoder goes to the browser in two halves as well (modelzoo.model.prepared_decoder): the image's runs once per
+image, from the embedding to named maps; the prompt's takes those maps in the place of the embedding and gives what the
+whole decoder gives, for half the work.
 """
 
 from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import torch
 from torch import Tensor, nn
 
@@ -23,6 +29,7 @@ from modelzoo.checkpoint import replacing
 from modelzoo.embedding import Embedding
 from modelzoo.geometry import Frame
 from modelzoo.model.compact import Compact
+from modelzoo.model.prepared_decoder import ImageViews, PreparedDecoder
 from modelzoo.model.segmenter import Sam
 from modelzoo.onnx_decoder import OnnxDecoder
 from modelzoo.predictor import Predictor
@@ -65,6 +72,31 @@ class SamGraph(nn.Module):
         return result
 
 
+class ImageHalf(nn.Module):
+    """What of SAM's decoder depends on the image alone, with the outputs of the exported graph."""
+
+    def __init__(self, model: Sam) -> None:
+        super().__init__()
+        self.views = ImageViews(model.prompt_encoder, model.mask_decoder)
+
+    def forward(self, embedding: Tensor) -> tuple[Tensor, ...]:
+        return tuple(self.views(embedding).values())
+
+
+class PromptHalf(nn.Module):
+    """The rest of SAM's decoder with the inputs of the exported graph: the maps called `names`, then the prompts."""
+
+    def __init__(self, model: Sam, names: list[str]) -> None:
+        super().__init__()
+        self.names = names
+        self.decoder = PreparedDecoder(model.prompt_encoder, model.mask_decoder)
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
+        views = dict(zip(self.names, inputs, strict=False))
+        result: tuple[Tensor, Tensor] = self.decoder(views, *inputs[len(self.names) :])
+        return result
+
+
 def export_decoder(model: Any, path: Path | str) -> None:
     """Write the ONNX decoder of a Sam or Compact model; it appears whole or not at all.
 
@@ -77,30 +109,58 @@ def export_decoder(model: Any, path: Path | str) -> None:
     frame = model.frame((480, 640))
     with torch.inference_mode():
         features = model.encode(model.preprocess(np.zeros((480, 640, 3), np.uint8)))
-    height, width = (side // model.mask_stride for side in frame.padded_size)
-    tensors = tuple(features[name].clone() for name in model.tensor_names)
-    prompts = (
-        torch.tensor([[[100.0, 120.0], [0.0, 0.0]]]),
-        torch.tensor([[1.0, -1.0]]),
-        torch.zeros(1, 1, height, width),
-        torch.zeros(1),
-    )
+    prompts = example_prompts([side // model.mask_stride for side in frame.padded_size])
     with replacing(path) as temporary:
-        with warnings.catch_warnings(), torch.no_grad():
-            # The tracer warns about sizes it turns into constants; check_agreement proves that none mattered.
-            warnings.simplefilter("ignore")
-            torch.onnx.export(
-                graph,
-                (*tensors, *prompts),
-                str(temporary),
-                input_names=[*model.tensor_names, *PROMPT_INPUTS],
-                output_names=list(OUTPUTS),
-                dynamic_axes=dynamic_axes(model),
-                opset_version=OPSET,
-                dynamo=False,
-            )
+        inputs = {name: features[name].clone() for name in model.tensor_names} | prompts
+        write_graph(graph, inputs, OUTPUTS, temporary, dynamic_axes(model))
         describe(temporary, model)
         check_agreement(model, temporary)
+
+
+def export_halves(model: Sam, image_half: Path, prompt_half: Path) -> None:
+    """Write the two halves of a SAM decoder. A RuntimeError says by how much they differ from the model."""
+    model = model.eval()
+    side = model.prompt_encoder.image_embedding_size
+    random = torch.Generator().manual_seed(0)
+    embedding = torch.randn(1, model.prompt_encoder.embed_dim, *side, generator=random)
+    first_half = ImageHalf(model)
+    with torch.no_grad():
+        views = first_half.views(embedding)
+    with replacing(image_half) as first, replacing(prompt_half) as second:
+        write_graph(first_half, {model.tensor_names[0]: embedding}, list(views), first, {})
+        inputs = views | example_prompts([4 * length for length in side])
+        write_graph(PromptHalf(model, list(views)), inputs, OUTPUTS, second, dynamic_axes(model))
+        check_halves(model, (first, second), embedding)
+
+
+def example_prompts(mask_size: Sequence[int]) -> dict[str, Tensor]:
+    """One click, as the graphs take it; mask_size: height and width of the logits."""
+    values = (
+        torch.tensor([[[100.0, 120.0], [0.0, 0.0]]]),
+        torch.tensor([[1.0, -1.0]]),
+        torch.zeros(1, 1, *mask_size),
+        torch.zeros(1),
+    )
+    return dict(zip(PROMPT_INPUTS, values, strict=True))
+
+
+def write_graph(
+    graph: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[str], path: Path, axes: dict[str, dict[int, str]]
+) -> None:
+    """Trace `graph` with named example inputs; `axes`: which of their sides vary."""
+    with warnings.catch_warnings(), torch.no_grad():
+        # The tracer warns about sizes it turns into constants; the checks afterwards prove that none mattered.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            graph.eval(),
+            tuple(inputs.values()),
+            str(path),
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_axes=axes,
+            opset_version=OPSET,
+            dynamo=False,
+        )
 
 
 def dynamic_axes(model: Any) -> dict[str, dict[int, str]]:
@@ -143,6 +203,31 @@ def check_agreement(model: Any, path: Path) -> float:
                 worst = float(np.maximum(worst, np.abs(ours - theirs).max()))  # NaN stays NaN, and is refused below
     if not worst < TOLERANCE:
         raise RuntimeError(f"The exported decoder differs from the model by {worst:.2g} logits.")
+    return worst
+
+
+def check_halves(model: Sam, halves: tuple[Path, Path], embedding: Tensor) -> float:
+    """Largest difference in logits between the model and the two halves of its decoder, one after the other."""
+    first, second = (onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]) for path in halves)
+    names = [output.name for output in first.get_outputs()]
+    views = dict(zip(names, first.run(None, {model.tensor_names[0]: embedding.numpy()}), strict=True))
+    graph, worst = SamGraph(model), 0.0
+    random = torch.Generator().manual_seed(1)
+    for count, has in ((1, 0.0), (1, 1.0), (6, 1.0)):
+        prompts = example_prompts([4 * length for length in model.prompt_encoder.image_embedding_size])
+        coords = torch.rand(1, count + 1, 2, generator=random) * model.image_encoder.img_size
+        labels = torch.tensor([[1.0, 0.0] * 3])[:, :count]
+        prompts["point_coords"] = coords
+        prompts["point_labels"] = torch.cat([labels, torch.tensor([[-1.0]])], dim=1)
+        prompts["mask_input"] = 3 * torch.randn(prompts["mask_input"].shape, generator=random)
+        prompts["has_mask_input"] = torch.tensor([has])
+        with torch.inference_mode():
+            expected = graph(embedding, *prompts.values())
+        got = second.run(None, views | {name: value.numpy() for name, value in prompts.items()})
+        for ours, theirs in zip(expected, got, strict=True):
+            worst = float(np.maximum(worst, np.abs(ours.numpy() - theirs).max()))
+    if not worst < TOLERANCE:
+        raise RuntimeError(f"The decoder's halves differ from the model by {worst:.2g} logits.")
     return worst
 
 

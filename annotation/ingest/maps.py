@@ -66,7 +66,11 @@ def masks_of(label_map: LabelMap, values: NDArray[np.uint32]) -> Iterator[dict[s
             if found > MAX_OBJECTS:
                 raise UserError("map_too_many", f"The map falls apart into more than {MAX_OBJECTS} objects.")
             x, y = int(box[1].start) + columns, int(box[0].start) + rows
-            yield {"segmentation": rle.encode_box(part, x, y, height, width), "category": category}
+            yield {
+                "segmentation": rle.encode_box(part, x, y, height, width),
+                "category": category,
+                "crowd": int(number) in label_map.crowds,
+            }
 
 
 def _parts(inside: NDArray[np.bool_]) -> Iterator[tuple[NDArray[np.bool_], int, int]]:

@@ -6,7 +6,7 @@ import torch
 
 from modelzoo.build import build
 from modelzoo.embedding import Embedding
-from modelzoo.model.compact_decoder import SHARPNESS, SHARPNESS_BOXED, consensus
+from modelzoo.model.compact_decoder import SHARPNESS, SHARPNESS_BOXED, PositionCode, consensus
 from modelzoo.predictor import Predictor
 from tests.modelzoo.scenes import scene
 
@@ -136,3 +136,10 @@ def test_masks_that_say_the_same_of_themselves_count_the_same():
     assert torch.allclose(mixture[1, 1], torch.tensor([0.0, 1 / 3, 1 / 3, 1 / 3]))
     assert torch.allclose(mixture.sum(-1), torch.ones(2, 4))
     assert torch.equal(said, torch.full((2, 4), 0.5))
+
+
+def test_the_position_code_of_a_grid_is_that_of_its_places():
+    code = PositionCode(32)
+    x, y = (torch.arange(7) + 0.5) * 16, (torch.arange(5) + 0.5) * 16
+    places = torch.stack([x.expand(5, 7), y[:, None].expand(5, 7)], dim=-1)
+    assert torch.allclose(code.grid(x, y), code(places).permute(2, 0, 1), atol=1e-5)

@@ -264,6 +264,18 @@ describe("the answer on its way", () => {
     expect(drafting.patch).toEqual(seen);
   });
 
+  it("takes the preview that was under way when the click came for its first answer", async () => {
+    const decode = segmenter.decode.bind(segmenter);
+    segmenter.decode = (request) => (request.purpose === "prompt" ? new Promise(() => undefined) : decode(request));
+    drafting.hover(imagePoint(60, 45));
+    drafting.addPoint(imagePoint(60, 45), 1);
+    expect(drafting.answered).toBe(false);
+    await settle();
+    expect(drafting.answered).toBe(true);
+    expect(drafting.patch?.width).toBeGreaterThan(0);
+    expect(drafting.accept(1)).toBeNull();
+  });
+
   it("has nothing to show of a click elsewhere, nor of one that removes", async () => {
     drafting.hover(imagePoint(60, 45));
     await settle();

@@ -55,7 +55,12 @@ export class Drafting {
   constructor(private readonly options: DraftingOptions) {
     const { segmenter, imageId, decodes, changed } = options;
     const wanted = () => this.empty && this.ready;
-    this.preview = new HoverPreview({ segmenter, imageId, decodes, changed, wanted });
+    // A preview that was under way when the click came is its answer: it need not be asked for a second time.
+    const answered = () => {
+      if (this.busy) this.early ??= this.foretold(this.draft.steps);
+      changed();
+    };
+    this.preview = new HoverPreview({ segmenter, imageId, decodes, changed: answered, wanted });
     this.off = options.store.changed.on((set) => {
       if (!set.changes.some((change) => change.kind === "draft")) return;
       this.onAnswer = null;

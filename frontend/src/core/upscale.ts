@@ -68,6 +68,8 @@ export interface Upscaled {
 export class Upscaler {
   private readonly rows: Taps;
   private readonly columns: Taps;
+  /** Rows at full width, between two steps; kept so that a preview under the pointer allocates little. */
+  private scratch = new Float32Array(0);
 
   constructor(
     readonly frame: Frame,
@@ -152,7 +154,9 @@ export class Upscaler {
     const { lowWidth } = this;
     const last = lowWidth - 1;
     const width = x1 - x0;
-    const wide = new Float32Array((low1 - low0 + 1) * width);
+    const needed = (low1 - low0 + 1) * width;
+    if (this.scratch.length < needed) this.scratch = new Float32Array(needed);
+    const wide = this.scratch;
     for (let row = low0; row <= low1; row++) {
       const source = row * lowWidth;
       const out = (row - low0) * width - x0;

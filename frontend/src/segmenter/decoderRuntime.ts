@@ -3,28 +3,24 @@ import { clickedPart } from "../core/clickedPart";
 import { maskPromptLogits } from "../core/maskPrompt";
 import { decodePatch } from "../core/rle";
 import { type Frame, Upscaler } from "../core/upscale";
+import { fetchBytes, type LoadedDecoder, openDecoder, type Tensors } from "./decoderFiles";
 import { halvesToFloats } from "./float16";
 import type { EmbeddingSource } from "./protocol";
 import { type Candidate, type DecodeRequest, isSinglePoint } from "./segmenter";
 
 /** Embeddings kept decoded in memory: this image, the next ones and a few to go back to. */
 const KEEP = 6;
+/** Of these, how many with what a decoder of two halves has made of them: 27 MiB each with SAM's. */
+const KEEP_VIEWS = 4;
+/** Milliseconds without a prompt after which the decoder is free for what nobody waits for. */
+const QUIET = 1000;
 
 interface LoadedImage {
   readonly source: EmbeddingSource;
-  readonly tensors: Record<string, ort.Tensor>;
+  readonly tensors: Tensors;
+  /** What the decoder takes of the image; null: not made yet, or made room for others. */
+  views: Promise<Tensors> | null;
   upscaler: Upscaler | null;
-}
-
-interface LoadedDecoder {
-  readonly session: ort.InferenceSession;
-  /** Height and width of `mask_input` where the graph fixes them; SAM's does, the compact model follows the frame. */
-  readonly fixedMaskShape: readonly [number, number] | null;
-  /**
-   * A lone click is answered by what hangs together under it. The file says so in its metadata, which this runtime does
-   * not show; only the compact model's decoders, which do so, take a map named "fine".
-   */
-  readonly onePart: boolean;
 }
 
 /** What the graph said: four masks as low-resolution logits, and what it thinks of each. */
@@ -42,6 +38,10 @@ const MASK_STRIDE = 4;
 export class DecoderRuntime {
   private readonly images = new Map<number, LoadedImage>();
   private readonly decoders = new Map<string, Promise<LoadedDecoder>>();
+  private zeros = new Float32Array(0);
+  private askedAt = Number.NEGATIVE_INFINITY;
+  /** Decoders and frames of which a click has been tried. */
+  private readonly rehearsed = new Set<string>();
   /** The last answer to prompts alone: who clicks where the pointer rests has been answered by the preview. */
   private last: { readonly image: LoadedImage; readonly prompts: string; readonly answer: Answer } | null = null;
 
@@ -62,9 +62,50 @@ export class DecoderRuntime {
       return;
     }
     const [bytes] = await Promise.all([fetchBytes(source.url), this.decoder(source.decoderUrl)]);
-    this.images.set(source.imageId, { source, tensors: tensorsFrom(bytes, source.layout), upscaler: null });
+    const image = { source, tensors: tensorsFrom(bytes, source.layout), views: null, upscaler: null };
+    this.images.set(source.imageId, image);
     const oldest = this.images.keys().next().value;
     if (this.images.size > KEEP && oldest !== undefined) this.images.delete(oldest);
+    for (const other of [...this.images.values()].slice(0, -KEEP_VIEWS)) other.views = null;
+    if (this.quietIn() === 0) await this.rehearse(image);
+    else this.whenQuiet(() => void this.rehearse(image).catch(() => undefined)); // a click would say why
+  }
+
+  private quietIn(): number {
+    return Math.max(0, this.askedAt + QUIET - performance.now());
+  }
+
+  private whenQuiet(work: () => void): void {
+    setTimeout(() => (this.quietIn() === 0 ? work() : this.whenQuiet(work)), this.quietIn());
+  }
+
+  /** The first click on a frame of new size allocates and compiles: a click on its middle that nobody waits for. */
+  private async rehearse(image: LoadedImage): Promise<void> {
+    const { decoderUrl, frame } = image.source;
+    const key = `${decoderUrl} ${frame.paddedSize.join()}`;
+    if (this.rehearsed.has(key)) {
+      await this.viewsOf(image);
+      return;
+    }
+    this.rehearsed.add(key);
+    const [height, width] = frame.originalSize;
+    const click = {
+      points: [{ x: width / 2, y: height / 2 }],
+      labels: [1 as const],
+      box: null,
+      feed: null,
+      rough: null,
+    };
+    await this.ask({ ...click, imageId: image.source.imageId, purpose: "hover" }, image);
+  }
+
+  private async viewsOf(image: LoadedImage): Promise<Tensors> {
+    const decoder = await this.decoder(image.source.decoderUrl);
+    image.views ??= decoder.viewsOf(image.tensors).catch((error: unknown) => {
+      image.views = null;
+      throw error;
+    });
+    return image.views;
   }
 
   /** Loads runtime and decoder without an image. */
@@ -76,6 +117,9 @@ export class DecoderRuntime {
   async decode(request: DecodeRequest, onBest: (best: Candidate) => void): Promise<Candidate[]> {
     const image = this.images.get(request.imageId);
     if (!image) throw new TypeError("This image's embedding is not loaded.");
+    this.askedAt = performance.now();
+    this.images.delete(request.imageId);
+    this.images.set(request.imageId, image); // the last one to make room for others
     const { points, labels, box, feed, rough } = request;
     const prompts = feed || rough ? null : JSON.stringify([points, labels, box]);
     const known = this.last?.image === image && this.last.prompts === prompts ? this.last.answer : null;
@@ -88,7 +132,8 @@ export class DecoderRuntime {
     const decoder = await this.decoder(image.source.decoderUrl);
     const [paddedHeight, paddedWidth] = image.source.frame.paddedSize;
     const maskShape = decoder.fixedMaskShape ?? ([paddedHeight / MASK_STRIDE, paddedWidth / MASK_STRIDE] as const);
-    const feeds = { ...image.tensors, ...promptFeeds(request, image.source, maskShape) };
+    const prompts = promptFeeds(request, image.source, maskShape, this.blank(maskShape));
+    const feeds = { ...(await this.viewsOf(image)), ...prompts };
     const results = await decoder.session.run(feeds);
     const ious = (results.iou_predictions as ort.Tensor).data as Float32Array;
     return {
@@ -96,6 +141,12 @@ export class DecoderRuntime {
       ious: ious.map((iou) => Math.min(1, Math.max(0, iou))),
       clicked: decoder.onePart ? loneClick(request, image.source.frame) : null,
     };
+  }
+
+  /** What goes in the place of a mask where none is given: zeros, made once per size. */
+  private blank([height, width]: readonly [number, number]): Float32Array {
+    if (this.zeros.length !== height * width) this.zeros = new Float32Array(height * width);
+    return this.zeros;
   }
 
   private candidates(
@@ -110,7 +161,9 @@ export class DecoderRuntime {
     const data = masks.data as Float32Array;
     const single = isSinglePoint(request);
     const make = (token: number): Candidate => {
-      const answered = data.slice(token * height * width, (token + 1) * height * width);
+      const [from, to] = [token * height * width, (token + 1) * height * width];
+      // Only what is fed back to the decoder needs a copy of its own; a preview leaves nothing behind.
+      const answered = purpose === "prompt" ? data.slice(from, to) : data.subarray(from, to);
       const logits = clicked ? clickedPart(answered, width, height, clicked.x, clicked.y) : answered;
       const mask = upscaler.mask(logits);
       const predictedIou = ious[token] ?? 0;
@@ -154,26 +207,8 @@ function bestTokens(tokens: readonly number[], ious: Float32Array, single: boole
   return tokens.filter((token) => ious[token] === highest);
 }
 
-async function fetchBytes(url: string): Promise<ArrayBuffer> {
-  const response = await fetch(url, { credentials: "same-origin" });
-  if (!response.ok) throw new TypeError(`The server answered ${response.status} for model data.`);
-  return response.arrayBuffer();
-}
-
-async function openDecoder(url: string): Promise<LoadedDecoder> {
-  const bytes = await fetchBytes(url);
-  const session = await ort.InferenceSession.create(new Uint8Array(bytes), {
-    executionProviders: ["wasm"],
-    graphOptimizationLevel: "all",
-  });
-  const mask = session.inputMetadata.find((input) => input.name === "mask_input");
-  const [, , height, width] = mask?.isTensor ? mask.shape : [];
-  const fixed = typeof height === "number" && typeof width === "number" && height > 0 && width > 0;
-  return { session, fixedMaskShape: fixed ? [height, width] : null, onePart: session.inputNames.includes("fine") };
-}
-
-function tensorsFrom(bytes: ArrayBuffer, layout: EmbeddingSource["layout"]): Record<string, ort.Tensor> {
-  const tensors: Record<string, ort.Tensor> = {};
+function tensorsFrom(bytes: ArrayBuffer, layout: EmbeddingSource["layout"]): Tensors {
+  const tensors: Tensors = {};
   let offset = 0;
   for (const { name, shape } of layout) {
     const length = shape.reduce((product, side) => product * side, 1);
@@ -190,7 +225,8 @@ function promptFeeds(
   request: DecodeRequest,
   source: EmbeddingSource,
   maskShape: readonly [number, number],
-): Record<string, ort.Tensor> {
+  blank: Float32Array,
+): Tensors {
   const { originalSize, inputSize } = source.frame;
   const scaleX = inputSize[1] / originalSize[1];
   const scaleY = inputSize[0] / originalSize[0];
@@ -216,7 +252,7 @@ function promptFeeds(
   return {
     point_coords: new ort.Tensor("float32", Float32Array.from(coordinates), [1, labels.length, 2]),
     point_labels: new ort.Tensor("float32", Float32Array.from(labels), [1, labels.length]),
-    mask_input: new ort.Tensor("float32", usable ? logits : new Float32Array(height * width), [1, 1, height, width]),
+    mask_input: new ort.Tensor("float32", usable ? logits : blank, [1, 1, height, width]),
     has_mask_input: new ort.Tensor("float32", Float32Array.of(usable ? 1 : 0), [1]),
   };
 }

@@ -1,0 +1,273 @@
+"""SAM's mask decoder in two halves: what an image fixes, once per image, and what a prompt adds to it.
+
+Attending to a prompt of T tokens adds to the image a sum of at most heads * T columns, and layer normalisation only
+scales every position and every channel of it. So after any number of layers the image is
+
+    x[:, p] = shift + gain * (level[p] * base[:, p] + columns @ coefficients[:, p])
+
+with a `base` (C x P, P positions) that no prompt changes, and everything that the decoder asks of x, attention
+scores, mixed values, variances and the first step of the upscaling, are products of `base` with weights, known
+beforehand, plus products with a few dozen coefficients. `ImageViews` makes the former, `PreparedDecoder` the rest: the
+same weights and the same masks within rounding (tests), for about half the arithmetic of each prompt. It pays for few
+tokens, as people give them; for batches of prompts (modelzoo.automatic) and training the plain form stands.
+
+Everything here is for one prompt on one image, without a batch axis; maps are channels x positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from modelzoo.model.common import LayerNorm2d
+from modelzoo.model.mask_decoder import MaskDecoder
+from modelzoo.model.prompt_encoder import PromptEncoder
+from modelzoo.model.transformer import Attention, TwoWayAttentionBlock
+
+Views = Mapping[str, Tensor]
+
+
+def centred(columns: Tensor) -> Tensor:
+    """C x N -> the same without the mean of each column, as layer normalisation begins."""
+    return columns - columns.mean(0, keepdim=True)
+
+
+def split(rows: Tensor, layer: Attention) -> Tensor:
+    """internal x N -> heads x c x N."""
+    return rows.unflatten(0, (layer.heads, layer.width))
+
+
+class _Halves(nn.Module):
+    """What both halves know of the decoder."""
+
+    @torch.no_grad()
+    def __init__(self, prompts: PromptEncoder, decoder: MaskDecoder) -> None:
+        super().__init__()
+        self.prompts, self.decoder = prompts, decoder
+        self.blocks: list[TwoWayAttentionBlock] = list(decoder.transformer.layers)  # type: ignore[arg-type]
+        self.no_mask = prompts.no_mask_embed.weight.detach().T  # C x 1
+        mask_layer = prompts.mask_downscaling[-1]
+        assert isinstance(mask_layer, nn.Conv2d)
+        assert mask_layer.bias is not None
+        # A mask given as prompt adds these columns to the image: one per hidden channel, one in place of `no_mask`.
+        self.mask_columns = torch.cat([mask_layer.weight.flatten(1), mask_layer.bias[:, None] - self.no_mask], dim=1)
+        self.positions = prompts.dense_pe()[0].flatten(1)
+
+    @property
+    def looks(self) -> list[Attention]:
+        """Every attention from the tokens to the image, in order."""
+        last = self.decoder.transformer.final_attn_token_to_image
+        return [*(block.cross_attn_token_to_image for block in self.blocks), last]
+
+    def gain(self, level: int) -> Tensor:
+        """C x 1: what the norm before attention `level` multiplies each channel by."""
+        return self.blocks[level - 1].norm4.weight[:, None] if level else torch.ones_like(self.no_mask)
+
+    def shift(self, level: int) -> Tensor:
+        """C x 1: what the norm before attention `level` adds."""
+        return self.blocks[level - 1].norm4.bias[:, None] if level else torch.zeros_like(self.no_mask)
+
+    def answer_bias(self, level: int) -> Tensor:
+        return self.blocks[level].cross_attn_image_to_token.out_proj.bias[:, None]
+
+    def first_upscaling(self) -> tuple[Tensor, Tensor]:
+        """The first transposed convolution as C/4 * 4 x C and its bias, C/4 * 4 x 1: four rows, the 2 x 2 places, for
+        each channel, centred over the channels, as the norm behind it begins."""
+        layer = self.decoder.output_upscaling[0]
+        assert isinstance(layer, nn.ConvTranspose2d)
+        assert layer.bias is not None
+        weight = layer.weight.permute(1, 2, 3, 0)  # C/4 x 2 x 2 x C
+        bias = (layer.bias - layer.bias.mean())[:, None].repeat(1, 4)
+        return centred(weight).flatten(0, 2), bias.view(-1, 1)
+
+
+class ImageViews(_Halves):
+    """Image embedding 1 x C x h x w -> named maps for `PreparedDecoder`, about seven times its size."""
+
+    def forward(self, embedding: Tensor) -> dict[str, Tensor]:
+        """See the module. Keys: kind of the product and the number of the attention or norm."""
+        image = embedding[0].flatten(1) + self.no_mask
+        views: dict[str, Tensor] = {}
+        gained, placed = image, image + self.positions
+        fixed = self.mask_columns
+        bases: list[Tensor] = []
+        for level, look in enumerate(self.looks):
+            views[f"keys_{level}"] = split(look.k_proj.weight @ placed, look)
+            views[f"values_{level}"] = split(look.v_proj.weight @ gained, look).transpose(1, 2)
+            if level == len(self.blocks):
+                break
+            answer = self.blocks[level].cross_attn_image_to_token
+            queries = answer.q_proj.weight @ placed
+            views[f"queries_{level}"] = split(queries if level else queries + answer.q_proj.bias[:, None], answer)
+            added = self.answer_bias(level)
+            if level:
+                base, fixed = centred(gained), torch.cat([fixed * self.gain(level), self.shift(level) + added], dim=1)
+            else:
+                base = centred(gained + added)
+            fixed = centred(fixed)
+            bases.append(base)
+            views[f"norm_{level}"] = base.square().sum(0, keepdim=True)
+            views[f"fixed_{level}"] = fixed.T @ base
+            seen = base
+            for earlier in range(level, -1, -1):
+                out = self.blocks[earlier].cross_attn_image_to_token
+                views[f"answers_{level}_{earlier}"] = split(out.out_proj.weight.T @ seen, out)
+                seen = centred(seen * self.gain(earlier))
+            gained = placed = base * self.gain(level + 1)
+        views["upscaled"] = self.first_upscaling()[0] @ gained
+        return views
+
+
+class PreparedDecoder(_Halves):
+    """Prompts on an image that `ImageViews` has prepared -> four masks and their predicted IoUs."""
+
+    def forward(
+        self, views: Views, coords: Tensor, labels: Tensor, mask: Tensor, has_mask: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """coords 1 x N x 2 in input pixels, labels 1 x N, mask 1 x 1 x 4h x 4w logits, has_mask 1 (0 or 1)
+        -> (logits 1 x T x 4h x 4w, predicted IoU 1 x T), single-mask token first, as `MaskDecoder.forward`.
+        """
+        sparse = self.prompts.embed_points(coords, labels)[0]
+        decoder = self.decoder
+        position = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight, sparse])
+        tokens, image = self._transformed(views, position, *self._masked(mask, has_mask))
+        own = decoder.num_mask_tokens
+        heads = decoder.output_hypernetworks_mlps
+        weights = torch.stack([head(tokens[1 + index]) for index, head in enumerate(heads)])
+        return self._drawn(views, image, weights)[None], decoder.iou_prediction_head(tokens[0])[None, :own]
+
+    def _masked(self, mask: Tensor, has_mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Coefficients of `mask_columns`, K x P, and their number K: one, all zero, is enough without a mask."""
+        hidden = self.prompts.mask_downscaling[:-1](mask)[0].flatten(1)
+        codes = has_mask * torch.cat([hidden, torch.ones_like(hidden[:1])])
+        count = (1 + has_mask[0] * (codes.shape[0] - 1)).long()
+        return codes[:count], count
+
+    def _transformed(self, views: Views, position: Tensor, masked: Tensor, masks: Tensor) -> tuple[Tensor, _Image]:
+        """As `TwoWayTransformer.forward`: tokens N x C after everything, and the image after the last block."""
+        image = _Image(None, self.mask_columns[:, :masks], masked)
+        tokens = position
+        norm_final = self.decoder.transformer.norm_final_attn
+        answers: list[Tensor] = []
+        for level, block in enumerate(self.blocks):
+            if block.first:
+                tokens = _attended(block.self_attn, tokens, tokens)
+            else:
+                tokens = tokens + _attended(block.self_attn, tokens + position, tokens)
+            tokens = block.norm1(tokens)
+            tokens = block.norm2(tokens + self._look(views, level, tokens + position, image))
+            tokens = block.norm3(tokens + block.mlp(tokens))
+            weights, values = self._answer(views, level, tokens + position, tokens, image)
+            answers.append(values)
+            image = self._normalised(views, level, image, weights, answers, masks)
+        return norm_final(tokens + self._look(views, len(self.blocks), tokens + position, image)), image
+
+    def _look(self, views: Views, level: int, queries: Tensor, image: _Image) -> Tensor:
+        """Attention of the tokens, N x C, to the image."""
+        layer = self.looks[level]
+        q = split(layer.q_proj(queries).T, layer).transpose(1, 2) * layer.scale  # heads x N x c
+        scores = self._scores(q, views[f"keys_{level}"], layer, layer.k_proj, level, image)
+        weights = torch.softmax(scores, dim=-1)
+        levelled = weights if image.level is None else weights * image.level
+        mixed = levelled @ views[f"values_{level}"]
+        spread = (weights.flatten(0, 1) @ image.coefficients.T).unflatten(0, (layer.heads, -1))
+        mixed = mixed + spread @ split(layer.v_proj.weight @ image.columns, layer).transpose(1, 2)
+        shift = layer.v_proj.weight @ self.shift(level) + layer.v_proj.bias[:, None]
+        mixed = mixed + split(shift, layer).transpose(1, 2)
+        result: Tensor = layer.out_proj(mixed.transpose(0, 1).flatten(1))
+        return result
+
+    def _scores(
+        self, asked: Tensor, view: Tensor, layer: Attention, projection: nn.Linear, level: int, image: _Image
+    ) -> Tensor:
+        """heads x N x P: products of heads x N x c with the image's projection, of which `view` is the base's part."""
+        scores = asked @ view
+        if image.level is not None:
+            placed = projection.weight @ (self.positions + self.shift(level)) + projection.bias[:, None]
+            scores = scores * image.level + asked @ split(placed, layer)
+        through = asked @ split(projection.weight @ image.columns, layer)  # heads x N x columns
+        return scores + (through.flatten(0, 1) @ image.coefficients).unflatten(0, (layer.heads, -1))
+
+    def _answer(self, views: Views, level: int, keys: Tensor, values: Tensor, image: _Image) -> tuple[Tensor, Tensor]:
+        """Attention of the image to the tokens: weights heads x N x P and values heads x N x c."""
+        layer = self.blocks[level].cross_attn_image_to_token
+        k = split(layer.k_proj(keys).T, layer).transpose(1, 2) * layer.scale
+        scores = self._scores(k, views[f"queries_{level}"], layer, layer.q_proj, level, image)
+        # A softmax over the middle axis, written so that it goes along the positions.
+        weights = (scores - scores.amax(1, keepdim=True)).exp()
+        weights = weights / weights.sum(1, keepdim=True)
+        return weights, split(layer.v_proj(values).T, layer).transpose(1, 2)
+
+    def _normalised(
+        self, views: Views, level: int, image: _Image, weights: Tensor, answers: list[Tensor], masks: Tensor
+    ) -> _Image:
+        """The image plus the answers of block `level`, after its norm. `answers`: values of all blocks so far.
+
+        The weights of each head sum to one: so the first token's value is added everywhere, and of the others only
+        what they differ from it.
+        """
+        out = self.blocks[level].cross_attn_image_to_token
+        added = answers[-1] @ split(out.out_proj.weight.T, out)  # heads x N x C
+        everywhere = added[:, :1].sum(0).T
+        if level:
+            everywhere = everywhere + self.shift(level) + self.answer_bias(level)
+        differing = (added[:, 1:] - added[:, :1]).flatten(0, 1).T
+        columns = centred(torch.cat([image.columns, everywhere, differing], dim=1))
+        others = weights[:, 1:].flatten(0, 1)
+        coefficients = torch.cat([image.coefficients, torch.ones_like(others[:1]), others])
+        cross = self._cross(views, level, answers, masks)
+        own = views[f"norm_{level}"]
+        if image.level is not None:
+            cross, own = cross * image.level, own * image.level.square()
+        squares = own + ((columns.T @ columns @ coefficients + 2 * cross) * coefficients).sum(0, keepdim=True)
+        norm = self.blocks[level].norm4
+        scale = (squares.clamp(min=0) / columns.shape[0] + norm.eps).rsqrt()
+        lifted = scale if image.level is None else scale * image.level
+        return _Image(lifted, columns * norm.weight[:, None], coefficients * scale)
+
+    def _cross(self, views: Views, level: int, answers: list[Tensor], masks: Tensor) -> Tensor:
+        """Products of the columns with the base of norm `level`, in the order of the columns."""
+        fixed = views[f"fixed_{level}"]
+        parts = [fixed[:masks]]
+        for earlier, values in enumerate(answers):
+            products = values @ views[f"answers_{level}_{earlier}"]  # heads x N x P
+            everywhere = products[:, 0].sum(0, keepdim=True)
+            if earlier:
+                shifts = self.mask_columns.shape[1] + earlier - 1
+                everywhere = everywhere + fixed[shifts : shifts + 1]
+            parts += [everywhere, (products[:, 1:] - products[:, :1]).flatten(0, 1)]
+        return torch.cat(parts)
+
+    def _drawn(self, views: Views, image: _Image, weights: Tensor) -> Tensor:
+        """As `MaskDecoder.draw`: weights T x C/8 -> T x 4h x 4w."""
+        _, norm, act, second, last_act = self.decoder.output_upscaling
+        assert isinstance(norm, LayerNorm2d)
+        assert isinstance(second, nn.ConvTranspose2d)
+        assert second.bias is not None
+        assert image.level is not None
+        weight, bias = self.first_upscaling()
+        added = (weight @ image.columns) @ image.coefficients + (weight @ self.shift(len(self.blocks)) + bias)
+        x = (views["upscaled"] * image.level + added).unflatten(0, (-1, 4)).flatten(1)  # C/4 x 4 * P
+        scale = (x.square().mean(0, keepdim=True) + norm.eps).rsqrt()
+        x = act(x * scale * norm.weight[:, None] + norm.bias[:, None])
+        x = second.weight.permute(2, 3, 1, 0).flatten(0, 2) @ x + second.bias.repeat(4)[:, None]
+        masks = weights @ last_act(x).unflatten(0, (4, -1))  # 4 x T x 4 * P
+        height, width = self.prompts.image_embedding_size
+        parts = masks.view(2, 2, -1, 2, 2, height, width)  # inner (y, x), mask, outer (y, x), y, x
+        return parts.permute(2, 5, 3, 0, 6, 4, 1).reshape(-1, 4 * height, 4 * width)
+
+
+class _Image:
+    """The image as the module says; gain and columns in one: columns C x K, coefficients K x P, level 1 x P or None
+    for ones."""
+
+    def __init__(self, level: Tensor | None, columns: Tensor, coefficients: Tensor) -> None:
+        self.level, self.columns, self.coefficients = level, columns, coefficients
+
+
+def _attended(layer: Attention, placed: Tensor, values: Tensor) -> Tensor:
+    """Self-attention of N x C."""
+    result: Tensor = layer(placed[None], placed[None], values[None])[0]
+    return result
