@@ -46,6 +46,7 @@ class Site:
             **inherited,
             "ANYMASK_DATA": str(folder / "data"),
             "ANYMASK_SIGN_IN_RATE": "1000/min",
+            "ANYMASK_URL_NETWORKS": "127.0.0.0/8",
             "LOG_LEVEL": "WARNING",
             "OMP_NUM_THREADS": "1",
         }

@@ -46,6 +46,7 @@ function useRefresh() {
   return () => {
     void queries.invalidateQueries({ queryKey: ["webhooks", dataset.id] });
     void queries.invalidateQueries({ queryKey: ["deliveries", dataset.id] });
+    void queries.invalidateQueries({ queryKey: ["events", dataset.id] });
   };
 }
 
@@ -201,6 +202,7 @@ function Deliveries({ webhook }: { webhook: Webhook }) {
     queryKey: ["deliveries", dataset.id, webhook.id, webhook.waiting],
     queryFn: () => api.deliveries(dataset.id, webhook.id),
     placeholderData: (before) => before,
+    refetchInterval: webhook.active && webhook.waiting > 0 ? 2000 : false,
   });
   const rows = deliveries.data ?? [];
   if (rows.length === 0) return <p className="muted small">No message yet.</p>;
