@@ -126,15 +126,7 @@ def _groups(images: list[Image], counts: dict[int, int]) -> Iterator[list[Image]
 def export_names(dataset: Dataset, chosen: ExportFilter) -> tuple[list[str], list[str]]:
     """(categories, licences) that occur in what is chosen, sorted."""
     images = chosen.images(dataset).order_by()
-    return _names(Mask.objects.filter(chosen.masks(), image__in=images), images)
-
-
-def every_name(dataset: Dataset) -> tuple[list[str], list[str]]:
-    """(categories, licences) that any mask and any image of a dataset ever had, sorted."""
-    return _names(Mask.objects.filter(image__dataset=dataset), dataset.images.all())
-
-
-def _names(masks: QuerySet[Mask], images: QuerySet[Image]) -> tuple[list[str], list[str]]:
+    masks = Mask.objects.filter(chosen.masks(), image__in=images)
     categories = masks.order_by("category").values_list("category", flat=True).distinct()
     licences = images.exclude(licence="").order_by("licence").values_list("licence", flat=True).distinct()
     return list(categories), list(licences)

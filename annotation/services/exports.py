@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from annotation import exported, jobkit, ports, storage
+from annotation import exported, jobkit, storage
 from annotation.errors import Missing, UserError
 from annotation.exported import ExportFilter
 from annotation.formats.base import Brief
@@ -17,8 +17,7 @@ from annotation.formats.manifest import NAME, Counts
 from annotation.formats.registry import export_format as format_of
 from annotation.models import Dataset, Job
 from annotation.services import packing
-from annotation.services.datasheet import datasheet
-from annotation.services.versions import version_of, version_records
+from annotation.services.versions import present, version_names, version_of, version_present, version_records
 
 DATASHEET = "datasheet.md"
 EXPORT = jobkit.declare("export", queue="io", title="Export dataset", time_limit=24 * 3600)
@@ -131,15 +130,14 @@ def export_write(
         if done % 25 == 0 or done == total:
             progress(min(0.6, 0.6 * done / total), f"{done} of {total} images written")
 
-    about: dict[str, Any] = {"dataset": dataset.name, "licence": dataset.licence, "source": dataset.source}
+    known = version_present(frozen) if frozen else present(dataset)
+    about: dict[str, Any] = {**known["about"]}
     about |= {name: value for name, value in (("options", values), ("filters", chosen.as_json())) if value}
     if frozen:
         about["version"] = {"number": frozen.number, "digest": frozen.digest, "filters": frozen.filters}
-    about |= ports.quality_of(dataset.pk)
-    # A version may hold masks and images of every kind, those that were superseded since too.
-    names = exported.every_name(dataset) if frozen else exported.export_names(dataset, chosen)
+    names = version_names(frozen) if frozen else exported.export_names(dataset, chosen)
     brief = Brief(about=about, categories=names[0], licences=names[1], options=values, on_image=on_image)
-    (folder / DATASHEET).write_text(datasheet(dataset=dataset), encoding="utf-8")
+    (folder / DATASHEET).write_text(known["datasheet"], encoding="utf-8")
     records = version_records(frozen) if frozen else exported.export_records(dataset, chosen)
     counts = found.write(folder, records, brief)
     progress(0.6, "Reading everything again")

@@ -1,10 +1,12 @@
 """Versions: what a dataset held at one moment, frozen for good; compared, and exported long afterwards.
 
     versions/<dataset>/<digest>.jsonl     one line per image, in order of id: {"image": id, "sha256", "split",
-                                          "masks": [[serial, first serial of its history, category, digest of its RLE]]}
+                                          "masks": [[serial, first serial of its history, category, digest of its RLE,
+                                          and its status if it was not accepted]]}
+    versions/<dataset>/<digest>.json      what was known of the dataset then: {"about", "datasheet"}
 
-The digest is the SHA-256 of that file: the same content is the same version. A mask's content never changes, so its
-serial says which pixels were meant.
+The digest is the SHA-256 of the first file: the same content is the same version. A mask's content never changes, so
+its serial says which pixels were meant. Rights of images are not frozen: whoever refuses later is left out.
 """
 
 from __future__ import annotations
@@ -20,10 +22,11 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import Max
 
-from annotation import exported, jobkit, storage
+from annotation import exported, jobkit, ports, storage
 from annotation.errors import Missing, UserError
 from annotation.exported import ExportFilter
 from annotation.models import Dataset, Image, Job, Mask, Version
+from annotation.services.datasheet import datasheet
 
 FREEZE = jobkit.declare("freeze_version", queue="io", title="Freeze a version", time_limit=6 * 3600)
 LISTED = 100  # images of a comparison that are named
@@ -66,6 +69,9 @@ def version_freeze(
                     progress(min(0.99, images / total), f"{images} of {total} images")
         relative = storage.path_for("versions", dataset.pk, f"{digest.hexdigest()}.jsonl")
         storage.adopt(path, relative)
+    known = storage.path_for("versions", dataset.pk, f"{digest.hexdigest()}.json")
+    if not storage.full(known).exists():
+        storage.write_atomic(known, json.dumps(present(dataset), ensure_ascii=False).encode())
     fields = {"note": note, "filters": chosen.as_json(), "images": images, "masks": masks, "created_by": user}
     return _stored(dataset, digest.hexdigest(), relative, fields)
 
@@ -78,6 +84,7 @@ def _row(image: Image, masks: list[Mask]) -> Row:
             roots[mask.serial],
             mask.category,
             hashlib.sha256(mask.segmentation["counts"].encode()).hexdigest(),
+            *([] if mask.status == Mask.Status.ACCEPTED else [mask.status]),
         ]
         for mask in masks
     ]
@@ -128,18 +135,53 @@ def version_rows(version: Version) -> Iterator[Row]:
             yield json.loads(line)
 
 
+def present(dataset: Dataset) -> dict[str, Any]:
+    """What is known of a dataset now, beside its images and masks: {"about", "datasheet"}."""
+    about = {"dataset": dataset.name, "licence": dataset.licence, "source": dataset.source}
+    return {"about": about | ports.quality_of(dataset.pk), "datasheet": datasheet(dataset=dataset)}
+
+
+def version_present(version: Version) -> dict[str, Any]:
+    """`present` as it was when the version was frozen."""
+    path = storage.full(version.path).with_suffix(".json")
+    return dict(json.loads(path.read_bytes())) if path.exists() else present(version.dataset)
+
+
 def version_records(version: Version) -> Iterator[tuple[Image, list[Mask]]]:
-    """Images with their masks as they were frozen; without those that were removed for good since then."""
+    """Images with their masks as they were frozen; without those that were removed or refused since then."""
+    for image, row in _images_of(version):
+        statuses = {serial: status for serial, _, _, _, *status in row["masks"]}
+        masks = list(
+            Mask.objects.filter(image=image, serial__in=statuses).defer("candidates", "body_digest").order_by("serial")
+        )
+        for mask in masks:  # what it was then, whatever became of it
+            mask.status = (statuses[mask.serial] or [Mask.Status.ACCEPTED.value])[0]
+        image.split = row["split"]
+        yield image, masks
+
+
+def version_names(version: Version) -> tuple[list[str], list[str]]:
+    """(categories, licences) that occur in what `version_records` gives, sorted."""
+    categories: set[str] = set()
+    licences: set[str] = set()
+    for image, row in _images_of(version):
+        licences.add(image.licence)
+        categories.update(category for _, _, category, *_ in row["masks"])
+    return sorted(categories), sorted(licences - {""})
+
+
+def _images_of(version: Version) -> Iterator[tuple[Image, Row]]:
+    """Its images that may still go out, with their rows."""
     rows = version_rows(version)
+    mine = Image.objects.filter(dataset=version.dataset_id)
+    if Image.Consent.REFUSED not in version.filters.get("consents", ()):
+        mine = mine.exclude(consent=Image.Consent.REFUSED)
     while chunk := list(islice(rows, CHUNK)):
-        images = Image.objects.filter(dataset=version.dataset_id).in_bulk([row["image"] for row in chunk])
+        images = mine.in_bulk([row["image"] for row in chunk])
         for row in chunk:
             image = images.get(row["image"])
-            if image is None or image.sha256 != row["sha256"]:
-                continue
-            serials = {serial for serial, *_ in row["masks"]}
-            masks = Mask.objects.filter(image=image, serial__in=serials).defer("candidates", "body_digest")
-            yield image, list(masks.order_by("serial"))
+            if image is not None and image.sha256 == row["sha256"]:
+                yield image, row
 
 
 @dataclass
@@ -192,8 +234,8 @@ def versions_compare(*, old: Version, new: Version) -> Difference:
 
 def _compared(was: Row, now: Row) -> dict[str, int]:
     """Masks of one image, told apart by the object that they show; of objects without a partner by themselves."""
-    old = {root: (category, digest) for _, root, category, digest in was["masks"]}
-    new = {root: (category, digest) for _, root, category, digest in now["masks"]}
+    old = {root: (category, digest) for _, root, category, digest, *_ in was["masks"]}
+    new = {root: (category, digest) for _, root, category, digest, *_ in now["masks"]}
     told = Counter(
         ("kept" if old[root] == new[root] else "changed") if root in old and root in new else "removed" for root in old
     )

@@ -11,8 +11,8 @@ from annotation import jobkit, storage
 from annotation import jobs as _jobs  # noqa: F401  binds the functions, as a worker does
 from annotation.errors import UserError
 from annotation.exported import ExportFilter
-from annotation.models import Mask, Version
-from annotation.services import exports, versions
+from annotation.models import Image, Mask, Version
+from annotation.services import exports, statistics, versions
 from annotation.services.images import image_delete
 from annotation.services.masks import mask_delete, mask_save
 from tests.annotation.test_round_trip import silent
@@ -148,3 +148,40 @@ def test_a_version_goes_with_its_dataset(cast, images, as_, django_capture_on_co
     with django_capture_on_commit_callbacks(execute=True):
         assert as_(cast.ana).delete(f"/api/datasets/{cast.dataset.pk}/").status_code == 204
     assert not path.exists()
+
+
+@pytest.mark.parametrize("name", ["coco", "sa1b", "geojson", "parquet", "coco_panoptic"])
+def test_a_version_gives_the_same_bytes_whatever_happened_since(cast, images, tmp_path, name):
+    def export(folder) -> dict[str, str]:
+        out = tmp_path / folder
+        exports.export_folder(
+            dataset=cast.dataset, export_format=name, out=out, progress=silent, version=version.number
+        )
+        files = (path for path in out.rglob("*") if path.is_file())
+        return {str(path.relative_to(out)): storage.sha256_of(path) for path in files}
+
+    add_mask(images[0], status="proposed", source="model", category="guess")
+    version = freeze(cast, statuses=["accepted", "proposed"])
+    before = export("before")
+    for mask in list(images[0].masks.filter(status="accepted")):
+        correct(cast, mask, category="apple")
+    new = add_image(cast.dataset, seed=9)
+    new.licence = "A licence that nothing had"
+    new.save()
+    add_mask(new, category="aardvark")
+    cast.dataset.description = "Something else"
+    cast.dataset.licence = "CC0"
+    cast.dataset.save()
+    statistics.statistics_request(dataset=cast.dataset, user=cast.ana)
+    jobkit.run_pending()
+    assert export("after") == before
+
+
+def test_whoever_refuses_later_is_in_no_version(cast, images, tmp_path):
+    version = freeze(cast)
+    Image.objects.filter(pk=images[1].pk).update(consent=Image.Consent.REFUSED)
+    frozen = [image.pk for image, _ in versions.version_records(version)]
+    assert frozen == [images[0].pk, images[2].pk]
+    assert versions.versions_compare(old=version, new=version).as_json()["masks"]["kept"] == 6
+    by_name = freeze(cast, consents=["refused"])
+    assert [image.pk for image, _ in versions.version_records(by_name)] == [images[1].pk]
