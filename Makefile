@@ -29,6 +29,8 @@ lint: setup-dev frontend/node_modules/.installed ## Style, types and the layerin
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy .
+	$(BIN)/hadolint docker/Dockerfile
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker/compose.yaml docker/compose.worker.yaml
 	$(NPM) run --silent lint
 	$(NPM) run --silent typecheck
 

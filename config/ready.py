@@ -1,7 +1,9 @@
-"""Two small helpers of `make run`: is the port free, and tell people when everything answers.
+"""Small questions of the start scripts and containers.
 
-python -m config.ready --free    exit 1 with a sentence where PORT is taken
-python -m config.ready --wait    print one line once /healthz says ok
+python -m config.ready --free       exit 1 with a sentence where PORT is taken
+python -m config.ready --wait       print one line once /healthz says ok
+python -m config.ready --check      exit 1 unless the web process of this machine is ready
+python -m config.ready --workers    exit 1 unless workers of this machine have given their pulse
 """
 
 from __future__ import annotations
@@ -39,8 +41,11 @@ def check_free() -> int:
 def read(path: str) -> dict[str, Any] | None:
     """JSON of our own web process, or None while it does not answer."""
     _, port = address()
+    # By a name that the process answers to, whatever it is called outside.
+    name = os.environ.get("ALLOWED_HOSTS", "localhost").split(",")[0].strip().lstrip(".*") or "localhost"
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers={"Host": name})
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
             found: dict[str, Any] = json.load(answer)
             return found
     except (urllib.error.URLError, OSError, ValueError):
@@ -63,10 +68,30 @@ def wait() -> int:
     return 1
 
 
+def check() -> int:
+    """0 when the web process can work."""
+    return 0 if (read("/readyz") or {}).get("status") == "ok" else 1
+
+
+def check_workers() -> int:
+    """0 when the database knows living workers of this machine."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    import django
+
+    django.setup()
+    from annotation import pulses
+
+    here = f"@{socket.gethostname()}-"
+    return 0 if any(here in row.name for row in pulses.workers_alive()) else 1
+
+
 def say(text: str) -> None:
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
 
+QUESTIONS = {"--free": check_free, "--wait": wait, "--check": check, "--workers": check_workers}
+
+
 if __name__ == "__main__":
-    sys.exit(check_free() if "--free" in sys.argv else wait())
+    sys.exit(QUESTIONS[sys.argv[1]]())

@@ -8,6 +8,7 @@ or {code, message}.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -42,6 +43,7 @@ DEEP = ("I", "F")  # and I;16 in its variants
 TRANSPARENT = ("LA", "PA", "La", "RGBA", "RGBa")
 TURNED = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}  # EXIF orientation -> Image.Transpose
 KINDS = "JPEG, PNG, WebP, TIFF, BMP, GIF, HEIC, AVIF or DICOM"
+HEIC_MARKS = (b"ftypheic", b"ftypheix", b"ftyphevc")  # bytes 4 to 12 of such files
 
 
 def cage() -> None:
@@ -250,7 +252,10 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     try:
         allow(0)
         folder, limit = Path(request["folder"]), int(request["max_pixels"])
-        return decode(Path(request["source"]), folder, limit, request.get("mapping"))
+        source = Path(request["source"])
+        if "HEIF" not in Image.OPEN and source.open("rb").read(12)[4:] in HEIC_MARKS:
+            raise Refused("not_an_image", "HEIC pictures cannot be read here: pillow-heif is not installed.")
+        return decode(source, folder, limit, request.get("mapping"))
     except Refused as refused:
         return {"code": refused.args[0], "message": refused.args[1]}
     except (MemoryError, Image.DecompressionBombError):
@@ -280,12 +285,15 @@ def serve(load: Callable[[], None], reply: Callable[[dict[str, Any]], dict[str, 
 
 
 def _load() -> None:
-    import pillow_heif
     from PIL import Image, ImageCms, ImageOps  # noqa: F401  loaded before memory is limited
 
     Image.preinit()
     Image.init()
-    pillow_heif.register_heif_opener(thumbnails=False)
+    # Its wheel holds parts under the GPL: who ships the product may leave it out (docs/operations.md).
+    with contextlib.suppress(ModuleNotFoundError):
+        import pillow_heif
+
+        pillow_heif.register_heif_opener(thumbnails=False)
 
 
 def main() -> None:

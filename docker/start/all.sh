@@ -8,8 +8,7 @@ export PATH="$PWD/.venv/bin:$PATH" PYTHONUNBUFFERED=1 OMP_WAIT_POLICY=PASSIVE OP
 export LOG_LEVEL="${LOG_LEVEL:-WARNING}"
 
 python -m config.ready --free
-python manage.py migrate --verbosity 0
-python manage.py prepare
+docker/start/prepare.sh
 python manage.py load_samples
 python manage.py prepare --encode 3
 python -m config.ready --wait &

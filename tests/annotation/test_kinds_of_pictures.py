@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -14,6 +17,7 @@ from annotation.errors import UserError
 from annotation.ingest.cage import Cage
 from annotation.models import Image
 from annotation.services.images import Incoming, image_add
+from tests import cast as people
 from tests.pictures import dicom, geotiff, heic, tiff16
 
 
@@ -152,6 +156,22 @@ def test_a_geotiff_tells_its_place(add):
     }
     point = add(geotiff(point=True)).georeference
     assert point["transform"][2] == 499_995.0, "a tie point in a pixel's centre is moved to its corner"
+
+
+def test_without_its_library_heic_is_refused_and_the_rest_is_read(tmp_path):
+    (tmp_path / "one.heic").write_bytes(heic())
+    (tmp_path / "two.jpg").write_bytes(people.picture())
+    asked = []
+    for name in ("one.heic", "two.jpg"):
+        folder = tmp_path / f"of {name}"
+        folder.mkdir()
+        asked.append({"folder": str(folder), "source": str(tmp_path / name), "max_pixels": 10**6})
+    program = "import sys; sys.modules['pillow_heif'] = None; from annotation.ingest import decode; decode.main()"
+    lines = "\n".join(json.dumps(request) for request in asked)
+    done = subprocess.run([sys.executable, "-c", program], input=lines, capture_output=True, text=True, timeout=60)
+    refused, read = map(json.loads, done.stdout.splitlines())
+    assert (refused["code"], "pillow-heif is not installed" in refused["message"]) == ("not_an_image", True)
+    assert (read["width"], read["height"]) == (60, 40)
 
 
 def test_heic_of_a_telephone(add):
