@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from pycocotools import mask as coco_mask  # noqa: TID251  what we are compared with
 from pycocotools.coco import COCO
 
 from annotation import jobkit, storage
@@ -70,9 +71,20 @@ def content(dataset) -> dict:
     }
 
 
-def export(dataset, file_format, tmp_path) -> Path:
+def of_pycocotools(dataset) -> None:
+    """Area, box and IoU of what is stored are what pycocotools computes from the pixels that were drawn."""
+    drawn = list(shapes(dataset.images.first()).values())
+    for mask in Mask.objects.filter(image__dataset=dataset):
+        stored = dict(mask.segmentation)
+        assert coco_mask.area(stored) == mask.area
+        assert coco_mask.toBbox(stored).tolist() == mask.bbox
+        meant = [coco_mask.encode(np.asfortranarray(array.astype(np.uint8))) for array in drawn]
+        assert coco_mask.iou([stored], meant, [0] * len(meant)).max() == 1.0
+
+
+def export(dataset, file_format, tmp_path, options=None) -> Path:
     out = tmp_path / f"out-{file_format}"
-    exports.export_folder(dataset=dataset, export_format=file_format, out=out, progress=silent)
+    exports.export_folder(dataset=dataset, export_format=file_format, out=out, progress=silent, options=options or {})
     return out
 
 
@@ -139,9 +151,11 @@ def test_sa1b_has_the_exact_fields_and_the_written_rule(full, tmp_path):
     assert by_id[clicked.serial]["point_coords"] == [[30.0, 20.0]]
 
 
-@pytest.mark.parametrize("file_format", ["coco", "sa1b"])
-def test_export_import_export_is_the_same(full, tmp_path, file_format, cast):
-    out = export(full, file_format, tmp_path)
+@pytest.mark.parametrize(
+    ("file_format", "options"), [("coco", {}), ("coco", {"masks": "polygons"}), ("sa1b", {})], ids=str
+)
+def test_export_import_export_is_the_same(full, tmp_path, file_format, options, cast):
+    out = export(full, file_format, tmp_path, options)
     copy = Dataset.objects.create(name="Copy")
     arguments = {"dataset": copy, "folder": out, "import_format": "auto", "user": cast.ana, "progress": silent}
     report = imports.import_folder(**arguments)
@@ -160,6 +174,7 @@ def test_export_import_export_is_the_same(full, tmp_path, file_format, cast):
     if file_format == "sa1b":  # has no field for categories and crowds
         before = [[(*row[:3], "", False) for row in rows] for rows in before]
     assert after == sorted(sorted(rows) for rows in before)
+    of_pycocotools(copy)
     again = imports.import_folder(**arguments)
     assert (again.images_new, again.images_known, again.masks_new, again.masks_known) == (0, 2, 0, 6)
     assert copy.images.count() == 2
