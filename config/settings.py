@@ -254,6 +254,7 @@ ANYMASK_PROPOSAL_MINUTES = env.number("ANYMASK_PROPOSAL_MINUTES", 2)  # of the d
 ANYMASK_PROPOSAL_STEPS = env.number("ANYMASK_PROPOSAL_STEPS", 300)  # at most, within the minutes
 ANYMASK_TRAIN_MIN_MASKS = env.number("ANYMASK_TRAIN_MIN_MASKS", 8)  # on training images, before a run may start
 ANYMASK_GATE_MIN_MASKS = env.number("ANYMASK_GATE_MIN_MASKS", 8)  # on held-out images, to judge a model at all
+ANYMASK_EMBEDDING_BYTES = env.number("ANYMASK_EMBEDDING_MIB", 0) * MEBIBYTE  # of all together; 0: a third of the disk
 ANYMASK_EVALUATE_MASKS = env.number("ANYMASK_EVALUATE_MASKS", 200)  # at most so many held-out masks are clicked
 
 # --- Files of the pages ------------------------------------------------------------------------------------------

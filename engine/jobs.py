@@ -7,7 +7,18 @@ from typing import Any
 from annotation.errors import Missing, UserError
 from annotation.jobkit import JobContext, job, periodic, scheduled
 from annotation.models import Dataset, Image
-from engine import audit, disagreement, embeddings, forgetting, retraining, schedules, shadow, tally, uncertainty
+from engine import (
+    audit,
+    disagreement,
+    embeddings,
+    eviction,
+    forgetting,
+    retraining,
+    schedules,
+    shadow,
+    tally,
+    uncertainty,
+)
 from engine.pipeline import run_execute
 from engine.serving import version_by_digest
 from engine.stages import moves, running
@@ -46,6 +57,12 @@ def _embed(ctx: JobContext, image_id: int, digest: str) -> dict[str, Any]:
 def rebuild_embeddings(ctx: JobContext, *, dataset: int) -> dict[str, Any]:
     """Queue the images of live tasks for the version that serves now."""
     return {"queued": embeddings.embeddings_rebuild(dataset_id=dataset, on_image=ctx.check_cancelled)}
+
+
+@job(eviction.EVICT.name)
+def evict_embeddings(ctx: JobContext) -> dict[str, Any]:
+    """Make room among the embeddings."""
+    return eviction.embeddings_evict(each=ctx.check_cancelled)
 
 
 @job(forgetting.FORGET.name)
@@ -116,6 +133,12 @@ def consider_disagreements() -> None:
 def count_work() -> None:
     """Sum up what people's masks took, for the proof page."""
     tally.work_count()
+
+
+@periodic(seconds=10 * CONSIDER_SECONDS)
+def consider_eviction() -> None:
+    """Keep the embeddings within their room."""
+    eviction.eviction_consider()
 
 
 @periodic(seconds=CONSIDER_SECONDS)

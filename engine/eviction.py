@@ -1,0 +1,65 @@
+"""Embeddings take only so much room: what nobody will open soon goes first, and is made again when asked for."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
+
+from annotation import storage
+from annotation.jobkit import declare, enqueue
+from annotation.models import Dataset, Task
+from engine.models import Embedding
+from engine.serving import serving_versions
+
+EVICT = declare("evict_embeddings", queue="batch", title="Make room among prepared images")
+SHARE_OF_DISK = 1 / 3  # where no limit is set
+DOWN_TO = 0.9  # of the limit, so that the next image does not start it again
+CHUNK = 200
+
+
+def limit_bytes() -> int:
+    """Bytes that all embeddings together may take."""
+    return settings.ANYMASK_EMBEDDING_BYTES or int(shutil.disk_usage(storage.root()).total * SHARE_OF_DISK)
+
+
+def embeddings_bytes() -> int:
+    """Bytes that the rows stand for; a file that two datasets share counts twice."""
+    return Embedding.objects.aggregate(total=Sum("byte_size"))["total"] or 0
+
+
+def eviction_consider() -> None:
+    """Have room made where the limit is passed."""
+    if embeddings_bytes() > limit_bytes():
+        enqueue(EVICT.name, {}, dedupe_key="evict")
+
+
+def embeddings_evict(*, each: Callable[[], None] = lambda: None) -> dict[str, Any]:
+    """Remove embeddings, oldest first, until there is room: those of versions that do not serve, then those of images
+    without a live task. What people hold or wait for stays. Returns {"removed", "bytes", "left"}.
+    """
+    over = embeddings_bytes() - int(limit_bytes() * DOWN_TO)
+    removed = freed = 0
+    for idle in _idle():
+        while freed < over and (rows := list(idle.order_by("created_at", "pk")[:CHUNK])):
+            for row in rows:
+                each()
+                row.delete()  # one by one: the file goes with its last row
+                removed, freed = removed + 1, freed + row.byte_size
+                if freed >= over:
+                    break
+    return {"removed": removed, "bytes": freed, "left": embeddings_bytes()}
+
+
+def _idle() -> list[QuerySet[Embedding]]:
+    """Embeddings that may go, those that will be missed least in front."""
+    tasks = Task.objects.filter(image=OuterRef("image"))
+    held = Exists(tasks.filter(state=Task.State.CLAIMED))
+    live = Exists(tasks.filter(state__in=[Task.State.OPEN, Task.State.CLAIMED]))
+    serving = Q(pk=None)
+    for dataset, version in serving_versions(Dataset.objects.values_list("pk", flat=True)).items():
+        serving |= Q(image__dataset=dataset, version=version)
+    return [Embedding.objects.filter(~serving, ~held), Embedding.objects.filter(serving, ~live)]

@@ -1,0 +1,76 @@
+"""Embeddings stay within their room; what people hold or wait for stays, the rest is made again when asked for."""
+
+from __future__ import annotations
+
+import pytest
+
+from annotation import jobkit, storage
+from annotation.models import Job, Task
+from engine import eviction, jobs  # noqa: F401  binds the functions of the jobs
+from engine.embeddings import file_path, readiness
+from engine.models import Embedding, ServingModel
+from tests.cast import add_image
+from tests.engine.conftest import version_row
+
+SIZE = 1000
+MEBIBYTE = 1024 * 1024
+
+
+@pytest.fixture
+def newer(cast, base):
+    """The version that serves since the last promotion."""
+    version = version_row("newer", dataset=cast.dataset, state="promoted")
+    ServingModel.objects.create(dataset=cast.dataset, version=version)
+    return version
+
+
+def stored(image, version) -> Embedding:
+    path = file_path(image, version)
+    storage.write_atomic(path, bytes(SIZE))
+    return Embedding.objects.create(image=image, version=version, path=path, layout=[], frame={}, byte_size=SIZE)
+
+
+def test_what_was_replaced_goes_first_then_what_is_done_and_never_what_is_waited_for(
+    cast, base, newer, settings, django_capture_on_commit_callbacks
+):
+    replaced, done, waiting, held = (add_image(cast.dataset, seed=seed) for seed in range(4))
+    Task.objects.filter(image=done).update(state="submitted")
+    Task.objects.filter(image=held).update(state="claimed", assignee=cast.ben)
+    rows = {
+        "held, by the version it was begun with": stored(held, base),
+        "waiting": stored(waiting, newer),
+        "done": stored(done, newer),
+        "replaced": stored(replaced, base),
+    }
+    gone = []
+    for room in (4, 3, 2, 1):
+        settings.ANYMASK_EMBEDDING_BYTES = int(room * SIZE / eviction.DOWN_TO) + 1
+        with django_capture_on_commit_callbacks(execute=True):
+            eviction.embeddings_evict()
+        left = set(Embedding.objects.values_list("pk", flat=True))
+        gone.append([name for name, row in rows.items() if row.pk not in left])
+    assert gone == [[], ["replaced"], ["done", "replaced"], ["done", "replaced"]]
+    assert not storage.full(rows["done"].path).exists()
+    assert storage.full(rows["waiting"].path).exists()
+
+
+def test_it_begins_by_itself_and_what_went_is_asked_for_again(cast, base, settings):
+    image = add_image(cast.dataset)
+    Task.objects.filter(image=image).update(state="submitted")
+    stored(image, base)
+    settings.ANYMASK_EMBEDDING_BYTES = 2 * SIZE
+    eviction.eviction_consider()
+    assert not Job.objects.exists()
+    settings.ANYMASK_EMBEDDING_BYTES = SIZE // 2
+    eviction.eviction_consider()
+    eviction.eviction_consider()
+    job = Job.objects.get()
+    jobkit.run(job.pk)
+    job.refresh_from_db()
+    assert (job.state, job.result) == ("succeeded", {"removed": 1, "bytes": SIZE, "left": 0})
+    assert readiness(image).state == "absent"
+
+
+def test_without_a_limit_a_third_of_the_disk_is_the_room(db, settings):
+    settings.ANYMASK_EMBEDDING_BYTES = 0
+    assert eviction.limit_bytes() > 100 * MEBIBYTE
