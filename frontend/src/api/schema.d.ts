@@ -1024,6 +1024,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/images/{image_id}/tiles/{level}/{column}/{row}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description 1024 x 1024 pixels, fewer at the right and lower edge, of the picture halved `level` times; JPEG or PNG. */
+        get: operations["images_tile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/invitations/{secret}/": {
         parameters: {
             query?: never;
@@ -2063,6 +2080,10 @@ export interface components {
             readonly file_url: string;
             /** @description Cached for ever too. */
             readonly thumbnail_url: string;
+            /** @description Of a large picture: the address of its tiles, with {z} for the level, {x} for the column and {y} for the row; null for one that is shown whole. */
+            readonly tiles_url: string | null;
+            /** @description How many levels of tiles there are; the last is one tile. */
+            tile_levels: number;
             /** @description Masks as a transparent PNG of the thumbnail's size; null without masks. */
             readonly overlay_url: string | null;
             /** @description Accepted masks. */
@@ -2099,7 +2120,7 @@ export interface components {
             about: string;
         };
         /** @enum {string} */
-        ImportInFormatEnum: "auto" | "images" | "sa1b" | "cvat" | "labelme" | "label_studio" | "png_instances" | "png_labels" | "coco" | "yolo";
+        ImportInFormatEnum: "auto" | "images" | "sa1b" | "cvat" | "labelme" | "label_studio" | "coco_panoptic" | "png_instances" | "png_labels" | "coco" | "yolo";
         /** @description One zip or tar archive. */
         ImportInRequest: {
             /** Format: binary */
@@ -6110,6 +6131,39 @@ export interface operations {
                 };
                 content: {
                     "image/jpeg": string;
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    images_tile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                column: number;
+                image_id: number;
+                level: number;
+                row: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": string;
+                    "image/png": string;
                 };
             };
             default: {

@@ -1,6 +1,6 @@
-import { drawImage, pyramidOf } from "./imagePyramid";
 import { MaskTiles } from "./maskTiles";
 import { OverlayDrawing } from "./overlay";
+import { drawPicture, onBetter, type Picture } from "./picture";
 import type { Scene, SceneMask } from "./scene";
 
 /** The three stacked canvases, lowest first. */
@@ -27,6 +27,8 @@ export class Painter {
   private frame = 0;
   private last: Scene | null = null;
   private resized = true;
+  /** The picture can be drawn better; nothing else has changed. */
+  private better = false;
   private unfinished = false;
   private offBetter: () => void = () => undefined;
   /** Milliseconds the last frame took to paint. */
@@ -67,24 +69,25 @@ export class Painter {
     const last = this.resized ? null : this.last;
     const moved = last?.view !== scene.view;
     if (scene.image !== this.last?.image) this.follow(scene.image);
-    if (moved || last?.image !== scene.image) this.paintImage(scene);
+    if (moved || this.better || last?.image !== scene.image) this.paintImage(scene);
     const changed = [this.tiles.setMasks(scene.masks), this.otherTiles.setMasks(scene.divided?.masks ?? NO_MASKS)];
     const divided = last?.divided?.at !== scene.divided?.at;
     if (changed.includes(true) || divided || moved || this.unfinished) this.paintMasks(scene);
     this.paintOverlay(scene);
     this.last = scene;
     this.resized = false;
+    this.better = false;
     this.lastPaint = performance.now() - started;
     this.onPainted();
     if (this.unfinished) this.request();
   }
 
-  /** Paints again when smaller copies of the picture are there: they look better and are quicker. */
-  private follow(image: HTMLImageElement | null): void {
+  /** Paints again when smaller copies or further tiles of the picture are there. */
+  private follow(image: Picture | null): void {
     this.offBetter();
     this.offBetter = image
-      ? pyramidOf(image).onBetter(() => {
-          this.resized = true;
+      ? onBetter(image, () => {
+          this.better = true;
           this.request();
         })
       : () => undefined;
@@ -101,7 +104,7 @@ export class Painter {
   private paintImage(scene: Scene): void {
     const context = this.begin(this.layers.image);
     if (!context || !scene.image) return;
-    drawImage(context, scene.image, scene.imageSize, scene.view, window.devicePixelRatio || 1);
+    drawPicture(context, scene.image, scene.imageSize, scene.view, window.devicePixelRatio || 1);
   }
 
   private paintMasks(scene: Scene): void {

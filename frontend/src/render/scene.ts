@@ -3,6 +3,7 @@ import type { OverlayShape } from "../core/overlay";
 import type { Patch, StrokePoint } from "../core/patch";
 import type { MaskPaint } from "../core/tile";
 import type { Viewport } from "../core/viewport";
+import type { Picture } from "./picture";
 
 /** One saved mask to paint. */
 export interface SceneMask extends MaskPaint {
@@ -25,7 +26,7 @@ export interface SceneWrong {
 /** Everything the three canvases show, as plain values. Shapes and points are in image pixels. */
 export interface Scene {
   readonly view: Viewport;
-  readonly image: HTMLImageElement | null;
+  readonly image: Picture | null;
   readonly imageSize: Size;
   /** Lowest first. The same array while nothing changed. */
   readonly masks: readonly SceneMask[];

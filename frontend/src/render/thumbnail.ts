@@ -2,8 +2,8 @@ import { type Box, boxHeight, boxWidth, type Size } from "../core/geometry";
 import type { Rgb } from "../core/palette";
 import { EMPTY_PATCH, type Patch, patchBox } from "../core/patch";
 import { levelFor, patchAtLevel } from "../core/pyramid";
-import { drawImage } from "./imagePyramid";
 import { patchBitmap } from "./patchBitmap";
+import { drawPicture, type Picture } from "./picture";
 
 /**
  * Draws the image with patches on it, each in its colour, the later over the earlier: the part in `around` (usually the
@@ -11,7 +11,7 @@ import { patchBitmap } from "./patchBitmap";
  */
 export function paintThumbnail(
   canvas: HTMLCanvasElement,
-  image: HTMLImageElement | null,
+  image: Picture | null,
   patches: readonly (readonly [Patch, Rgb])[],
   imageSize: Size,
   around: Box = patchBox(patches[0]?.[0] ?? EMPTY_PATCH),
@@ -28,7 +28,7 @@ export function paintThumbnail(
   const y = height / 2 - (around.y0 + boxHigh / 2) * scale;
   if (image) {
     context.globalAlpha = 0.75;
-    drawImage(context, image, imageSize, { scale, x, y }, 1);
+    drawPicture(context, image, imageSize, { scale, x, y }, 1);
     context.globalAlpha = 1;
   }
   const level = levelFor(scale);

@@ -4,6 +4,7 @@ import type { MaskItem } from "../core/maskStore";
 import type { Rgb } from "../core/palette";
 import { type Patch, patchArea, patchBox } from "../core/patch";
 import { sharedArea, subtract } from "../core/pixels";
+import type { Picture } from "../render/picture";
 import { paintThumbnail } from "../render/thumbnail";
 
 /** Blue for what is the same in both, orange for what only this one has: apart for every kind of colour vision. */
@@ -13,7 +14,7 @@ const ONLY_HERE: Rgb = [255, 140, 0];
 type Shape = Pick<MaskItem, "patch" | "segmentation">;
 
 interface MaskPictureProps {
-  image: HTMLImageElement | null;
+  image: Picture | null;
   item: Shape;
   /** What it is compared with: the parts that the other one has not stand out, and both are shown in one frame. */
   against: Shape | null;

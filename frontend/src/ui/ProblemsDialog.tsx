@@ -4,7 +4,8 @@ import { Link } from "react-router";
 import { itemFromBody, itemFromRecord } from "../actions/records";
 import type { MaskRecord } from "../api/types";
 import type { JournalOp } from "../core/journal";
-import { picture } from "./editor/pictures";
+import type { Picture } from "../render/picture";
+import { pictureOf } from "./editor/pictures";
 import { imageQuery } from "./editor/prefetch";
 import { percent } from "./kit/format";
 import { Button, Dialog, Note } from "./kit/kit";
@@ -96,21 +97,21 @@ function Problem({ op }: { op: JournalOp }) {
 }
 
 /** The picture behind the masks; without it the shapes are compared alone. */
-function useImage(id: number): HTMLImageElement | null {
+function useImage(id: number): Picture | null {
   const record = useQuery(imageQuery(id));
-  const url = record.data?.file_url;
-  const [image, setImage] = useState<HTMLImageElement | null>(null);
+  const found = record.data;
+  const [image, setImage] = useState<Picture | null>(null);
   useEffect(() => {
     let wanted = true;
-    if (url)
-      void picture(url).then(
+    if (found)
+      void pictureOf(found).then(
         (loaded) => wanted && setImage(loaded),
         () => undefined,
       );
     return () => {
       wanted = false;
     };
-  }, [url]);
+  }, [found]);
   return image;
 }
 

@@ -3,7 +3,8 @@ import { type RefObject, useRef } from "react";
 import { Button } from "../kit/kit";
 import { type PlacedFile, pickedFiles } from "./droppedFiles";
 
-const ACCEPTED = "image/*,.zip,application/zip,.tar,.tgz,.gz,application/x-tar,application/gzip,.tif,.tiff,.dcm,application/dicom,.heic,.heif";
+const ACCEPTED =
+  "image/*,.zip,application/zip,.tar,.tgz,.gz,application/x-tar,application/gzip,.tif,.tiff,.dcm,application/dicom,.heic,.heif";
 
 interface Props {
   add: (files: PlacedFile[]) => void;

@@ -7,6 +7,7 @@ import type { FeedbackItem } from "../../api/types";
 import { type Patch, patchArea } from "../../core/patch";
 import { subtract } from "../../core/pixels";
 import { decodePatch, type Segmentation } from "../../core/rle";
+import type { Picture } from "../../render/picture";
 import { picture } from "../editor/pictures";
 import { reasonText, VERDICTS } from "../editor/reviewWords";
 import { ago, count } from "../kit/format";
@@ -85,7 +86,7 @@ interface CompareProps {
 
 /** Both versions in one frame: what only one of them has stands out, and its pixels are counted. */
 function Compare({ image, before, after }: CompareProps) {
-  const [loaded, setLoaded] = useState<HTMLImageElement | null>(null);
+  const [loaded, setLoaded] = useState<Picture | null>(null);
   useEffect(() => {
     let wanted = true;
     picture(`/api/images/${image}/file/`)

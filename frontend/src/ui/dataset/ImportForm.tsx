@@ -33,8 +33,8 @@ export function ImportForm({ formats }: { formats: ImportFormat[] }) {
     <section className="stack" aria-labelledby="import">
       <h2 id="import">Import</h2>
       <p className="muted">
-        A zip or tar archive of pictures with annotations from another program. What is in this dataset already is not added twice, and
-        what cannot be used is named with its reason.
+        A zip or tar archive of pictures with annotations from another program. What is in this dataset already is not
+        added twice, and what cannot be used is named with its reason.
       </p>
       {error && <Note tone="bad">{error}</Note>}
       <div className="card card--pad stack">

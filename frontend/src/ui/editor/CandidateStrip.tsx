@@ -4,6 +4,7 @@ import type { EditorSession } from "../../actions/editorSession";
 import { type Box, boxUnion, type Size } from "../../core/geometry";
 import { DRAFT_COLOUR } from "../../core/palette";
 import { type Patch, patchBox } from "../../core/patch";
+import type { Picture } from "../../render/picture";
 import { paintThumbnail } from "../../render/thumbnail";
 import type { Candidate } from "../../segmenter/segmenter";
 import { percent } from "../kit/format";
@@ -11,7 +12,7 @@ import { Button, IconButton } from "../kit/kit";
 import { useEditor } from "./useEditor";
 
 /** The masks offered for the prompts, each with the model's own estimate of its IoU. */
-export function CandidateStrip({ session, image }: { session: EditorSession; image: HTMLImageElement | null }) {
+export function CandidateStrip({ session, image }: { session: EditorSession; image: Picture | null }) {
   const candidates = useEditor(session, (state) => state.drafting.candidates);
   const chosen = useEditor(session, (state) => state.drafting.chosen);
   const edited = useEditor(session, (state) => state.store.draft.edited);
@@ -69,7 +70,7 @@ function boxAround(candidates: readonly Candidate[]): Box | undefined {
 }
 
 interface ThumbnailProps {
-  image: HTMLImageElement | null;
+  image: Picture | null;
   patch: Patch;
   around?: Box;
   size: Size;

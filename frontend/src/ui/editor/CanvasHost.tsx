@@ -2,6 +2,7 @@ import { useEffect, useRef } from "react";
 import type { EditorSession } from "../../actions/editorSession";
 import { isPlain } from "../../core/viewSettings";
 import { type Layers, Painter } from "../../render/painter";
+import type { Picture } from "../../render/picture";
 import { Announcer } from "./Announcer";
 import { FILTER_ID } from "./PictureFilter";
 import { attachPointer } from "./pointer";
@@ -10,7 +11,7 @@ import { useEditor } from "./useEditor";
 
 interface CanvasHostProps {
   session: EditorSession;
-  image: HTMLImageElement | null;
+  image: Picture | null;
 }
 
 /** Three stacked canvases: the picture, the saved masks, and what follows the pointer. React only mounts them. */

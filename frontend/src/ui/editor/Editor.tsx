@@ -3,8 +3,9 @@ import { useEffect, useMemo, useState } from "react";
 import { useNavigate } from "react-router";
 import type { EditorSession } from "../../actions/editorSession";
 import type { Page } from "../../actions/registry";
-import type { Dataset } from "../../api/types";
+import type { Dataset, ImageRecord } from "../../api/types";
 import { earlier, later } from "../../core/trail";
+import type { Picture } from "../../render/picture";
 import { useToast } from "../kit/toast";
 import { trailOf } from "../lastWork";
 import { useWorkbench } from "../workbench";
@@ -16,7 +17,7 @@ import { MaskList } from "./MaskList";
 import { Minimap, ScaleBar } from "./Minimap";
 import { Nudge } from "./Nudge";
 import { PictureFilter } from "./PictureFilter";
-import { picture } from "./pictures";
+import { pictureOf } from "./pictures";
 import { prefetch } from "./prefetch";
 import { SettingsDialog } from "./SettingsDialog";
 import { SplitDivider } from "./SplitDivider";
@@ -41,7 +42,7 @@ export function Editor({ session, dataset }: { session: EditorSession; dataset: 
   const [panel, setPanel] = useState(false);
   const [list, setList] = useState(false);
   const [viewing, setViewing] = useState(false);
-  const { image, failed } = usePicture(session.options.image.file_url);
+  const { image, failed } = usePicture(session.options.image);
   const look = useEditor(session, (state) => state.options.view.current.look);
   const selected = useEditor(session, (state) => state.selected);
   const large = useEditor(session, (state) => state.preferences.current.largeTargets);
@@ -121,20 +122,20 @@ export function Editor({ session, dataset }: { session: EditorSession; dataset: 
   );
 }
 
-function usePicture(url: string): { image: HTMLImageElement | null; failed: boolean } {
-  const [state, setState] = useState<{ image: HTMLImageElement | null; failed: boolean }>({
+function usePicture(record: ImageRecord): { image: Picture | null; failed: boolean } {
+  const [state, setState] = useState<{ image: Picture | null; failed: boolean }>({
     image: null,
     failed: false,
   });
   useEffect(() => {
     let wanted = true;
-    picture(url)
+    pictureOf(record)
       .then((image) => wanted && setState({ image, failed: false }))
       .catch(() => wanted && setState({ image: null, failed: true }));
     return () => {
       wanted = false;
     };
-  }, [url]);
+  }, [record]);
   return state;
 }
 

@@ -6,6 +6,7 @@ import { itemFromRecord } from "../../actions/records";
 import { api } from "../../api/endpoints";
 import type { MaskRecord } from "../../api/types";
 import type { MaskItem } from "../../core/maskStore";
+import type { Picture } from "../../render/picture";
 import { count, percent } from "../kit/format";
 import { Badge, Button, Dialog, ErrorState, Loading } from "../kit/kit";
 import { MaskPicture, overlapOf } from "../MaskPicture";
@@ -14,7 +15,7 @@ import { useEditor } from "./useEditor";
 
 interface HistoryProps {
   session: EditorSession;
-  image: HTMLImageElement | null;
+  image: Picture | null;
   item: MaskItem;
   onClose: () => void;
 }

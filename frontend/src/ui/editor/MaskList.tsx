@@ -3,6 +3,7 @@ import { memo, useEffect, useRef } from "react";
 import type { EditorSession } from "../../actions/editorSession";
 import type { MaskItem } from "../../core/maskStore";
 import type { Rgb } from "../../core/palette";
+import type { Picture } from "../../render/picture";
 import { paintThumbnail } from "../../render/thumbnail";
 import { count, percent } from "../kit/format";
 import { Badge, Button, EmptyState, IconButton } from "../kit/kit";
@@ -14,7 +15,7 @@ import { useWindow } from "./useWindow";
 
 interface MaskListProps {
   session: EditorSession;
-  image: HTMLImageElement | null;
+  image: Picture | null;
   open: boolean;
   onClose: () => void;
   onHistory: () => void;
@@ -126,7 +127,7 @@ function Rows({
 
 interface MaskRowProps {
   session: EditorSession;
-  image: HTMLImageElement | null;
+  image: Picture | null;
   item: MaskItem;
   colour: Rgb;
   /** From the top of the list, from 1, of `count`. */

@@ -1,18 +1,18 @@
 import { type PointerEvent, useEffect, useRef } from "react";
 import type { EditorSession } from "../../actions/editorSession";
 import { scaleBar } from "../../core/viewSettings";
-import { drawImage } from "../../render/imagePyramid";
+import { drawPicture, type Picture } from "../../render/picture";
 import { useEditor } from "./useEditor";
 
 const LONG_SIDE = 168;
 
 /** The whole picture, small, with a frame round what the canvas shows. A click or a drag goes there. */
-export function Minimap({ session, image }: { session: EditorSession; image: HTMLImageElement | null }) {
+export function Minimap({ session, image }: { session: EditorSession; image: Picture | null }) {
   const shown = useEditor(session, (state) => state.options.view.current.minimap);
   return shown ? <Overview session={session} image={image} /> : null;
 }
 
-function Overview({ session, image }: { session: EditorSession; image: HTMLImageElement | null }) {
+function Overview({ session, image }: { session: EditorSession; image: Picture | null }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const view = useEditor(session, (state) => state.view);
   const { size, canvas: seen } = session;
@@ -23,7 +23,7 @@ function Overview({ session, image }: { session: EditorSession; image: HTMLImage
     const context = canvas.current?.getContext("2d");
     if (!context) return;
     context.clearRect(0, 0, width, height);
-    if (image) drawImage(context, image, size, { scale, x: 0, y: 0 }, 1);
+    if (image) drawPicture(context, image, size, { scale, x: 0, y: 0 }, 1);
     const frame = [-view.x, -view.y, seen.width, seen.height].map((value) => (value / view.scale) * scale);
     const [x = 0, y = 0, wide = 0, high = 0] = frame;
     context.fillStyle = "rgb(0 0 0 / 0.45)";

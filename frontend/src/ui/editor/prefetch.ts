@@ -1,7 +1,7 @@
 import type { QueryClient } from "@tanstack/react-query";
 import { api } from "../../api/endpoints";
 import type { Segmenter } from "../../segmenter/segmenter";
-import { picture } from "./pictures";
+import { pictureOf } from "./pictures";
 
 export const imageQuery = (id: number) => ({
   queryKey: ["image", id],
@@ -29,7 +29,7 @@ export async function prefetch(
       const image = await queries.fetchQuery(imageQuery(id));
       await Promise.all([
         queries.prefetchQuery(masksQuery(id)),
-        picture(image.file_url),
+        pictureOf(image),
         segmenter.prepare(id, () => undefined, signal),
       ]);
     } catch {

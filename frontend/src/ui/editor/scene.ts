@@ -7,10 +7,11 @@ import type { MaskItem } from "../../core/maskStore";
 import { DRAFT_COLOUR, MASK_COLOURS } from "../../core/palette";
 import type { MaskPaint } from "../../core/tile";
 import { distanceText } from "../../core/viewSettings";
+import type { Picture } from "../../render/picture";
 import type { Scene, SceneMask } from "../../render/scene";
 
 /** What the canvases show of the editor's state. */
-export function sceneOf(session: EditorSession, image: HTMLImageElement | null): Scene {
+export function sceneOf(session: EditorSession, image: Picture | null): Scene {
   const { drafting, store } = session;
   const { draft } = store;
   const { points, labels, box } = promptsOf(draft.steps);

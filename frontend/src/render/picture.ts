@@ -1,0 +1,24 @@
+import type { Size } from "../core/geometry";
+import type { Viewport } from "../core/viewport";
+import { drawImage, pyramidOf } from "./imagePyramid";
+import { TiledPicture } from "./tiledPicture";
+
+/** What is annotated: decoded whole, or in tiles where it is too large for that. */
+export type Picture = HTMLImageElement | TiledPicture;
+
+/** Draws the part of the picture that the canvas shows. `context` is in device pixels, `ratio` per CSS pixel. */
+export function drawPicture(
+  context: CanvasRenderingContext2D,
+  picture: Picture,
+  size: Size,
+  view: Viewport,
+  ratio: number,
+): void {
+  if (picture instanceof TiledPicture) picture.draw(context, view, ratio);
+  else drawImage(context, picture, size, view, ratio);
+}
+
+/** Calls back when the picture can be drawn better than before. Returns what takes the listener off. */
+export function onBetter(picture: Picture, listener: () => void): () => void {
+  return (picture instanceof TiledPicture ? picture : pyramidOf(picture)).onBetter(listener);
+}
