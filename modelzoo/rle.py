@@ -160,11 +160,12 @@ def _box_of(lengths: NDArray[np.int64], height: int) -> list[int]:
     first = ends[0::2][: len(last)]
     if len(last) == 0:
         return [0, 0, 0, 0]
-    left, right = int(first.min()) // height, int(last.max()) // height
-    if np.any(first // height != last // height):  # a run over a column border holds a bottom and a top pixel
+    left, right = int(first[0]) // height, int(last[-1]) // height
+    tops, bottoms = first % height, last % height
+    if (bottoms - tops != last - first).any():  # a run over a column border holds a bottom and a top pixel
         top, bottom = 0, height - 1
     else:
-        top, bottom = int((first % height).min()), int((last % height).max())
+        top, bottom = int(tops.min()), int(bottoms.max())
     return [left, top, right - left + 1, bottom - top + 1]
 
 
@@ -313,7 +314,7 @@ def _check_count(count: int, pixels: int) -> None:
 
 def _canonical(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     """Merge the neighbours of zero-length runs; only the first run (zeros) may stay empty."""
-    if not np.any(lengths[1:] == 0):
+    if lengths[1:].all():
         return lengths
     kept = np.flatnonzero(lengths)
     parity = kept % 2
