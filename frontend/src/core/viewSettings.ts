@@ -4,6 +4,10 @@ export type Channel = "colour" | "red" | "green" | "blue" | "grey";
 
 /** How the picture is shown. It changes what people see, never what is saved or what the model gets. */
 export interface PictureLook {
+  /** 0 .. 1: what is shown as black, and everything below it. */
+  readonly black: number;
+  /** 0 .. 1, over `black`: what is shown as white, and everything above it. */
+  readonly white: number;
   /** -1 .. 1, added. */
   readonly brightness: number;
   /** 0 .. 4, multiplied round middle grey; 1 leaves it. */
@@ -26,7 +30,15 @@ export interface ViewSettings {
   readonly nudge: boolean;
 }
 
-export const PLAIN_LOOK: PictureLook = { brightness: 0, contrast: 1, gamma: 1, invert: false, channel: "colour" };
+export const PLAIN_LOOK: PictureLook = {
+  black: 0,
+  white: 1,
+  brightness: 0,
+  contrast: 1,
+  gamma: 1,
+  invert: false,
+  channel: "colour",
+};
 
 export const DEFAULT_VIEW: ViewSettings = {
   look: PLAIN_LOOK,
@@ -37,19 +49,54 @@ export const DEFAULT_VIEW: ViewSettings = {
   nudge: true,
 };
 
-export const isPlain = (look: PictureLook): boolean =>
-  look.brightness === 0 && look.contrast === 1 && look.gamma === 1 && !look.invert && look.channel === "colour";
+const PLAIN = Object.entries(PLAIN_LOOK) as [keyof PictureLook, unknown][];
 
-/** Number of values in a transfer table. */
-const STEPS = 64;
+export const isPlain = (look: PictureLook): boolean => PLAIN.every(([part, plain]) => look[part] === plain);
+
+/** Number of values in a transfer table: one for each that a pixel of the shown picture can have. */
+const STEPS = 256;
+/** Black and white are at least one such value apart. */
+export const NARROWEST = 1 / (STEPS - 1);
+
+/** The look with another black or white; the other end gives way where they would meet. */
+export function withWindow(look: PictureLook, end: "black" | "white", at: number): PictureLook {
+  return end === "black"
+    ? { ...look, black: Math.min(at, 1 - NARROWEST), white: Math.max(look.white, Math.min(1, at + NARROWEST)) }
+    : { ...look, white: Math.max(at, NARROWEST), black: Math.min(look.black, Math.max(0, at - NARROWEST)) };
+}
+
+/** Which values of a deep picture became black and white when it was stored (annotation.ingest.depth). */
+export interface StoredRange {
+  readonly low: readonly number[];
+  readonly high: readonly number[];
+  readonly inverted: boolean;
+}
 
 /**
- * The look as a table: the value at i stands for an input of i / (n - 1), all in 0..1. First gamma, then contrast
- * round one half, then brightness, then inversion.
+ * What the picture's own value is where the stored picture has this share of white. Where its channels were stored by
+ * different ranges, and for a picture of 8 bits (null), the stored value itself, 0 to 255.
+ */
+export function valueAt(share: number, range: StoredRange | null): number {
+  const [low = 0, high = 255] = range ? [range.low[0], range.high[0]] : [];
+  const same = range?.low.every((one) => one === low) && range.high.every((one) => one === high);
+  if (!range || !same) return share * 255;
+  return low + (range.inverted ? 1 - share : share) * (high - low);
+}
+
+/** `valueAt` as people read it. */
+export function valueText(share: number, range: StoredRange | null): string {
+  const value = valueAt(share, range);
+  return String(Math.abs(value) >= 100 ? Math.round(value) : Number(value.toPrecision(3)));
+}
+
+/**
+ * The look as a table: the value at i stands for an input of i / (n - 1), all in 0..1. First the window from black to
+ * white, then gamma, then contrast round one half, then brightness, then inversion.
  */
 export function transferTable(look: PictureLook): number[] {
   return Array.from({ length: STEPS }, (_, at) => {
-    const lifted = (at / (STEPS - 1)) ** (1 / look.gamma);
+    const windowed = clamp((at / (STEPS - 1) - look.black) / (look.white - look.black), 0, 1);
+    const lifted = windowed ** (1 / look.gamma);
     const value = clamp((lifted - 0.5) * look.contrast + 0.5 + look.brightness, 0, 1);
     return Math.round((look.invert ? 1 - value : value) * 10_000) / 10_000;
   });

@@ -1,7 +1,7 @@
 import { RotateCcw, Ruler, SquareSplitHorizontal, X } from "lucide-react";
 import { useId } from "react";
 import type { EditorSession } from "../../actions/editorSession";
-import { type Channel, isPlain } from "../../core/viewSettings";
+import { type Channel, isPlain, NARROWEST, type StoredRange, valueText, withWindow } from "../../core/viewSettings";
 import { Button, IconButton } from "../kit/kit";
 import { useEditor } from "./useEditor";
 
@@ -19,6 +19,11 @@ export function ViewPanel({ session, onClose }: { session: EditorSession; onClos
   const settings = useEditor(session, (state) => state.options.view.current);
   const divided = useEditor(session, (state) => state.split.before !== null);
   const { look } = settings;
+  const range = session.options.image.mapping as StoredRange | null;
+  const ends = [
+    ["black", "Black at"],
+    ["white", "White at"],
+  ] as const;
   return (
     <section className="view-panel" aria-label="Picture and view">
       <div className="view-panel__head">
@@ -28,6 +33,18 @@ export function ViewPanel({ session, onClose }: { session: EditorSession; onClos
         </Button>
         <IconButton icon={X} size="small" look="quiet" label="Close" onClick={onClose} />
       </div>
+      {ends.map(([end, label]) => (
+        <Slider
+          key={end}
+          label={label}
+          low={0}
+          high={1}
+          step={NARROWEST}
+          value={look[end]}
+          text={valueText(look[end], range)}
+          set={(at) => view.setLook(withWindow(look, end, at))}
+        />
+      ))}
       <Slider
         label="Brightness"
         low={-1}
@@ -95,11 +112,14 @@ interface SliderProps {
   label: string;
   low: number;
   high: number;
+  step?: number;
   value: number;
+  /** What is written beside it; the value itself if nothing else is meant. */
+  text?: string;
   set: (value: number) => void;
 }
 
-function Slider({ label, low, high, value, set }: SliderProps) {
+function Slider({ label, low, high, step = 0.05, value, text = value.toFixed(2), set }: SliderProps) {
   const id = useId();
   return (
     <div className="view-panel__slider">
@@ -109,11 +129,12 @@ function Slider({ label, low, high, value, set }: SliderProps) {
         type="range"
         min={low}
         max={high}
-        step={0.05}
+        step={step}
         value={value}
+        aria-valuetext={text}
         onChange={(event) => set(Number(event.target.value))}
       />
-      <output htmlFor={id}>{value.toFixed(2)}</output>
+      <output htmlFor={id}>{text}</output>
     </div>
   );
 }
