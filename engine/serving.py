@@ -7,6 +7,7 @@ workers and commands call those: ``predictor_for``, ``version_register``, ``base
 
 from __future__ import annotations
 
+import logging
 import shutil
 import threading
 from collections import OrderedDict
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from modelzoo.predictor import Predictor
 
 T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 # Files beside a SAM decoder: the same decoder in two halves, in the order in which they run (modelzoo.export).
 HALVES = {"image": "image_half.onnx", "prompt": "prompt_half.onnx"}
@@ -128,14 +131,14 @@ def version_register(
     what the checkpoint loader raises for a file that is no model.
     """
     from modelzoo.checkpoint import CheckpointError, checkpoint_digest, load_checkpoint
-    from modelzoo.export import export_decoder, export_halves
-    from modelzoo.model.segmenter import Sam
+    from modelzoo.export import export_decoder
     from modelzoo.weight_files import check_file
 
     check_file(checkpoint)
     digest = expected or checkpoint_digest(checkpoint)
     known = ModelVersion.objects.filter(digest=digest).first()
     if known is not None:
+        _halves_complete(known)
         return known
     place = storage.path_for("models", digest)
     with storage.work_folder() as work:
@@ -148,8 +151,7 @@ def version_register(
             raise CheckpointError(f"{checkpoint.name} is not the file with SHA-256 {digest}.")
         model = load_checkpoint(folder / weights)
         export_decoder(model, folder / "decoder.onnx")
-        if isinstance(model, Sam):
-            export_halves(model, *(folder / name for name in HALVES.values()))
+        _halves_write(model, folder)
         # The folder appears whole; one that is there already is the same, since its name is the digest.
         storage.adopt(folder, place)
     version, _ = ModelVersion.objects.get_or_create(
@@ -167,6 +169,28 @@ def version_register(
         },
     )
     return version
+
+
+def _halves_write(model: Any, folder: Path) -> None:
+    """The halves of a SAM decoder into ``folder``. They are a favour: without them the whole decoder is used."""
+    from modelzoo.export import export_halves
+    from modelzoo.model.segmenter import Sam
+
+    if isinstance(model, Sam):
+        try:
+            export_halves(model, *(folder / name for name in HALVES.values()))
+        except RuntimeError:
+            logger.warning("The decoder of %s stays whole.", model.variant, exc_info=True)
+
+
+def _halves_complete(version: ModelVersion) -> None:
+    """Make the halves of a version that was registered before there were any."""
+    from modelzoo.checkpoint import load_checkpoint
+    from modelzoo.model.compact import Compact
+
+    checkpoint = storage.full(version.checkpoint_path)
+    if version.variant != Compact.variant and checkpoint.is_file() and not decoder_halves(version):
+        _halves_write(load_checkpoint(checkpoint), storage.full(version.decoder_path).parent)
 
 
 def base_model_register(*, checkpoint: Path | None = None, name: str = "") -> ModelVersion:

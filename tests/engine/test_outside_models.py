@@ -14,7 +14,13 @@ from annotation.models import Job
 from engine import embeddings
 from engine.models import ModelVersion, Promotion
 from engine.segmenter import OnnxSegmenter
-from engine.serving import base_model_register, outside_model_register, predictor_for, serving_version
+from engine.serving import (
+    base_model_register,
+    decoder_halves,
+    outside_model_register,
+    predictor_for,
+    serving_version,
+)
 
 POINT = {"points": np.array([[30.5, 20.0]], np.float32), "labels": np.ones(1, np.float32), "box": None}
 
@@ -111,6 +117,24 @@ def test_put_into_service_it_prepares_pictures_and_answers_clicks(cast, image, r
     assert answer.masks.shape == (3, image.height, image.width)
     assert (answer.masks != expected.masks).mean() < 0.001
     assert "is the serving model already" in run("mobile_sam", dataset="Fruit")
+
+
+def test_its_decoder_comes_in_halves_which_older_versions_get_when_they_are_named_again(db, mobile_file):
+    version = outside_model_register(source="mobile_sam")
+    halves = decoder_halves(version)
+    assert list(halves) == ["image", "prompt"]
+    halves["image"].unlink()
+    assert decoder_halves(version) == {}
+    assert outside_model_register(source="mobile_sam") == version
+    assert decoder_halves(version) == halves
+
+
+def test_halves_that_disagree_with_the_model_are_left_out_and_the_model_stays(db, mobile_file, monkeypatch):
+    def differ(*given):
+        raise RuntimeError("The decoder's halves differ from the model by 1 logits.")
+
+    monkeypatch.setattr("modelzoo.export.check_halves", differ)
+    assert decoder_halves(outside_model_register(source="mobile_sam")) == {}
 
 
 def test_its_lead_sees_where_it_comes_from_and_goes_back_by_one_click(cast, as_, real_base, mobile_file):
