@@ -7,6 +7,7 @@ task_claimed(task_id)        somebody starts on an image
 task_submitted(task_id)      somebody is done with an image
 image_changed(image_id)      its pixels are shown otherwise; coordinates stay
 image_removed(dataset_id, image_id, sha256)  a picture is gone for good, on request: what was made of it goes too
+boxes_added(image_id)        boxes from outside wait for the model's masks
 review_opened(task_id)       a reviewer is asked to look at an image
 """
 
@@ -23,6 +24,7 @@ mask_deleted = Signal()
 task_claimed = Signal()
 task_submitted = Signal()
 review_opened = Signal()
+boxes_added = Signal()
 
 
 def send_on_commit(signal: Signal, **ids: int) -> None:

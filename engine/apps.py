@@ -14,7 +14,9 @@ class EngineConfig(AppConfig):
     def ready(self) -> None:
         """Answer annotation's question, listen to its facts, and declare the kinds of jobs."""
         from annotation import ports
-        from engine import eviction, receivers, retraining, shadow, uncertainty  # noqa: F401  they declare their kinds of jobs
+
+        # They declare their kinds of jobs.
+        from engine import boxes, eviction, receivers, retraining, shadow, uncertainty  # noqa: F401
         from engine.audit import audit_published, audited_images
         from engine.segmenter import OnnxSegmenter
         from engine.stages import running  # noqa: F401

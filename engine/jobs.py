@@ -9,6 +9,7 @@ from annotation.jobkit import JobContext, job, periodic, scheduled
 from annotation.models import Dataset, Image
 from engine import (
     audit,
+    boxes,
     disagreement,
     embeddings,
     eviction,
@@ -63,6 +64,13 @@ def rebuild_embeddings(ctx: JobContext, *, dataset: int) -> dict[str, Any]:
 def evict_embeddings(ctx: JobContext) -> dict[str, Any]:
     """Make room among the embeddings."""
     return eviction.embeddings_evict(each=ctx.check_cancelled)
+
+
+@job(boxes.PROMPT.name)
+def prompt_boxes(ctx: JobContext, *, image: int) -> dict[str, Any]:
+    """Make masks of the boxes that came with a picture."""
+    row = Image.objects.select_related("dataset").filter(pk=image).first()
+    return boxes.boxes_answer(image=row) if row is not None else {}
 
 
 @job(forgetting.FORGET.name)

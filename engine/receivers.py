@@ -13,8 +13,17 @@ from annotation.errors import NotReady
 from annotation.jobkit import enqueue
 from annotation.models import Dataset, Image, Task
 from annotation.services.tasks import tasks_upcoming
-from annotation.signals import image_changed, image_removed, image_uploaded, review_opened, task_claimed, task_submitted
+from annotation.signals import (
+    boxes_added,
+    image_changed,
+    image_removed,
+    image_uploaded,
+    review_opened,
+    task_claimed,
+    task_submitted,
+)
 from engine.audit import MEASURE
+from engine.boxes import boxes_request
 from engine.disagreement import disagreement_request
 from engine.embeddings import REBUILD, embedding_file_remove, embedding_request, images_embed
 from engine.forgetting import FORGET, RENEW
@@ -35,6 +44,14 @@ def _encode_upload(image_id: int, **_: Any) -> None:
     if image is not None and default_is_registered():
         embedding_request(image=image, soon=False)
         part_request(dataset=image.dataset)
+
+
+@receiver(boxes_added)
+def _answer_boxes(image_id: int, **_: Any) -> None:
+    """Boxes came with a picture: the model makes masks of them."""
+    image = Image.objects.select_related("dataset").filter(pk=image_id).first()
+    if image is not None and default_is_registered():
+        boxes_request(image=image)
 
 
 @receiver(image_removed)

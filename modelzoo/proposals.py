@@ -187,44 +187,64 @@ class BoxMaskGenerator:
         return found
 
     def _batch(self, embedding: Embedding, boxes: FloatArray, scores: FloatArray) -> list[Candidate]:
-        logits, ious = self.predictor.decode_boxes(embedding, boxes)
-        threshold = self.predictor.model.mask_threshold
-        enlarger = Enlarger((logits.shape[-2], logits.shape[-1]), embedding.frame)
-        found = []
-        for box, score, low_res, iou in zip(boxes, scores, logits, ious, strict=True):
-            y, x, patch = enlarger.window(low_res, threshold - self.stability_score_offset)
-            stability = float(np.nan_to_num(stability_score(patch, threshold, self.stability_score_offset)))
-            mask = patch > threshold
-            if not mask.any():
-                continue
-            left, top, right, bottom = mask_box(mask)
-            found.append(
-                Candidate(
-                    bits=np.packbits(mask),
-                    patch=(y, x, *mask.shape),
-                    box=(left + x, top + y, right + x, bottom + y),
-                    prompt=box,
-                    score=float(score),
-                    predicted_iou=float(min(max(iou, 0.0), 1.0)),
-                    stability=stability,
-                )
-            )
-        return found
+        return _decoded(self.predictor, embedding, boxes, scores, self.stability_score_offset)
 
     def _record(self, candidate: Candidate, chance: float, size: tuple[int, int]) -> dict[str, Any]:
         mask = candidate.mask(size)
         if self.min_mask_region_area > 0:
             for kind in ("holes", "islands"):
                 mask, _ = remove_small_regions(mask, self.min_mask_region_area, kind)
+        return {**_record_of(mask, candidate), "confidence": round(chance, 4)}
+
+
+def mask_of_box(predictor: Predictor, embedding: Embedding, box: FloatArray) -> dict[str, Any] | None:
+    """The decoder's mask of one box (x0, y0, x1, y1 in original pixels) as an SA-1B style record with its `prompts`.
+
+    None if the mask has no pixels.
+    """
+    found = _decoded(predictor, embedding, box[None], np.ones(1), 1.0)
+    return _record_of(found[0].mask(embedding.frame.original_size), found[0]) if found else None
+
+
+def _decoded(
+    predictor: Predictor, embedding: Embedding, boxes: FloatArray, scores: FloatArray, offset: float
+) -> list[Candidate]:
+    """Masks of N boxes, N x 4, without empty ones. `offset`: logits up and down for the stability."""
+    logits, ious = predictor.decode_boxes(embedding, boxes)
+    threshold = predictor.model.mask_threshold
+    enlarger = Enlarger((logits.shape[-2], logits.shape[-1]), embedding.frame)
+    found = []
+    for box, score, low_res, iou in zip(boxes, scores, logits, ious, strict=True):
+        y, x, patch = enlarger.window(low_res, threshold - offset)
+        stability = float(np.nan_to_num(stability_score(patch, threshold, offset)))
+        mask = patch > threshold
+        if not mask.any():
+            continue
         left, top, right, bottom = mask_box(mask)
-        x0, y0, x1, y1 = (round(float(side), 2) for side in candidate.prompt)
-        return {
-            "segmentation": rle.encode(mask),
-            "area": int(np.count_nonzero(mask)),
-            "bbox": [left, top, right - left, bottom - top],
-            "predicted_iou": candidate.predicted_iou,
-            "stability_score": candidate.stability,
-            "crop_box": [0, 0, size[1], size[0]],
-            "confidence": round(chance, 4),
-            "prompts": [{"type": "box", "x0": x0, "y0": y0, "x1": x1, "y1": y1}],
-        }
+        found.append(
+            Candidate(
+                bits=np.packbits(mask),
+                patch=(y, x, *mask.shape),
+                box=(left + x, top + y, right + x, bottom + y),
+                prompt=box,
+                score=float(score),
+                predicted_iou=float(min(max(iou, 0.0), 1.0)),
+                stability=stability,
+            )
+        )
+    return found
+
+
+def _record_of(mask: npt.NDArray[np.bool_], candidate: Candidate) -> dict[str, Any]:
+    """SA-1B fields of a mask, H x W, and the box that it was asked for with."""
+    left, top, right, bottom = mask_box(mask)
+    x0, y0, x1, y1 = (round(float(side), 2) for side in candidate.prompt)
+    return {
+        "segmentation": rle.encode(mask),
+        "area": int(np.count_nonzero(mask)),
+        "bbox": [left, top, right - left, bottom - top],
+        "predicted_iou": candidate.predicted_iou,
+        "stability_score": candidate.stability,
+        "crop_box": [0, 0, mask.shape[1], mask.shape[0]],
+        "prompts": [{"type": "box", "x0": x0, "y0": y0, "x1": x1, "y1": y1}],
+    }

@@ -40,7 +40,7 @@ class LabelMap:
     """A PNG whose pixel values say which mask each pixel belongs to; 0 belongs to none.
 
     `split` makes one mask of each connected part, for maps that know kinds but no objects. `names` maps values to
-    categories; with `only`, other values are passed over.
+    categories; with `only`, other values are passed over. `crowds` are groups of objects, not one.
     """
 
     name: str
@@ -49,6 +49,7 @@ class LabelMap:
     rgb: bool = False  # values are red + 256 green + 256^2 blue, as in COCO panoptic
     names: dict[int, str] = field(default_factory=dict)
     only: frozenset[int] | None = None
+    crowds: frozenset[int] = frozenset()
 
 
 @dataclass
@@ -56,7 +57,8 @@ class SourceImage:
     """One picture to import: where its bytes are, and its masks as legal RLE of the declared size.
 
     `shapes` gives further masks from the (height, width) of the upright picture, for documents that do not name it or
-    count in shares of it; `maps` are decoded in the cage.
+    count in shares of it; `maps` are decoded in the cage. `boxes` are no masks but questions to the model:
+    {bbox: [x, y, w, h], category, score}, inside the picture.
     """
 
     name: str
@@ -68,6 +70,7 @@ class SourceImage:
     masks: list[dict[str, Any]] = field(default_factory=list)
     shapes: Callable[[int, int], Iterable[dict[str, Any]]] | None = None
     maps: list[LabelMap] = field(default_factory=list)
+    boxes: list[dict[str, Any]] = field(default_factory=list)
 
 
 class FileIndex:
@@ -102,6 +105,10 @@ class FileIndex:
             return path
         same = self._by_last.get(PurePosixPath(clean).name, [])
         return same[0] if len(same) == 1 else None
+
+    def exactly(self, name: str) -> Path | None:
+        """The file of this whole name."""
+        return self._by_name.get(_normal(name))
 
     def with_stem(self, stem: str) -> Path | None:
         """The picture of this name without its ending: by the whole name, else by the last part if only one has it."""

@@ -1,5 +1,6 @@
 """Rows of what people make. Rules about one row live here; what touches two rows is a service."""
 
+from annotation.models.box import BoxPrompt
 from annotation.models.dataset import Dataset, QueueOrder, Stage
 from annotation.models.image import Image, Tombstone, split_for
 from annotation.models.job import Job, WorkerPulse
@@ -15,6 +16,7 @@ from annotation.models.webhook import Delivery, Webhook
 
 __all__ = [
     "ApiToken",
+    "BoxPrompt",
     "Comparison",
     "Dataset",
     "Delivery",

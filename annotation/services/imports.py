@@ -19,6 +19,7 @@ from annotation.ingest import archives
 from annotation.ingest.cage import Cage
 from annotation.ingest.maps import MapCage, masks_of
 from annotation.models import Dataset, Image, Job, Mask, Stage
+from annotation.services.boxes import boxes_add
 from annotation.services.images import Incoming, Rights, clean_name, image_add
 from annotation.services.masks import masks_add
 from annotation.signals import mask_saved, send_on_commit
@@ -42,6 +43,8 @@ class ImportReport:
     images_known: int = 0
     masks_new: int = 0
     masks_known: int = 0
+    boxes_new: int = 0
+    boxes_known: int = 0
     refusals: Refusals = field(default_factory=Refusals)
 
     def as_json(self) -> dict[str, Any]:
@@ -52,6 +55,8 @@ class ImportReport:
             "images_known": self.images_known,
             "masks_new": self.masks_new,
             "masks_known": self.masks_known,
+            "boxes_new": self.boxes_new,
+            "boxes_known": self.boxes_known,
             "refused": self.refusals.count,
             "refusals": self.refusals.listed,
         }
@@ -184,6 +189,10 @@ class _Taking:
             new = self._add_masks(image, source)
             report.masks_new += new
             report.masks_known += len(source.masks) - new
+        if source.boxes:
+            new = boxes_add(image=image, boxes=source.boxes)
+            report.boxes_new += new
+            report.boxes_known += len(source.boxes) - new
 
     def _read_map(self, source: SourceImage, label_map: LabelMap, image: Image) -> None:
         try:

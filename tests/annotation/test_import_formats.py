@@ -233,6 +233,39 @@ def test_png_label_maps_fall_apart_into_parts(cast, tmp_path):
     assert sorted(Mask.objects.values_list("category", "area")) == [("", 9), ("pear", 25), ("pear", 100)]
 
 
+def test_coco_panoptic(cast, tmp_path):
+    ids = np.zeros((HEIGHT, WIDTH), np.uint32)
+    ids[5:10, 5:10], ids[20:30, 40:50], ids[32:35, 1:4], ids[0, 0] = 7, 300, 70_000, 9
+    colours = np.stack([ids & 255, ids >> 8 & 255, ids >> 16], axis=-1).astype(np.uint8)
+    segments = [{"id": 7, "category_id": 1, "iscrowd": 1}, {"id": 300, "category_id": 2}, {"id": 70_000}]
+    document = {
+        "images": [
+            {"id": 1, "file_name": "a.png", "width": WIDTH, "height": HEIGHT},
+            {"id": 2, "file_name": "b.jpg", "width": WIDTH, "height": HEIGHT},
+        ],
+        "categories": [{"id": 1, "name": "crowd of pears"}, {"id": 2, "name": "sky"}],
+        "annotations": [
+            {"image_id": 1, "file_name": "a.png", "segments_info": [*segments, {"id": "x"}, 3, {"id": 2**30}]},
+            {"image_id": 2, "file_name": "b.png", "segments_info": segments},
+            {"image_id": 2, "file_name": "../../etc/passwd", "segments_info": None},
+        ],
+    }
+    files = {
+        "val/images/a.png": picture(seed=1, kind="PNG"),
+        "val/images/b.jpg": picture(seed=2),
+        "val/annotations/panoptic_val.json": json.dumps(document),
+        "val/annotations/panoptic_val/a.png": png(colours),
+    }
+    report = bring(cast, tmp_path / "in", files)
+    assert (report["format"], report["images_new"], report["masks_new"]) == ("coco_panoptic", 2, 3), report
+    assert [refusal["code"] for refusal in report["refusals"]] == ["map_missing"] * 2
+    assert sorted(Mask.objects.values_list("category", "area", "crowd")) == [
+        ("", 9, False),
+        ("crowd of pears", 25, True),
+        ("sky", 100, False),
+    ]
+
+
 # --- There and back ------------------------------------------------------------------------------------------------
 
 EXACT = [
@@ -261,12 +294,13 @@ def test_every_mask_comes_back(cast, tmp_path, name, options, back):
     assert after == {digest: sorted(row[keep] for row in rows) for digest, rows in before.items()}
 
 
-def test_instance_maps_come_back_where_nothing_overlaps(cast, tmp_path):
+@pytest.mark.parametrize("name", ["png", "coco_panoptic"])
+def test_maps_come_back_where_nothing_overlaps(cast, tmp_path, name):
     image = add_image(cast.dataset, seed=1)
     for place in (0.2, 0.5, 0.8):
         add_mask(image, ellipse(image, x=place, size=0.1), category=f"at {place}")
     out = tmp_path / "out"
-    exports.export_folder(dataset=cast.dataset, export_format="png", out=out, progress=silent)
+    exports.export_folder(dataset=cast.dataset, export_format=name, out=out, progress=silent)
     copy = Dataset.objects.create(name="Copy")
     imports.import_folder(dataset=copy, folder=out, import_format="auto", user=cast.ana, progress=silent)
     assert list(content(copy).values()) == list(content(cast.dataset).values())

@@ -54,7 +54,8 @@ class Command(BaseCommand):
             self.stderr.write(f"refused: {refusal['item']}: {refusal['message']} ({refusal['code']})")
         self.stdout.write(
             f"{dataset.name}, read as {report.format}: {report.images_new} new pictures, {report.images_known} known; "
-            f"{report.masks_new} new masks, {report.masks_known} known; {report.refusals.count} refused"
+            f"{report.masks_new} new masks, {report.masks_known} known; {report.boxes_new} new boxes; "
+            f"{report.refusals.count} refused"
         )
 
     def _progress(self, fraction: float, message: str) -> None:

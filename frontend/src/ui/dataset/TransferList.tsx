@@ -80,6 +80,7 @@ function summary(job: Job): string {
           number(job, "images_known") > 0 && `${number(job, "images_known")} there already`,
           counted(number(job, "masks_new"), "new mask"),
           number(job, "masks_known") > 0 && `${number(job, "masks_known")} there already`,
+          number(job, "boxes_new") > 0 && `${counted(number(job, "boxes_new"), "box", "boxes")} shown to the model`,
           number(job, "refused") > 0 && `${number(job, "refused")} not taken`,
         ];
   return parts.filter(Boolean).join(", ");
