@@ -34,8 +34,8 @@ def main() -> int:
     found: list[Row] = []
     for name in wanted:
         for row in SUITES[name]():
-            ratio = f"{row.ratio:>8.1f} x  {row.note}" if row.ratio else ""
-            print(f"{row.name:50} {row.value:>10} {row.unit:8} (best {row.lowest}){ratio}", flush=True)
+            ratio = f"{row.ratio:>8.1f} x" if row.ratio else ""
+            print(f"{row.name:50} {row.value:>10} {row.unit:8} (best {row.lowest}){ratio}  {row.note}", flush=True)
             found.append(row)
     stamp = datetime.now(UTC)
     RESULTS.mkdir(exist_ok=True)

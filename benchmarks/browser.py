@@ -30,6 +30,7 @@ ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
 VIEWPORT = {"width": 1440, "height": 900}
 PATIENCE = 120_000  # milliseconds; a busy machine is slow, not broken
 PROMPTS = 40
+QUIET = 3000  # milliseconds in which what was fetched ahead is made ready
 REST = 300  # milliseconds that a hand holds the pointer still before it clicks
 SAVES = 12
 NEXT = 6
@@ -122,11 +123,12 @@ def times(editor: Editor, name: str) -> tuple[int, float, float]:
 
 
 def pair(title: str, editor: Editor, name: str, target: str = "") -> list[Row]:
-    """The rows p50 and p95 of a line of the panel."""
+    """The rows p50 and p95 of a line of the panel, with what else the machine had to do."""
     count, middle, high = times(editor, name)
+    load = f"load {os.getloadavg()[0]:.1f}"
     return [
-        Row(f"{title}, p50", middle, "ms", middle, count),
-        Row(f"{title}, p95", high, "ms", high, count, note=target),
+        Row(f"{title}, p50", middle, "ms", middle, count, note=load),
+        Row(f"{title}, p95", high, "ms", high, count, note=f"{target}; {load}" if target else load),
     ]
 
 
@@ -174,12 +176,24 @@ def counted_anew(editor: Editor) -> None:
 def clicks(editor: Editor, model: str, target: str) -> list[Row]:
     """Prompt to painted: right after the pointer came, and after it rested; and what the decoder takes of it."""
     warmed(editor)
+    editor.page.wait_for_timeout(QUIET)
+    before = processor_time(editor.page)
     prompts(editor, PROMPTS)
+    spent = round((processor_time(editor.page) - before) / PROMPTS, 1)
     found = pair(f"browser: prompt to painted, {model}", editor, "promptToPainted", target)
     found += pair(f"browser: decode, {model}", editor, "decode")
+    found.append(
+        Row(f"browser: processor time per prompt, all threads of the page, {model}", spent, "ms", spent, PROMPTS)
+    )
     counted_anew(editor)
     rested(editor, PROMPTS)
     return found + pair(f"browser: prompt to painted after {REST / 1000} s at rest, {model}", editor, "promptToPainted")
+
+
+def processor_time(page: Any) -> float:
+    """Milliseconds that the page's process has had of any core, which hardly depends on what else runs."""
+    processes = page.context.browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
+    return float(max(1000 * one["cpuTime"] for one in processes if one["type"] == "renderer"))
 
 
 def default_model(site: Site, browser: Any) -> list[Row]:
