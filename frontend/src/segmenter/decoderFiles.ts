@@ -16,6 +16,21 @@ export interface LoadedDecoder {
   readonly onePart: boolean;
 }
 
+/** Bytes of a decoder from which a click is worth every core: SAM's has 16 MB, the compact model's 3. */
+const LARGE = 8e6;
+/** More threads make even a large decoder slower. */
+const MOST_THREADS = 4;
+
+/**
+ * Threads of the runtime, which it starts with its first decoder and keeps. A small one is done in a few milliseconds and
+ * leaves a core to the page, whose painting its threads would otherwise wait for at each of hundreds of steps.
+ */
+function startThreads(large: boolean): void {
+  const cores = self.navigator.hardwareConcurrency || 1;
+  const wanted = Math.max(1, Math.min(MOST_THREADS, large ? cores : cores - 1));
+  ort.env.wasm.numThreads = self.crossOriginIsolated ? wanted : 1;
+}
+
 export async function fetchBytes(url: string): Promise<ArrayBuffer> {
   const response = await fetch(url, { credentials: "same-origin" });
   if (!response.ok) throw new TypeError(`The server answered ${response.status} for model data.`);
@@ -28,9 +43,12 @@ export async function fetchBytes(url: string): Promise<ArrayBuffer> {
  */
 export async function openDecoder(url: string): Promise<LoadedDecoder> {
   const [imageHalf, promptHalf] = await halvesOf(url);
-  if (!imageHalf || !promptHalf) return loaded(await openSession(url), null);
-  const [first, second] = await Promise.all([openSession(imageHalf), openSession(promptHalf)]);
-  return loaded(second, first);
+  const [bytes, before] = await Promise.all([
+    fetchBytes(promptHalf ?? url),
+    promptHalf && imageHalf ? fetchBytes(imageHalf) : null,
+  ]);
+  startThreads(bytes.byteLength > LARGE);
+  return loaded(await openSession(bytes), before && (await openSession(before)));
 }
 
 /** Addresses of the halves, in the order in which they run; none where the server does not name them. */
@@ -44,8 +62,7 @@ async function halvesOf(url: string): Promise<string[]> {
   }
 }
 
-async function openSession(url: string): Promise<ort.InferenceSession> {
-  const bytes = await fetchBytes(url);
+function openSession(bytes: ArrayBuffer): Promise<ort.InferenceSession> {
   return ort.InferenceSession.create(new Uint8Array(bytes), {
     executionProviders: ["wasm"],
     graphOptimizationLevel: "all",

@@ -47,9 +47,6 @@ export class DecoderRuntime {
 
   constructor(wasmBase: string) {
     ort.env.wasm.wasmPaths = wasmBase;
-    // Four at most: more threads make a small decoder slower.
-    const cores = self.navigator.hardwareConcurrency || 1;
-    ort.env.wasm.numThreads = self.crossOriginIsolated ? Math.max(1, Math.min(4, cores)) : 1;
   }
 
   /** Fetches the embedding and the decoder (both immutable, so the HTTP cache answers after the first time). */
