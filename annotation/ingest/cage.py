@@ -17,7 +17,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from django.conf import settings
 
@@ -55,7 +55,7 @@ class Cage:
     def __init__(self) -> None:
         self._child: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> Cage:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
