@@ -73,10 +73,10 @@ function WebhookCard({ webhook }: { webhook: Webhook }) {
   });
   return (
     <article className="card card--pad stack" aria-label={`Webhook to ${webhook.url}`}>
+      <p>
+        <WebhookState webhook={webhook} />
+      </p>
       <div className="row">
-        <span className="grow">
-          <WebhookState webhook={webhook} />
-        </span>
         <Button size="small" disabled={change.isPending} onClick={() => change.mutate({ active: !webhook.active })}>
           {webhook.active ? "Switch off" : "Switch on"}
         </Button>
