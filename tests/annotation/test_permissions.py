@@ -230,6 +230,7 @@ class Stage:
             "run_id": self.run.pk,
             "image_sha256": self.image.sha256,
             "digest": self.version.digest,
+            "half": "image",
             "stage": "assisted",
             "audit_id": self.audit.pk,
             "number": 1,
