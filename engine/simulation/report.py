@@ -14,8 +14,11 @@ from PIL import Image, ImageDraw
 from modelzoo.comparison.drawing import FAINT, GRID, INK, ORANGE, PAPER, SCALE, TEAL, Colour, Pen
 
 WIDE, HIGH = 460, 250  # of one panel's plot
-LEFT, TOP, GAP_X, GAP_Y = 56, 92, 76, 88
+LEFT, TOP, GAP_X, GAP_Y = 56, 92, 76, 104
 STEPS = 4  # grid lines above zero
+NEAR = 0.15  # of the scale: closer than this, the numbers of two points would touch
+
+DECIDED = {"promote": "promoted", "refuse": "refused"}
 
 Json = dict[str, Any]
 Series = tuple[str, Sequence[float | None], Colour]
@@ -90,21 +93,43 @@ def panel(
         pen.words(left - 8, y, f"{top * step / STEPS:.3g}", 12, FAINT, "rm")
     places = [left + WIDE * (number + 0.5) / len(labels) for number in range(len(labels))]
     for x, label in zip(places, labels, strict=True):
-        pen.words(x, upper + HIGH + 10, label, 12, FAINT, "ma")
+        for row, words in enumerate(label.split("\n")):
+            pen.words(x, upper + HIGH + 10 + 16 * row, words, 12, FAINT, "ma")
     pen.words(left, upper - 40, title, 16)
     across = float(left)
-    for name, line, colour in series:
+    heights = _label_heights([line for _, line, _ in series], top)
+    for (name, line, colour), shifts in zip(series, heights, strict=True):
         points = [
             (x, upper + HIGH * (1 - value / top)) for x, value in zip(places, line, strict=True) if value is not None
         ]
         if points:
             pen.line(*points, fill=colour, width=2)
-        for (x, y), value in zip(points, (value for value in line if value is not None), strict=True):
+        shown = [(value, shift) for value, shift in zip(line, shifts, strict=True) if value is not None]
+        for (x, y), (value, above) in zip(points, shown, strict=True):
             pen.dot(x, y, 4, colour)
-            pen.words(x, y - 8, f"{value:.2f}", 12, INK, "mb")
+            if above:
+                pen.words(x, y - 8, f"{value:.2f}", 12, INK, "mb")
+            elif y + 24 < upper + HIGH:
+                pen.words(x, y + 8, f"{value:.2f}", 12, INK, "ma")
+            else:  # below it stand the words of the axis
+                pen.words(x + 9, y, f"{value:.2f}", 12, INK, "lm")
         pen.dot(across + 5, upper - 12, 4, colour)
         pen.words(across + 14, upper - 12, name, 12, anchor="lm")
         across += 34 + 7 * len(name)
+
+
+def _label_heights(lines: Sequence[Sequence[float | None]], top: float) -> list[list[bool]]:
+    """For every value of every line, whether its number stands above its point: the greatest of a round does, and
+    whatever is far from it; the others stand below."""
+    rows: list[list[bool]] = []
+    for line in lines:
+        row = []
+        for place, value in enumerate(line):
+            others = [other[place] for other in lines if other is not line and other[place] is not None]
+            highest = max((one for one in others if one is not None), default=None)
+            row.append(value is None or highest is None or value > highest or highest - value > top * NEAR)
+        rows.append(row)
+    return rows
 
 
 def _values(rounds: Sequence[Json], name: str) -> list[float | None]:
@@ -120,7 +145,7 @@ def _candidate(one: Json) -> float | None:
 def _under(one: Json) -> str:
     """What stands under a round: its number, its stage and what the gate decided after it."""
     decision = one.get("training", {}).get("decision")
-    return f"{one['round']} {one['stage'].replace('_', '-')}" + (f" > {decision}" if decision else "")
+    return f"{one['round']} {one['stage'].replace('_', '-')}" + (f"\nthen {DECIDED[decision]}" if decision else "")
 
 
 def _round_up(value: float) -> float:
