@@ -165,6 +165,8 @@ def test_export_import_export_is_the_same(full, tmp_path, file_format, options, 
         "images_known": 0,
         "masks_new": 6,
         "masks_known": 0,
+        "boxes_new": 0,
+        "boxes_known": 0,
         "refused": 0,
         "refusals": [],
     }
