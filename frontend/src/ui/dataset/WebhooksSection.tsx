@@ -133,7 +133,7 @@ function WebhookForm() {
   });
   return (
     <div className="card card--pad stack">
-      <h3>Another webhook</h3>
+      <h3>New webhook</h3>
       {create.isError && <Note tone="bad">{messageOf(create.error)}</Note>}
       <WebhookFields
         key={create.data?.id ?? 0}
@@ -178,8 +178,8 @@ function WebhookFields({ webhook, busy, label, save }: FieldsProps) {
           />
         )}
       </Field>
-      <fieldset className="stack stack--small">
-        <legend className="small">Tell it when</legend>
+      <fieldset className="checks">
+        <legend className="field__label">Tell it when</legend>
         {EVENTS.map((one) => (
           <label key={one.id} className="row">
             <input type="checkbox" checked={events.includes(one.id)} onChange={() => toggle(one.id)} />
