@@ -7,13 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
+from django.db import models
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 
 from annotation import storage
 from annotation.jobkit import declare, enqueue
-from annotation.models import Dataset, Task
-from engine.models import Embedding
-from engine.serving import serving_versions
+from annotation.models import Task
+from engine.models import Embedding, ModelVersion
 
 EVICT = declare("evict_embeddings", queue="batch", title="Make room among prepared images")
 SHARE_OF_DISK = 1 / 3  # where no limit is set
@@ -59,7 +60,10 @@ def _idle() -> list[QuerySet[Embedding]]:
     tasks = Task.objects.filter(image=OuterRef("image"))
     held = Exists(tasks.filter(state=Task.State.CLAIMED))
     live = Exists(tasks.filter(state__in=[Task.State.OPEN, Task.State.CLAIMED]))
-    serving = Q(pk=None)
-    for dataset, version in serving_versions(Dataset.objects.values_list("pk", flat=True)).items():
-        serving |= Q(image__dataset=dataset, version=version)
-    return [Embedding.objects.filter(~serving, ~held), Embedding.objects.filter(serving, ~live)]
+    default = ModelVersion.objects.filter(is_default=True).values("pk")[:1]
+    serving = Coalesce(
+        "image__dataset__serving_model__version", Subquery(default), output_field=models.BigIntegerField()
+    )
+    rows = Embedding.objects.annotate(serving=serving)
+    serves = Q(version=F("serving"))
+    return [rows.filter(~serves, ~held), rows.filter(serves, ~live)]
