@@ -27,20 +27,17 @@ def boxes_answer(*, image: Image) -> dict[str, Any]:
 
     What shows an object that has a mask already is left out. Twice is once: boxes are marked with the masks.
     """
-    from modelzoo.proposals import mask_of_box
+    from modelzoo.proposals import masks_of_boxes
 
     boxes = list(image.box_prompts.filter(answered=False))
     if not boxes:
         return {"boxes": 0, "masks": 0}
     version = serving_version(image.dataset_id)
     embedding = stored_maps(image_embed(image=image, version=version))
-    predictor = predictor_for(version)
-    records: list[dict[str, Any]] = []
-    for row in boxes:
-        x, y, width, height = row.bbox
-        record = mask_of_box(predictor, embedding, np.array([x, y, x + width, y + height], np.float64))
-        if record is not None:
-            records.append({**record, "category": row.category})
+    corners = np.array([[x, y, x + width, y + height] for x, y, width, height in (row.bbox for row in boxes)])
+    found = masks_of_boxes(predictor_for(version), embedding, corners.astype(np.float64))
+    answered = zip(boxes, found, strict=True)
+    records = [{**record, "category": row.category} for row, record in answered if record is not None]
     current = Mask.objects.filter(image=image, status__in=Mask.CURRENT)
     there = [{"segmentation": segmentation} for segmentation in current.values_list("segmentation", flat=True)]
     new = [record for record in without_twins([*there, *records]) if "predicted_iou" in record]

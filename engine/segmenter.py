@@ -19,7 +19,6 @@ from modelzoo.embedding import Embedding
 from modelzoo.geometry import Frame, resize_bilinear
 
 MASK_LOGIT = 6.0  # how sure the decoder is told to be of a mask that comes as pixels: beyond doubt, short of absurd
-STABILITY_OFFSET = 1.0
 
 _recent: Recent[Embedding] = Recent(8)
 # Masks of a picture of 50 megapixels take 600 MB as logits on their way; a request per thread would be gigabytes.
@@ -98,7 +97,7 @@ def low_res_mask(mask: NDArray[np.bool_], frame: Frame, stride: int) -> NDArray[
 
 def stability(low_res: NDArray[np.float32], frame: Frame) -> NDArray[np.float32]:
     """Stability score (0..1, float32 C) of logits C x h x w, counted where the picture is; 0 for an empty mask."""
-    from modelzoo.filtering import stability_score  # scipy stays out of processes that never predict
+    from modelzoo.filtering import STABILITY_OFFSET, stability_score  # scipy stays out of processes that never predict
 
     scores = stability_score(low_res[:, *frame.picture_in(low_res.shape[1:])], 0.0, STABILITY_OFFSET)
     return np.nan_to_num(scores).astype(np.float32)

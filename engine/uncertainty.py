@@ -35,7 +35,6 @@ logger = logging.getLogger(__name__)
 MEASURE = declare("measure_uncertainty", queue="batch", title="See where the model is unsure", lease=120)
 
 CLICKS_PER_SIDE = 6  # 36 clicks cost about as much as one encoding of the image
-STABILITY_OFFSET = 1.0
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ def images_measure(*, dataset_id: int, version: ModelVersion, progress: Callable
 
 def doubt_of(predictor: Predictor, maps: Maps) -> Doubt:
     """Ask a grid of clicks on one embedding."""
-    from modelzoo.filtering import point_grid, stability_score
+    from modelzoo.filtering import STABILITY_OFFSET, point_grid, stability_score
 
     height, width = maps.frame.original_size
     points = point_grid(CLICKS_PER_SIDE) * (width, height)

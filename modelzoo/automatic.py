@@ -18,6 +18,7 @@ import torch
 
 from modelzoo import rle
 from modelzoo.filtering import (
+    STABILITY_OFFSET,
     BoolArray,
     Box,
     Enlarger,
@@ -78,7 +79,7 @@ class AutomaticMaskGenerator:
     points_per_batch: int = 64
     pred_iou_thresh: float = 0.88
     stability_score_thresh: float = 0.95
-    stability_score_offset: float = 1.0
+    stability_score_offset: float = STABILITY_OFFSET
     box_nms_thresh: float = 0.7
     crop_n_layers: int = 0
     crop_nms_thresh: float = 0.7

@@ -60,6 +60,9 @@ def crop_boxes(size: Size, layers: int, overlap_ratio: float) -> tuple[list[Box]
     return boxes, layer_of
 
 
+STABILITY_OFFSET = 1.0  # logits up and down (paper section 5), where nothing else is asked
+
+
 def stability_score(
     logits: npt.NDArray[np.floating[Any]], mask_threshold: float, offset: float
 ) -> npt.NDArray[np.float32]:

@@ -7,7 +7,7 @@ it is trained in a minute, costs a few milliseconds and belongs to one model. `m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,14 @@ import torch
 from modelzoo import rle
 from modelzoo.checkpoint import CheckpointError, checkpoint_digest, load_state, save_checkpoint
 from modelzoo.embedding import Embedding
-from modelzoo.filtering import Enlarger, mask_box, non_maximum_suppression, remove_small_regions, stability_score
+from modelzoo.filtering import (
+    STABILITY_OFFSET,
+    Enlarger,
+    mask_box,
+    non_maximum_suppression,
+    remove_small_regions,
+    stability_score,
+)
 from modelzoo.model.box_head import BoxHead, boxes_from, cell_centres
 from modelzoo.predictor import Predictor
 from modelzoo.weight_files import WeightFile, bounded
@@ -29,6 +36,7 @@ FloatArray = npt.NDArray[np.float64]
 MOST_CELLS = 1000  # best cells of a picture that are looked at; the rest are far below any threshold
 BOX_NMS = 0.6  # IoU of two boxes above which the worse one goes
 MOST_BOXES = 200
+BOXES_PER_BATCH = 32  # decoded at once: memory, no effect on results
 FAINT = 0.03  # score below which no box is decoded: its mask would never be sure enough
 
 
@@ -155,8 +163,8 @@ class BoxMaskGenerator:
     predictor: Predictor
     detector: Detector
     most_boxes: int = 100
-    boxes_per_batch: int = 32
-    stability_score_offset: float = 1.0
+    boxes_per_batch: int = BOXES_PER_BATCH
+    stability_score_offset: float = STABILITY_OFFSET
     box_nms_thresh: float = 0.6
     min_mask_region_area: int = 0
 
@@ -181,13 +189,11 @@ class BoxMaskGenerator:
         found: list[Candidate] = []
         for start in range(0, len(boxes), self.boxes_per_batch):
             batch = slice(start, start + self.boxes_per_batch)
-            found += self._batch(embedding, boxes[batch], scores[batch])
+            decoded = _decoded(self.predictor, embedding, boxes[batch], scores[batch], self.stability_score_offset)
+            found += [one for one in decoded if one is not None]
             if progress is not None:
                 progress(min(1.0, batch.stop / len(boxes)))
         return found
-
-    def _batch(self, embedding: Embedding, boxes: FloatArray, scores: FloatArray) -> list[Candidate]:
-        return _decoded(self.predictor, embedding, boxes, scores, self.stability_score_offset)
 
     def _record(self, candidate: Candidate, chance: float, size: tuple[int, int]) -> dict[str, Any]:
         mask = candidate.mask(size)
@@ -197,28 +203,30 @@ class BoxMaskGenerator:
         return {**_record_of(mask, candidate), "confidence": round(chance, 4)}
 
 
-def mask_of_box(predictor: Predictor, embedding: Embedding, box: FloatArray) -> dict[str, Any] | None:
-    """The decoder's mask of one box (x0, y0, x1, y1 in original pixels) as an SA-1B style record with its `prompts`.
-
-    None if the mask has no pixels.
+def masks_of_boxes(predictor: Predictor, embedding: Embedding, boxes: FloatArray) -> Iterator[dict[str, Any] | None]:
+    """The decoder's mask of each of N boxes (x0, y0, x1, y1 in original pixels), N x 4, in their order: SA-1B style
+    records with their `prompts`, None for a mask without pixels.
     """
-    found = _decoded(predictor, embedding, box[None], np.ones(1), 1.0)
-    return _record_of(found[0].mask(embedding.frame.original_size), found[0]) if found else None
+    for start in range(0, len(boxes), BOXES_PER_BATCH):
+        batch = boxes[start : start + BOXES_PER_BATCH]
+        for one in _decoded(predictor, embedding, batch, np.ones(len(batch)), STABILITY_OFFSET):
+            yield None if one is None else _record_of(one.mask(embedding.frame.original_size), one)
 
 
 def _decoded(
     predictor: Predictor, embedding: Embedding, boxes: FloatArray, scores: FloatArray, offset: float
-) -> list[Candidate]:
-    """Masks of N boxes, N x 4, without empty ones. `offset`: logits up and down for the stability."""
+) -> list[Candidate | None]:
+    """Masks of N boxes, N x 4, None for an empty one. `offset`: logits up and down for the stability."""
     logits, ious = predictor.decode_boxes(embedding, boxes)
     threshold = predictor.model.mask_threshold
     enlarger = Enlarger((logits.shape[-2], logits.shape[-1]), embedding.frame)
-    found = []
+    found: list[Candidate | None] = []
     for box, score, low_res, iou in zip(boxes, scores, logits, ious, strict=True):
         y, x, patch = enlarger.window(low_res, threshold - offset)
         stability = float(np.nan_to_num(stability_score(patch, threshold, offset)))
         mask = patch > threshold
         if not mask.any():
+            found.append(None)
             continue
         left, top, right, bottom = mask_box(mask)
         found.append(

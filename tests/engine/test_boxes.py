@@ -106,7 +106,7 @@ def test_what_has_a_mask_already_gets_no_second_one(real_base, cast, monkeypatch
     other = np.zeros_like(shape)
     other[25:35, 35:55] = True
     answers = [{"segmentation": rle.encode(one), "predicted_iou": 0.9, "prompts": []} for one in (shape, other, other)]
-    monkeypatch.setattr(proposals, "mask_of_box", lambda *_: answers.pop(0))
+    monkeypatch.setattr(proposals, "masks_of_boxes", lambda *_: iter(answers))
     for number in range(3):
         BoxPrompt.objects.create(image=image, bbox=[number, 0, 9, 9], digest=str(number))
     assert boxes.boxes_answer(image=image) == {"boxes": 3, "masks": 1}
