@@ -180,7 +180,7 @@ def run(job_id: str | uuid.UUID) -> bool:
 def _call(context: JobContext) -> dict[str, Any]:
     """Run the function; the fields to write for its outcome, none if the job is no longer ours."""
     row = context.job
-    extra = {"job": row.pk, "kind": row.kind, "attempt": context.attempt}
+    extra = {"attempt": context.attempt}  # the job and its kind are on every line of this block
     function = functions.get(row.kind)
     try:
         if function is None:

@@ -14,8 +14,10 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,34 +65,27 @@ def _make(folder: Path, keep: int, told: Told) -> dict[str, Any]:
     (folder / "blobs").mkdir(exist_ok=True, mode=0o700)
     earlier = points(folder)
     known = {one.path: one for one in _read(folder, earlier[-1])[1]} if earlier else {}
-    dumped = _temporary(folder)
-    try:
+    with _temporary(folder) as dumped:
         kind = database_dump.dump(dumped)
         database, copied = _take(folder, dumped)
-    finally:
-        dumped.unlink(missing_ok=True)
     told("database copied")
     rows = {"datasets": Dataset.objects.count(), "images": Image.objects.count(), "masks": Mask.objects.count()}
     point = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
     head = {"format": FORMAT, "database": {"kind": kind, "sha256": database}, **rows}
     files = size = 0
-    partial = _temporary(folder)
-    try:
-        with partial.open("w", encoding="utf-8") as lines:
-            lines.write(json.dumps(head) + "\n")
-            for path, full in _stored_files():
-                one, new = _kept(folder, path, full, known.get(path))
-                if one is None:
-                    continue
-                lines.write(json.dumps(asdict(one)) + "\n")
-                files, size, copied = files + 1, size + one.bytes, copied + new
-                if files % 1000 == 0:
-                    told(f"{files} files")
-            lines.flush()
-            os.fsync(lines.fileno())
+    with _temporary(folder) as partial, partial.open("w", encoding="utf-8") as lines:
+        lines.write(json.dumps(head) + "\n")
+        for path, full in _stored_files():
+            one, new = _kept(folder, path, full, known.get(path))
+            if one is None:
+                continue
+            lines.write(json.dumps(asdict(one)) + "\n")
+            files, size, copied = files + 1, size + one.bytes, copied + new
+            if files % 1000 == 0:
+                told(f"{files} files")
+        lines.flush()
+        os.fsync(lines.fileno())
         partial.replace(folder / "points" / f"{point}.jsonl")
-    finally:
-        partial.unlink(missing_ok=True)
     if keep:
         _forget(folder, points(folder)[:-keep])
     return {"point": point, "files": files, "bytes": size, "copied": copied, **rows}
@@ -103,13 +98,14 @@ def points(folder: Path) -> list[str]:
 
 def backup_check(*, folder: Path, point: str = "") -> dict[str, Any]:
     """Read every byte of a point (default: the last): {"point", "files", "bytes"}. UserError for what is damaged."""
-    point, head, files = _chosen(folder, point)
-    size = 0
+    return _checked(folder, *_chosen(folder, point))
+
+
+def _checked(folder: Path, point: str, head: dict[str, Any], files: list[Stored]) -> dict[str, Any]:
     for one in files:
-        size += one.bytes
         _verify(folder, one.sha256, one.path)
     _verify(folder, head["database"]["sha256"], "the database")
-    return {"point": point, "files": len(files), "bytes": size}
+    return {"point": point, "files": len(files), "bytes": sum(one.bytes for one in files)}
 
 
 def backup_restore(*, folder: Path, point: str = "", told: Told = lambda _: None) -> dict[str, Any]:
@@ -121,13 +117,12 @@ def backup_restore(*, folder: Path, point: str = "", told: Told = lambda _: None
     if not _is_empty():
         raise Conflict("not_empty", "This installation holds datasets already. Restore into an empty one.")
     told("reading the backup")
-    counts = backup_check(folder=folder, point=point)
-    point, head, files = _chosen(folder, counts["point"])
+    point, head, files = _chosen(folder, point)
+    counts = _checked(folder, point, head, files)
     told("putting the files back")
     for one in files:
         with storage.open_atomic(one.path) as target, _blob(folder, one.sha256).open("rb") as source:
-            while chunk := source.read(_CHUNK):
-                target.write(chunk)
+            shutil.copyfileobj(source, target)
     told("putting the database back")
     database_dump.load(_blob(folder, head["database"]["sha256"]), head["database"]["kind"])
     call_command("migrate", verbosity=0)
@@ -156,8 +151,11 @@ def _kept(folder: Path, path: str, full: Path, known: Stored | None) -> tuple[St
     """A file of the point and how many bytes had to be copied; None where it was removed meanwhile."""
     try:
         seen = full.stat()
-        same = known is not None and (known.bytes, known.changed) == (seen.st_size, seen.st_mtime_ns)
-        if known and same and _blob(folder, known.sha256).exists():
+        if (
+            known is not None
+            and (known.bytes, known.changed) == (seen.st_size, seen.st_mtime_ns)
+            and _blob(folder, known.sha256).exists()
+        ):
             return known, 0
         sha256, copied = _take(folder, full)
     except FileNotFoundError:
@@ -169,8 +167,8 @@ def _kept(folder: Path, path: str, full: Path, known: Stored | None) -> tuple[St
 
 def _take(folder: Path, source: Path) -> tuple[str, int]:
     """Copy a file among the blobs: (its digest, bytes written; 0 for contents that were there)."""
-    digest, size, partial = hashlib.sha256(), 0, _temporary(folder)
-    try:
+    digest, size = hashlib.sha256(), 0
+    with _temporary(folder) as partial:
         with source.open("rb") as reading, partial.open("wb") as writing:
             while chunk := reading.read(_CHUNK):
                 digest.update(chunk)
@@ -183,13 +181,17 @@ def _take(folder: Path, source: Path) -> tuple[str, int]:
             return digest.hexdigest(), 0
         blob.parent.mkdir(exist_ok=True)
         partial.replace(blob)
-    finally:
-        partial.unlink(missing_ok=True)
     return digest.hexdigest(), size
 
 
-def _temporary(folder: Path) -> Path:
-    return folder / f".{uuid.uuid4().hex}.partial"
+@contextmanager
+def _temporary(folder: Path) -> Iterator[Path]:
+    """A place for a file under way; what was not moved from there is gone at the end."""
+    partial = folder / f".{uuid.uuid4().hex}.partial"
+    try:
+        yield partial
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _blob(folder: Path, sha256: str) -> Path:
