@@ -13,4 +13,4 @@ class AnnotationConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the system checks and what answers to facts."""
-        from annotation import checks, receivers  # noqa: F401
+        from annotation import checks, receivers  # noqa: F401  importing them registers them

@@ -16,7 +16,7 @@ class EngineConfig(AppConfig):
         from annotation import ports
 
         # They declare their kinds of jobs.
-        from engine import boxes, eviction, receivers, retraining, shadow, uncertainty  # noqa: F401
+        from engine import boxes, eviction, receivers, retraining, shadow, uncertainty  # noqa: F401  as said above
         from engine.audit import audit_published, audited_images
         from engine.segmenter import OnnxSegmenter
         from engine.stages import running  # noqa: F401

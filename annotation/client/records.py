@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 RLE = dict[str, Any]
-Row = TypeVar("Row")
+Row = TypeVar("Row", bound="DataclassInstance")
 
 
 @dataclass(frozen=True)
@@ -114,5 +117,5 @@ class JobFailed(Exception):
 
 def row_of(kind: type[Row], told: Mapping[str, Any]) -> Row:
     """The fields that a class knows; a newer server may tell more."""
-    names = {one.name for one in fields(kind)}  # type: ignore[arg-type]
+    names = {one.name for one in fields(kind)}
     return kind(**{name: value for name, value in told.items() if name in names})

@@ -46,7 +46,7 @@ class _Halves(nn.Module):
     def __init__(self, prompts: PromptEncoder, decoder: MaskDecoder) -> None:
         super().__init__()
         self.prompts, self.decoder = prompts, decoder
-        self.blocks: list[TwoWayAttentionBlock] = list(decoder.transformer.layers)  # type: ignore[arg-type]
+        self.blocks: list[TwoWayAttentionBlock] = list(decoder.transformer.layers)  # type: ignore[arg-type]  # a ModuleList of them
         self.no_mask = prompts.no_mask_embed.weight.detach().T  # C x 1
         mask_layer = prompts.mask_downscaling[-1]
         assert isinstance(mask_layer, nn.Conv2d)

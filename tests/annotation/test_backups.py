@@ -107,11 +107,11 @@ def test_the_next_backup_copies_only_what_is_new_and_each_can_be_restored(cast, 
     people.add_image(cast.dataset, seed=1)
     second = backup_make(folder=kept)
     assert points(kept) == [first["point"], second["point"]]
-    size = lambda number: Image.objects.get(file_name=f"picture-{number}.jpg").byte_size  # noqa: E731
-    assert first["bytes"] == 3 * size(0)
+    old, new = (Image.objects.get(file_name=f"picture-{number}.jpg").byte_size for number in (0, 1))
+    assert first["bytes"] == 3 * old
     # The picture's three files hold the same bytes, so they are kept once; the rest is the database.
     database = (kept / "blobs").glob("*/*")
-    assert second["copied"] - size(1) in {blob.stat().st_size for blob in database}
+    assert second["copied"] - new in {blob.stat().st_size for blob in database}
     assert elsewhere("manage.py", "restore", str(kept), "--point", first["point"]).returncode == 0
     assert len(json.loads(elsewhere("-c", ASKED).stdout)["images"]) == 1
 
