@@ -23,7 +23,7 @@ GRID = 4  # masks and clicks live on the decoder's stride-4 grid; a cell holds t
 ASPECTS = (1.0, 0.75, 0.67)
 SMALLEST = 3.0  # cells of a target
 ROUNDS, ROUND_CHANCES = (1, 2, 3, 5), (0.45, 0.25, 0.2, 0.1)
-POINT_ONLY, BOX_ONLY = 0.55, 0.35  # the rest starts with a box and a point
+BOTH_SHARE = 0.1  # of first prompts that are a box and a point; `box_share` are a box alone, the rest a point alone
 CENTRE_SHARE = 0.7  # of first clicks; the others fall anywhere in the object
 
 
@@ -109,7 +109,7 @@ class Batches(Dataset[Batch]):
             chance = size_balance(cover.sum((1, 2)))
             repeats = len(cover) < config.prompts
             for index in random.choice(len(cover), config.prompts, replace=repeats, p=chance / chance.sum()):
-                where, kinds = first_prompts(cover[index], random)
+                where, kinds = first_prompts(cover[index], random, config.box_share)
                 targets.append(cover[index])
                 points.append(where)
                 labels.append(kinds)
@@ -149,16 +149,19 @@ def usable(cover: np.ndarray) -> bool:
     return bool(cover.sum() >= SMALLEST and cover.max() > 0.5 and cover.mean() < 0.9)
 
 
-def first_prompts(cover: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def first_prompts(
+    cover: np.ndarray, random: np.random.Generator, box_share: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Up to three places, float32 3 x 2 in pixels, and their labels 3: a point, a box, or both."""
     target = cover > 0.5
     points, labels = np.zeros((3, 2), np.float32), np.full(3, -1, np.float32)
     draw = random.random()
-    if draw < POINT_ONLY or draw >= POINT_ONLY + BOX_ONLY:
+    point_share = 1 - BOTH_SHARE - box_share
+    if draw < point_share or draw >= point_share + box_share:
         rule: clicks.Rule = "centre" if random.random() < CENTRE_SHARE else "uniform"
         x, y, _ = clicks.first_click(target, rule, random)
         points[0], labels[0] = cell_place(x, y, random), 1
-    if draw >= POINT_ONLY:
+    if draw >= point_share:
         x0, y0, x1, y1 = clicks.noisy_box(cover > 0.25, random, most=20 / GRID)
         points[1:] = np.array([[x0, y0], [x1, y1]]) * GRID
         labels[1:] = 2, 3

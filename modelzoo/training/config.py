@@ -47,6 +47,7 @@ class TrainConfig:
     minutes: float = 0.0  # stop after this long, the rate fallen by then; 0: no limit
     batch: int = 6  # pictures per step
     prompts: int = 8  # objects per picture
+    box_share: float = 0.35  # of first prompts that are a box alone; a tenth are a box and a point, the rest a point
     long_sides: tuple[int, ...] = (288, 384)  # of the views; each step takes one of them
     used_at: int = 0  # long side at which the model is judged and used; 0: the largest of `long_sides`
     learning_rate: float = 1.2e-3
@@ -74,6 +75,8 @@ class TrainConfig:
                 raise ConfigError(f"{name} must be at least 1.")
         if self.clock not in ("steps", "seconds"):
             raise ConfigError('clock must be "steps" or "seconds".')
+        if not 0 <= self.box_share <= 0.9:
+            raise ConfigError("box_share must lie between 0 and 0.9.")
         if any(side % 16 for side in (*self.long_sides, self.used_at)) or not self.long_sides:
             raise ConfigError("long_sides and used_at must be multiples of 16.")
 
