@@ -149,9 +149,7 @@ def usable(cover: np.ndarray) -> bool:
     return bool(cover.sum() >= SMALLEST and cover.max() > 0.5 and cover.mean() < 0.9)
 
 
-def first_prompts(
-    cover: np.ndarray, random: np.random.Generator, box_share: float
-) -> tuple[np.ndarray, np.ndarray]:
+def first_prompts(cover: np.ndarray, random: np.random.Generator, box_share: float) -> tuple[np.ndarray, np.ndarray]:
     """Up to three places, float32 3 x 2 in pixels, and their labels 3: a point, a box, or both."""
     target = cover > 0.5
     points, labels = np.zeros((3, 2), np.float32), np.full(3, -1, np.float32)
