@@ -9,12 +9,23 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 
-from annotation import jobkit, pulses, storage
+from annotation import counts, jobkit, pulses, storage
 from annotation.errors import UserError
 from annotation.exported import ExportFilter
 from annotation.jobkit import JobContext
 from annotation.models import Dataset, Image, Job
-from annotation.services import addresses, exports, folders, imports, statistics, tasks, uploads, versions, webhooks
+from annotation.services import (
+    addresses,
+    exports,
+    figures,
+    folders,
+    imports,
+    statistics,
+    tasks,
+    uploads,
+    versions,
+    webhooks,
+)
 from annotation.services import mapping as mappings
 from annotation.services.images import Rights
 
@@ -104,6 +115,12 @@ def run_remap(ctx: JobContext, *, image_id: int, mapping: dict[str, Any]) -> Non
 def run_statistics(ctx: JobContext, *, dataset_id: int) -> dict[str, Any]:
     """Count a dataset."""
     return statistics.statistics_count(ctx=ctx, dataset=_dataset(dataset_id))
+
+
+@jobkit.job(counts.COUNT.name)
+def run_count(ctx: JobContext, *, dataset_id: int) -> dict[str, Any]:
+    """Count the figures of a large dataset."""
+    return figures.figures_count(ctx=ctx, dataset_id=_dataset(dataset_id).pk)
 
 
 @jobkit.job(webhooks.DELIVER.name)

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import browser, masks, models, quality, transfers
+from benchmarks import browser, masks, models, pages, quality, transfers
 from benchmarks.measure import Row, machine
 
 RESULTS = Path(__file__).parent / "results"
 SUITES = {
     "masks": masks.rows,
     "transfers": transfers.rows,
+    "pages": pages.rows,
     "models": models.rows,
     "quality": quality.rows,
     "browser": browser.rows,

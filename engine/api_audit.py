@@ -15,7 +15,7 @@ from annotation.access import Role, dataset_for
 from annotation.errors import Missing
 from annotation.models import Dataset, Task
 from annotation.services.tasks import tasks_left_for
-from engine.audit import audit_close, audit_start, images_to_audit
+from engine.audit import audit_close, audit_start, auditable
 from engine.models import Audit
 
 SHOWN = 20
@@ -103,7 +103,7 @@ class AuditsView(APIView):
         """Newest first, with what was measured."""
         dataset = dataset_for(request.user, dataset_id)
         body = {
-            "eligible": {source: images_to_audit(dataset, source).count() for source in Audit.Source.values},
+            "eligible": auditable(dataset.pk),
             "left_for_you": tasks_left_for(dataset=dataset, user=request.user, kind=Task.Kind.AUDIT),
             "audits": _with_tasks(dataset)[:SHOWN],
         }

@@ -15,7 +15,6 @@ from rest_framework.views import APIView
 
 from annotation.access import Role, dataset_for
 from annotation.api.fields import Number
-from annotation.counts import kept
 from annotation.models import Dataset
 from annotation.services.datasets import dataset_update
 from engine.plans import plan_of, plan_update, view_mix
@@ -128,7 +127,7 @@ def retraining_out(dataset: Dataset) -> dict[str, Any]:
     """The plan with what it comes to today."""
     plan = plan_of(dataset.pk)
     schedule = schedule_of(plan)
-    people, automatic = kept("training-masks", dataset.pk, lambda: training_masks(dataset.pk))
+    people, automatic = training_masks(dataset.pk)
     values = {
         "auto_retrain": dataset.auto_retrain,
         "retrain_after": dataset.retrain_after,

@@ -19,6 +19,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
+from annotation.counts import figure
 from annotation.errors import Conflict, UserError
 from annotation.jobkit import declare
 from annotation.models import Dataset, Image, Mask, Task
@@ -41,6 +42,13 @@ def images_to_audit(dataset: Dataset, source: str) -> QuerySet[Image]:
     live = Task.objects.filter(image=OuterRef("pk"), state__in=[Task.State.OPEN, Task.State.CLAIMED])
     images = Image.objects.filter(~Exists(live), dataset=dataset)
     return images.filter(Exists(masks_to_audit(source).filter(image=OuterRef("pk"))))
+
+
+@figure("auditable")
+def auditable(dataset_id: int) -> dict[str, int]:
+    """By source how many images a sample could be drawn from."""
+    dataset = Dataset.objects.get(pk=dataset_id)
+    return {source: images_to_audit(dataset, source).count() for source in Audit.Source.values}
 
 
 def masks_to_audit(source: str) -> QuerySet[Mask]:

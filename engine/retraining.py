@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Count, Q
 from django.utils import timezone
 
-from annotation.counts import kept
+from annotation.counts import figure
 from annotation.errors import Conflict, NotReady, UserError
 from annotation.jobkit import declare, enqueue
 from annotation.models import Dataset, Image, Job
@@ -74,9 +74,16 @@ def masks_by_split(dataset_id: int) -> dict[str, int]:
     return dict(rows.values_list("image__split", "number"))
 
 
+@figure("loop")
+def loop_counts(dataset_id: int) -> dict[str, Any]:
+    """{"masks": {side: masks that people have seen}, "new": those on training images since the last run}."""
+    return {"masks": masks_by_split(dataset_id), "new": new_masks_of(dataset_id)}
+
+
 def loop_state(dataset: Dataset) -> LoopState:
     """Counts, the serving version, the open run, and every reason why no run could start now."""
-    counts, new = kept("loop", dataset.pk, lambda: (masks_by_split(dataset.pk), new_masks_of(dataset.pk)))
+    found = loop_counts(dataset.pk)
+    counts, new = found["masks"], found["new"]
     train, held_out = counts.get(Image.Split.TRAIN, 0), counts.get(Image.Split.HELD_OUT, 0)
     open_run = TrainingRun.objects.filter(dataset=dataset, state__in=TrainingRun.OPEN).select_related("job").first()
     try:

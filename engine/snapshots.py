@@ -24,6 +24,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from annotation import storage
+from annotation.counts import figure
 from annotation.formats import sa1b
 from annotation.formats.base import Brief
 from annotation.models import Dataset, Image, Mask, Stage
@@ -52,11 +53,12 @@ def masks_by_people(dataset_id: int) -> QuerySet[Mask]:
     return accepted_masks(dataset_id).exclude(SEEN_BY_NOBODY)
 
 
-def training_masks(dataset_id: int) -> tuple[int, int]:
-    """(masks that a person has seen, masks that nobody has) on the training images of a dataset."""
+@figure("training-masks")
+def training_masks(dataset_id: int) -> list[int]:
+    """[masks that a person has seen, masks that nobody has] on the training images of a dataset."""
     train = Image.Split.TRAIN
     people = masks_by_people(dataset_id).filter(image__split=train).count()
-    return people, accepted_masks(dataset_id).filter(image__split=train).count() - people
+    return [people, accepted_masks(dataset_id).filter(image__split=train).count() - people]
 
 
 def folder_of(mask: Mask) -> str | None:

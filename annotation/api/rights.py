@@ -88,7 +88,7 @@ class StatisticsView(APIView):
         body = {
             "figures": kept.figures if kept else None,
             "counted_at": kept.counted_at if kept else None,
-            "current": kept is not None and kept.version == statistics.version_of(dataset),
+            "current": kept is not None and statistics.is_current(kept),
             "counting": counting,
         }
         return Response(StatisticsOut(body).data)

@@ -16,7 +16,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from annotation import exported
 from annotation.access import Role, dataset_for, job_for
 from annotation.api.http import refuse_large_upload
 from annotation.api.serializers import (
@@ -30,7 +29,7 @@ from annotation.api.serializers import (
 )
 from annotation.exported import ExportFilter
 from annotation.formats.registry import EXPORTS, IMPORTS
-from annotation.services import exports, imports
+from annotation.services import exports, figures, imports
 
 MEDIA_TYPES = {".zip": "application/zip", ".tar": "application/x-tar"}
 
@@ -74,7 +73,7 @@ class ExportChoicesView(APIView):
     @extend_schema(operation_id="export_choices", responses={200: ExportChoicesOut})
     def get(self, request: Request, dataset_id: int) -> Response:
         """Stages, sources, categories, models, splits, licences and consents that occur, with how often."""
-        return Response(ExportChoicesOut(exported.export_choices(dataset_for(request.user, dataset_id))).data)
+        return Response(ExportChoicesOut(figures.choices(dataset_for(request.user, dataset_id).pk)).data)
 
     @extend_schema(operation_id="export_size", request=ExportFilterIn, responses={200: ExportSizeOut})
     def post(self, request: Request, dataset_id: int) -> Response:
@@ -82,7 +81,7 @@ class ExportChoicesView(APIView):
         dataset = dataset_for(request.user, dataset_id)
         data = ExportFilterIn(data=request.data)
         data.is_valid(raise_exception=True)
-        return Response(ExportSizeOut(exported.export_size(dataset, ExportFilter.of(data.validated_data))).data)
+        return Response(ExportSizeOut(figures.size_of(dataset, ExportFilter.of(data.validated_data))).data)
 
 
 class ExportDownloadView(APIView):

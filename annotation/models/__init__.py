@@ -2,6 +2,7 @@
 
 from annotation.models.box import BoxPrompt
 from annotation.models.dataset import Dataset, QueueOrder, Stage
+from annotation.models.figures import Figures
 from annotation.models.image import Image, Tombstone, split_for
 from annotation.models.job import Job, WorkerPulse
 from annotation.models.mask import Mask
@@ -21,6 +22,7 @@ __all__ = [
     "Dataset",
     "Delivery",
     "Event",
+    "Figures",
     "Image",
     "Invitation",
     "Job",

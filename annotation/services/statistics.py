@@ -16,6 +16,7 @@ import numpy as np
 from django.db.models import Count, Max, Q
 
 from annotation import jobkit
+from annotation.counts import counted_at, figure
 from annotation.jobkit import JobContext
 from annotation.models import Dataset, Job, Mask, Statistics
 from modelzoo import rle
@@ -33,11 +34,23 @@ HULL_COLUMNS = 512  # of a wide mask so many columns are looked at
 def statistics_request(*, dataset: Dataset, user: Any) -> Job | None:
     """Queue the count if something changed since the last one; None if not."""
     kept = Statistics.objects.filter(dataset=dataset).first()
-    if kept is not None and kept.version == version_of(dataset):
+    if kept is not None and is_current(kept):
         return None
     return jobkit.enqueue(
         COUNT.name, {"dataset_id": dataset.pk}, dataset=dataset, created_by=user, dedupe_key=str(dataset.pk)
     )
+
+
+def is_current(kept: Statistics) -> bool:
+    """Whether nothing changed since they were counted; of a large dataset as far as its figures know."""
+    known = counted_at(kept.dataset_id)
+    return (known is not None and kept.counted_at > known) or kept.version == version_kept(kept.dataset_id)
+
+
+@figure("statistics-version")
+def version_kept(dataset_id: int) -> str:
+    """`version_of`, of a large dataset as of a while ago."""
+    return version_of(Dataset.objects.get(pk=dataset_id))
 
 
 def version_of(dataset: Dataset) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import transaction
 
-from annotation.counts import kept
+from annotation.counts import figure
 from annotation.errors import Conflict, NotReady, UserError
 from annotation.models import Dataset, Job, Mask, Stage
 from annotation.services.tasks import tasks_open_missing
@@ -88,12 +88,18 @@ def rule_update(*, dataset: Dataset, stage: str, **targets: Any) -> StageRule:
     return rule
 
 
+@figure("stage-values")
+def stage_values(dataset_id: int) -> dict[str, Any]:
+    """{"masks": those that people have seen, "kept": share of prefilled ones, or null, of "decided" ones}."""
+    share, decided = share_kept(Dataset.objects.get(pk=dataset_id))
+    return {"masks": masks_by_people(dataset_id).count(), "kept": share, "decided": decided}
+
+
 def step_of(dataset: Dataset, stage: str) -> Step:
     """The checklist for leaving ``stage`` with today's values."""
     rule = rule_of(dataset, stage)
-    masks, (share, decided) = kept(
-        "stage-values", dataset.pk, lambda: (masks_by_people(dataset.pk).count(), share_kept(dataset))
-    )
+    values = stage_values(dataset.pk)
+    masks, share, decided = values["masks"], values["kept"], values["decided"]
     iou, judged = held_out_iou(dataset, rule.clicks)
     checks = [
         Check("masks", masks, rule.masks),

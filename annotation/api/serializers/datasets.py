@@ -35,6 +35,10 @@ class DatasetIn(serializers.ModelSerializer[Any]):
     training_iou = Number(min_value=0, max_value=1, required=False, help_text="Mean IoU at which they are passed.")
     review_share = Number(min_value=0, max_value=1, required=False, help_text="Share of annotators' images to review.")
     hourly_rate = Number(min_value=0, max_value=1e6, required=False, allow_null=True, help_text="Of an hour of work.")
+    pixel_size = Number(
+        min_value=1e-12, max_value=1e6, required=False, allow_null=True, help_text="Metres, of images that tell nothing."
+    )
+    length_unit = serializers.ChoiceField(choices=LengthUnit.choices, required=False)
     currency = serializers.RegexField(r"\A[A-Z]{3}\Z", required=False, help_text="ISO 4217.")
 
     class Meta:
@@ -92,6 +96,9 @@ class DatasetOut(serializers.ModelSerializer[Any]):
     )
     gold_count = serializers.SerializerMethodField(help_text="Gold images with masks.")
     progress = serializers.SerializerMethodField()
+    counted_at = serializers.SerializerMethodField(
+        help_text="When images and masks were counted; null: just now. Of a large dataset a job counts them."
+    )
     cover = serializers.SerializerMethodField(help_text="Thumbnail of the first image.")
 
     class Meta:
@@ -118,6 +125,7 @@ class DatasetOut(serializers.ModelSerializer[Any]):
             "mask_count",
             "gold_count",
             "progress",
+            "counted_at",
             "cover",
             "created_at",
         ]
@@ -138,6 +146,11 @@ class DatasetOut(serializers.ModelSerializer[Any]):
     def get_progress(self, row: Any) -> dict[str, int]:
         """Images by the state of their labelling."""
         return dict(self.context["counts"][row.pk]["tasks"])
+
+    @extend_schema_field(serializers.DateTimeField(allow_null=True))
+    def get_counted_at(self, row: Any) -> Any:
+        """The same."""
+        return self.context["counts"][row.pk]["counted_at"]
 
     def get_cover(self, row: Any) -> str | None:
         """Address of a thumbnail, or null for an empty dataset."""

@@ -4,7 +4,7 @@ import { useEffect, useRef } from "react";
 import { Link, NavLink, Outlet, useLocation, useOutletContext, useParams } from "react-router";
 import { api } from "../../api/endpoints";
 import type { Dataset } from "../../api/types";
-import { count, counted } from "../kit/format";
+import { ago, count, counted } from "../kit/format";
 import { Badge, Bar, buttonClass, ErrorState, Loading } from "../kit/kit";
 import { usePageTitle } from "../usePageTitle";
 import { useWorkbench } from "../workbench";
@@ -134,6 +134,7 @@ function Head({ dataset }: { dataset: Dataset }) {
               <b>{count(progress.skipped)}</b> skipped
             </span>
           )}
+          {dataset.counted_at && <span className="small">counted {ago(dataset.counted_at)}</span>}
         </div>
         <Bar
           value={dataset.image_count ? progress.submitted / dataset.image_count : 0}
