@@ -20,6 +20,7 @@ from annotation.services import (
     figures,
     folders,
     imports,
+    measurements,
     statistics,
     tasks,
     uploads,
@@ -121,6 +122,12 @@ def run_statistics(ctx: JobContext, *, dataset_id: int) -> dict[str, Any]:
 def run_count(ctx: JobContext, *, dataset_id: int) -> dict[str, Any]:
     """Count the figures of a large dataset."""
     return figures.figures_count(ctx=ctx, dataset_id=_dataset(dataset_id).pk)
+
+
+@jobkit.job(measurements.MEASURE.name)
+def run_measurements(ctx: JobContext, *, dataset_id: int) -> dict[str, Any]:
+    """Measure masks."""
+    return measurements.measurements_make(ctx=ctx, dataset=_dataset(dataset_id))
 
 
 @jobkit.job(webhooks.DELIVER.name)

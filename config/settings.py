@@ -187,6 +187,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "RoleEnum": "annotation.models.Member.Role",
         "StageEnum": "annotation.models.Stage",
+        "LengthUnitEnum": "annotation.models.LengthUnit",
         "SplitEnum": "annotation.models.Image.Split",
         "MaskStatusEnum": "annotation.models.Mask.Status",
         "MaskSourceEnum": "annotation.models.Mask.Source",

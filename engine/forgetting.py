@@ -7,13 +7,14 @@ from annotation.jobkit import declare
 from annotation.models import Dataset, Image, Job
 from engine.embeddings import KINDS, embedding_request
 from engine.models import Embedding, SnapshotImage
+from engine.similarity import index_renew, masks_forget
 
 FORGET = declare("forget_image", queue="interactive", title="Remove what was made of an image")
 RENEW = declare("renew_image", queue="interactive", title="Prepare a changed image")
 
 
 def image_forget(*, dataset: Dataset, image_id: int, sha256: str) -> dict[str, int]:
-    """Remove the files of every training set that held the picture, and jobs that carry its name; what was removed.
+    """Remove training sets that held the picture, jobs that carry its name and vectors of its masks; what was removed.
 
     Rows of training sets stay, since models descend from them; they name the picture by its digest alone. Embeddings
     have gone with the image's row.
@@ -25,7 +26,7 @@ def image_forget(*, dataset: Dataset, image_id: int, sha256: str) -> dict[str, i
     jobs, _ = Job.objects.filter(
         kind__in=KINDS, dataset=dataset, dedupe_key__startswith=f"{image_id}:", state__in=Job.ENDED
     ).delete()
-    return {"training_sets": len(paths), "jobs": jobs}
+    return {"training_sets": len(paths), "jobs": jobs, "vectors": masks_forget(dataset_id=dataset.pk)}
 
 
 def image_renew(*, image: Image) -> None:
@@ -33,3 +34,4 @@ def image_renew(*, image: Image) -> None:
     for row in Embedding.objects.filter(image=image):
         row.delete()  # one by one: the file goes with its last row
     embedding_request(image=image, soon=True)
+    index_renew(dataset_id=image.dataset_id)

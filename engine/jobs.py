@@ -17,6 +17,7 @@ from engine import (
     retraining,
     schedules,
     shadow,
+    similarity,
     tally,
     uncertainty,
 )
@@ -119,6 +120,12 @@ def shadow_compare(ctx: JobContext, *, comparison: int) -> dict[str, Any]:
     return shadow.shadow_run(comparison_id=comparison, progress=ctx.progress)
 
 
+@job(similarity.INDEX.name)
+def index_masks(ctx: JobContext, *, dataset: int, digest: str) -> dict[str, int]:
+    """Describe masks as the model sees them."""
+    return similarity.index_build(ctx=ctx, dataset_id=dataset, version=version_by_digest(digest))
+
+
 @job(audit.MEASURE.name)
 def measure_audit(ctx: JobContext, *, task: int) -> dict[str, Any]:
     """What became of the masks of an audited image."""
@@ -141,6 +148,12 @@ def consider_disagreements() -> None:
 def count_work() -> None:
     """Sum up what people's masks took, for the proof page."""
     tally.work_count()
+
+
+@periodic(seconds=CONSIDER_SECONDS)
+def consider_indexes() -> None:
+    """Describe new masks of datasets that are searched, and all for a version that serves since."""
+    similarity.indexes_consider()
 
 
 @periodic(seconds=10 * CONSIDER_SECONDS)

@@ -5,7 +5,16 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, path
 
 from annotation.api import converters  # noqa: F401  <row:...> and <digest:...>
-from engine import api, api_audit, api_proof, api_provenance, api_retraining, api_shadow, api_stages
+from engine import (
+    api,
+    api_audit,
+    api_proof,
+    api_provenance,
+    api_retraining,
+    api_shadow,
+    api_similarity,
+    api_stages,
+)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("images/<row:image_id>/embedding/", api.ImageEmbeddingView.as_view(), name="image-embedding"),
@@ -28,6 +37,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="shadow-start",
     ),
     path("datasets/<row:dataset_id>/shadows/", api_shadow.ShadowsView.as_view(), name="shadows"),
+    path("datasets/<row:dataset_id>/mask-index/", api_similarity.MaskIndexView.as_view(), name="mask-index"),
+    path("datasets/<row:dataset_id>/unusual/", api_similarity.UnusualView.as_view(), name="unusual"),
+    path("masks/<uuid:mask_id>/similar/", api_similarity.SimilarView.as_view(), name="mask-similar"),
     path("datasets/<row:dataset_id>/proof/", api_proof.ProofView.as_view(), name="proof"),
     path("datasets/<row:dataset_id>/audits/", api_audit.AuditsView.as_view(), name="audits"),
     path(

@@ -35,7 +35,7 @@ class Decoded:
     """What came out: size in pixels of the display file, its name in the folder, what was done to the pixels.
 
     `mapping` is that of deep values (annotation.ingest.depth), `georeference` the place that a GeoTIFF tells
-    (annotation.ingest.tiff).
+    (annotation.ingest.tiff), `pixel_size` (metres, who says so) what a file tells (annotation.ingest.scale).
     """
 
     width: int
@@ -45,6 +45,7 @@ class Decoded:
     conversion: str
     mapping: dict[str, Any] | None = None
     georeference: dict[str, Any] | None = None
+    pixel_size: tuple[float, str] | None = None
 
 
 class Cage:

@@ -2,8 +2,8 @@
 
 Started by annotation.ingest.cage in a process of its own, never imported by the web process; it knows no Django. Each
 line on stdin is a JSON request {source, folder, max_pixels, mapping}; each line on stdout the answer: {width, height,
-media_type, display, conversion, mapping, georeference} after writing display.(jpg|png) and thumbnail.jpg into `folder`,
-or {code, message}.
+media_type, display, conversion, mapping, georeference, pixel_size} after writing display.(jpg|png) and thumbnail.jpg
+into `folder`, or {code, message}.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from annotation.ingest import depth, dicom, tiff
+from annotation.ingest import depth, dicom, scale, tiff
 from annotation.ingest.refusal import Refused
 
 BASE_BYTES = 1 << 30  # address space of the child, and so much more per pixel of the picture at hand:
@@ -188,6 +188,7 @@ def decode(source: Path, folder: Path, max_pixels: int, mapping: dict[str, Any] 
         "conversion": ", ".join(decoding.notes)[:255],
         "mapping": decoding.mapping,
         "georeference": decoding.place,
+        "pixel_size": scale.pixel_size(source),
     }
 
 

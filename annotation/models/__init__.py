@@ -1,11 +1,12 @@
 """Rows of what people make. Rules about one row live here; what touches two rows is a service."""
 
 from annotation.models.box import BoxPrompt
-from annotation.models.dataset import Dataset, QueueOrder, Stage
+from annotation.models.dataset import Dataset, LengthUnit, QueueOrder, Stage
 from annotation.models.figures import Figures
 from annotation.models.image import Image, Tombstone, split_for
 from annotation.models.job import Job, WorkerPulse
 from annotation.models.mask import Mask
+from annotation.models.measurement import Measurement, MeasurementSummary
 from annotation.models.member import Member
 from annotation.models.people import ApiToken, Event, Invitation
 from annotation.models.review import ReviewItem
@@ -26,7 +27,10 @@ __all__ = [
     "Image",
     "Invitation",
     "Job",
+    "LengthUnit",
     "Mask",
+    "Measurement",
+    "MeasurementSummary",
     "Member",
     "QueueOrder",
     "ReviewItem",

@@ -25,6 +25,15 @@ class QueueOrder(models.TextChoices):
     UNCERTAINTY = "uncertainty", "where the model is least sure"
 
 
+class LengthUnit(models.TextChoices):
+    """What lengths are shown in; areas in its square."""
+
+    PIXEL = "px", "pixels"
+    MICROMETRE = "um", "micrometres"
+    MILLIMETRE = "mm", "millimetres"
+    METRE = "m", "metres"
+
+
 class Dataset(models.Model):
     """`retrain_after` counts new accepted masks; without `auto_retrain` nothing is retrained unless a person asks.
 
@@ -33,6 +42,7 @@ class Dataset(models.Model):
     `training_iou` (0..1). `review_share` (0..1) of annotators' images goes to a reviewer (0: none), and with
     `review_adapts` more or less of them by each one's record (annotation.services.reviews). `hourly_rate` in `currency`
     (null: unknown) is what an hour of work costs, for the proof page.
+    `pixel_size` is the side of a pixel in metres of images that say nothing themselves (null: unknown).
     With `blur_faces` pictures are blurred before anybody sees them, and originals are not kept.
     """
 
@@ -54,6 +64,8 @@ class Dataset(models.Model):
     review_adapts = models.BooleanField(default=True)
     hourly_rate = models.FloatField(null=True, blank=True)
     currency = models.CharField(max_length=3, default="EUR")
+    pixel_size = models.FloatField(null=True, blank=True)
+    length_unit = models.CharField(max_length=2, choices=LengthUnit.choices, default=LengthUnit.PIXEL)
     blur_faces = models.BooleanField(default=False)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"

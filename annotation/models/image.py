@@ -30,8 +30,11 @@ class Image(models.Model):
     8-bit ones (annotation.ingest.depth); `revision` counts how often pixels were changed here: another mapping, blurred
     faces. `original_path` is empty where the original lies at `original_url`, in an object store. `georeference` is
     what a GeoTIFF says of its place, as it lies in the file; null for others. `tile_levels` is how many resolutions the
-    picture was cut into tiles at (annotation.ingest.tile_child), 0 for those that are shown whole.
+    picture was cut into tiles at (annotation.ingest.tile_child), 0 for those that are shown whole. `pixel_size` is the
+    side of a pixel in metres, null where nothing is known; `pixel_size_from` says who told: a kind of file, or BY_HAND.
     """
+
+    BY_HAND = "by hand"
 
     class Consent(models.TextChoices):
         UNKNOWN = "", "not known"
@@ -63,6 +66,8 @@ class Image(models.Model):
     mapping: Any = models.JSONField(null=True, blank=True)
     revision = models.PositiveIntegerField(default=0)
     georeference: Any = models.JSONField(null=True, blank=True)
+    pixel_size = models.FloatField(null=True, blank=True)
+    pixel_size_from = models.CharField(max_length=32, blank=True, default="")
     original_path = models.CharField(max_length=255, blank=True)
     original_url = models.CharField(max_length=1200, blank=True, default="")
     display_path = models.CharField(max_length=255)

@@ -97,6 +97,8 @@ def image_add(
         mapping=decoded.mapping,
         revision=revision,
         georeference=decoded.georeference,
+        pixel_size=decoded.pixel_size[0] if decoded.pixel_size else None,
+        pixel_size_from=decoded.pixel_size[1] if decoded.pixel_size else "",
         licence=rights.licence or dataset.licence,
         source=rights.source or dataset.source,
         credit=rights.credit,
@@ -148,8 +150,10 @@ def refuse_removed(dataset: Dataset, sha256: str) -> None:
         raise UserError("image_removed", f"This picture was removed for good on {when} and is not taken again.")
 
 
-def image_update(*, image: Image, **fields: str | bool) -> Image:
-    """Change licence, source or credit, or whether new annotators are measured against its masks (gold)."""
+def image_update(*, image: Image, **fields: str | bool | float | None) -> Image:
+    """Change licence, source or credit, the size of its pixels, or whether annotators are measured by it (gold)."""
+    if "pixel_size" in fields:
+        fields["pixel_size_from"] = Image.BY_HAND if fields["pixel_size"] is not None else ""
     for name, value in fields.items():
         setattr(image, name, value)
     image.save(update_fields=list(fields))

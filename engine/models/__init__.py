@@ -16,12 +16,14 @@ Uncertainty    how unsure one version is of one image: the order of the queue
 StageRule      what a lead asks for before a dataset leaves a stage
 StageMove      every change of a dataset's stage: by rule or by whom, and the values of that moment
 WorkTally      what people's masks took, summed by day, person, stage and version (WorkCursor: how far it is counted)
+MaskIndex      what masks look like to one version, in blocks (MaskVectors), for finding the like of them
 Audit          a random sample that people correct, and what that says of the masks (AuditedImage: one of its images)
 """
 
 from __future__ import annotations
 
 from engine.models.audits import Audit, AuditedImage
+from engine.models.similarity import MaskIndex, MaskVectors
 from engine.models.stages import Detector, StageMove, StageResult, StageRule
 from engine.models.training import (
     Evaluation,
@@ -41,6 +43,8 @@ __all__ = [
     "Detector",
     "Embedding",
     "Evaluation",
+    "MaskIndex",
+    "MaskVectors",
     "ModelVersion",
     "Promotion",
     "RetrainingPlan",

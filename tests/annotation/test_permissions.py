@@ -63,6 +63,14 @@ TABLE = {
     ("GET", "statistics"): ALL,
     ("POST", "statistics"): ALL,
     ("GET", "datasheet"): ALL,
+    ("GET", "measurements"): ALL,
+    ("GET", "measurement-figures"): ALL,
+    ("POST", "measurement-figures"): ALL,
+    ("GET", "measurements-file"): ALL,
+    ("GET", "mask-index"): ALL,
+    ("POST", "mask-index"): NO_VIEWER,
+    ("GET", "mask-similar"): ALL,
+    ("GET", "unusual"): ALL,
     ("POST", "image-mapping"): LEAD,
     ("GET", "uploads"): LEAD,
     ("POST", "uploads"): LEAD,
@@ -151,6 +159,7 @@ FILES = {
     "decoder-file": "file_missing",
     "image-tile": "file_missing",
     "decoder-half": "no_half",
+    "mask-similar": "no_index",
 }
 NO_FILES = {"variant": "x", "checkpoint_path": "models/none/x", "decoder_path": "models/none/y"}
 METHODS = ("get", "post", "put", "patch", "delete")

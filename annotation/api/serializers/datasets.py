@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from annotation.api.fields import Number
-from annotation.models import Dataset, Member, QueueOrder, Stage
+from annotation.models import Dataset, LengthUnit, Member, QueueOrder, Stage
 
 
 class ProgressOut(serializers.Serializer[Any]):
@@ -36,7 +36,7 @@ class DatasetIn(serializers.ModelSerializer[Any]):
     review_share = Number(min_value=0, max_value=1, required=False, help_text="Share of annotators' images to review.")
     hourly_rate = Number(min_value=0, max_value=1e6, required=False, allow_null=True, help_text="Of an hour of work.")
     pixel_size = Number(
-        min_value=1e-12, max_value=1e6, required=False, allow_null=True, help_text="Metres, of images that tell nothing."
+        min_value=1e-12, max_value=1e6, required=False, allow_null=True, help_text="Metres, where images tell nothing."
     )
     length_unit = serializers.ChoiceField(choices=LengthUnit.choices, required=False)
     currency = serializers.RegexField(r"\A[A-Z]{3}\Z", required=False, help_text="ISO 4217.")
@@ -58,6 +58,8 @@ class DatasetIn(serializers.ModelSerializer[Any]):
             "training_iou",
             "review_share",
             "review_adapts",
+            "pixel_size",
+            "length_unit",
             "hourly_rate",
             "currency",
             "blur_faces",
@@ -90,6 +92,7 @@ class DatasetOut(serializers.ModelSerializer[Any]):
 
     role = serializers.ChoiceField(choices=Member.Role.choices)
     queue_order = serializers.ChoiceField(choices=QueueOrder.choices)
+    length_unit = serializers.ChoiceField(choices=LengthUnit.choices)
     image_count = serializers.SerializerMethodField()
     mask_count = serializers.SerializerMethodField(
         help_text="Accepted masks. Of a large dataset as of some minutes ago."
@@ -120,6 +123,8 @@ class DatasetOut(serializers.ModelSerializer[Any]):
             "training_iou",
             "review_share",
             "review_adapts",
+            "pixel_size",
+            "length_unit",
             "blur_faces",
             "image_count",
             "mask_count",

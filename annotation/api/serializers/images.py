@@ -10,6 +10,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from annotation import ports, selectors
+from annotation.api.fields import Number
 from annotation.models import Image, Stage, Task
 
 READINESS = ("ready", "pending", "failed", "absent")
@@ -18,9 +19,13 @@ READINESS = ("ready", "pending", "failed", "absent")
 class ImageIn(serializers.ModelSerializer[Any]):
     """What a lead may set."""
 
+    pixel_size = Number(
+        min_value=1e-12, max_value=1e6, required=False, allow_null=True, help_text="Metres; null: as the dataset says."
+    )
+
     class Meta:
         model = Image
-        fields = ["licence", "source", "credit", "consent", "gold"]
+        fields = ["licence", "source", "credit", "consent", "gold", "pixel_size"]
 
 
 class ImageOut(serializers.ModelSerializer[Any]):
@@ -63,6 +68,8 @@ class ImageOut(serializers.ModelSerializer[Any]):
             "consent",
             "mapping",
             "georeference",
+            "pixel_size",
+            "pixel_size_from",
             "file_url",
             "thumbnail_url",
             "tiles_url",

@@ -1,0 +1,223 @@
+"""Masks that look alike to the model: described by a job, searched exactly, followed through changes and switches."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from django.utils import timezone
+
+from annotation import storage
+from annotation.jobkit import run_pending
+from annotation.models import Job, Mask
+from engine import jobs, similarity  # noqa: F401  the jobs
+from engine.models import Embedding, MaskIndex, MaskVectors, ServingModel
+from modelzoo.geometry import Frame
+from tests.cast import add_image, add_mask, ellipse
+from tests.engine.conftest import version_row
+
+RED, GREEN, BLUE = (1, 0, 0), (0, 1, 0), (0, 0, 1)
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch):
+    """Masks count as settled when they are saved."""
+    monkeypatch.setattr(similarity, "SETTLED", timedelta(0))
+
+
+def encoded(image, version, left, right) -> None:
+    """An embedding whose left half looks like one vector and the right half like another."""
+    maps = np.zeros((3, 4, 6), "<f2")
+    maps[:, :, :3], maps[:, :, 3:] = np.reshape(left, (3, 1, 1)), np.reshape(right, (3, 1, 1))
+    path = f"embeddings/{version.pk}-{image.pk}.f16"
+    storage.write_atomic(path, maps.tobytes())
+    frame = Frame((image.height, image.width), (image.height, image.width), (image.height, image.width))
+    layout = [{"name": "coarse", "shape": [3, 4, 6]}]
+    Embedding.objects.create(
+        image=image, version=version, path=path, layout=layout, frame=frame.as_dict(), byte_size=maps.nbytes
+    )
+
+
+def halves(image, **fields) -> tuple[Mask, Mask]:
+    """One mask in the left half, one in the right."""
+    return tuple(add_mask(image, ellipse(image, x=x, size=0.1), **fields) for x in (0.25, 0.75))
+
+
+def described(cast) -> None:
+    similarity.index_request(dataset=cast.dataset)
+    run_pending()
+
+
+@pytest.fixture
+def colours(cast, base):
+    """Masks by colour: red, green, a reddish one, blue."""
+    first, second = add_image(cast.dataset, seed=1), add_image(cast.dataset, seed=2)
+    encoded(first, base, RED, GREEN)
+    encoded(second, base, (0.9, 0.2, 0), BLUE)
+    red, green = halves(first)
+    reddish, blue = halves(second)
+    return {"red": red, "green": green, "reddish": reddish, "blue": blue}
+
+
+def like(mask: Mask, client) -> list[str]:
+    answer = client.get(f"/api/masks/{mask.uuid}/similar/")
+    assert answer.status_code == 200, answer.json()
+    return [row["id"] for row in answer.json()["results"]]
+
+
+def test_the_most_alike_comes_first_and_the_mask_itself_never(cast, as_, colours):
+    described(cast)
+    client = as_(cast.vic)
+    found = like(colours["red"], client)
+    assert found[0] == str(colours["reddish"].uuid)
+    assert str(colours["red"].uuid) not in found
+    assert len(found) == 3
+    row = client.get(f"/api/masks/{colours['red'].uuid}/similar/?limit=1").json()["results"][0]
+    assert row["image"] == colours["reddish"].image_id
+    assert 0.5 < row["similarity"] <= 1
+
+
+def test_before_anybody_asked_there_is_nothing_to_search(cast, as_, colours):
+    answer = as_(cast.ana).get(f"/api/masks/{colours['red'].uuid}/similar/")
+    assert (answer.status_code, answer.json()["code"]) == (404, "no_index")
+    state = as_(cast.ana).get(f"/api/datasets/{cast.dataset.pk}/mask-index/").json()
+    assert (state["state"], state["described"], state["masks"]) == ("absent", 0, 4)
+    similarity.indexes_consider()
+    assert not Job.objects.filter(kind="index_masks").exists()
+
+
+def test_whoever_labels_has_masks_described_and_new_ones_follow_by_the_clock(cast, as_, base, colours):
+    url = f"/api/datasets/{cast.dataset.pk}/mask-index/"
+    assert as_(cast.ben).post(url).status_code == 202
+    run_pending()
+    assert as_(cast.ben).get(url).json()["state"] == "complete"
+    later = add_image(cast.dataset, seed=3)
+    encoded(later, base, RED, RED)
+    new, _ = halves(later)
+    similarity.indexes_consider()
+    run_pending()
+    assert like(colours["red"], as_(cast.ben))[0] == str(new.uuid)
+    assert MaskIndex.objects.get().masks == 6
+    similarity.indexes_consider()
+    assert not Job.objects.filter(kind="index_masks", state="queued").exists()
+
+
+def test_describing_twice_gives_each_mask_one_vector(cast, colours):
+    described(cast)
+    MaskIndex.objects.update(complete_at=None)
+    described(cast)
+    assert MaskIndex.objects.get().masks == 4
+    assert sum(len(serials) for serials, _ in similarity._blocks(MaskIndex.objects.get())) == 4
+
+
+def test_a_correction_is_another_mask_and_what_was_superseded_is_not_found(cast, as_, colours):
+    described(cast)
+    reddish = colours["reddish"]
+    Mask.objects.filter(pk=reddish.pk).update(status="superseded")
+    corrected = add_mask(reddish.image, ellipse(reddish.image, x=0.25, size=0.12), parent=reddish)
+    similarity.indexes_consider()
+    run_pending()
+    found = like(colours["red"], as_(cast.ana))
+    assert found[0] == str(corrected.uuid)
+    assert str(reddish.uuid) not in found
+
+
+def test_a_new_mask_is_compared_at_once_where_its_picture_is_encoded(cast, as_, base, colours):
+    described(cast)
+    new = add_mask(colours["red"].image, ellipse(colours["red"].image, x=0.25, size=0.15))
+    assert like(new, as_(cast.ana))[0] == str(colours["red"].uuid)
+    elsewhere = add_mask(add_image(cast.dataset, seed=9))
+    answer = as_(cast.ana).get(f"/api/masks/{elsewhere.uuid}/similar/")
+    assert (answer.status_code, answer.json()["code"]) == (503, "embedding_pending")
+    assert Job.objects.filter(kind="embed_image", state="queued").exists()
+
+
+def test_another_serving_version_is_described_beside_the_old_one_and_then_takes_its_place(cast, as_, base, colours):
+    described(cast)
+    other = version_row("other", dataset=cast.dataset, state="promoted")
+    for image in {mask.image for mask in colours.values()}:
+        encoded(image, other, BLUE, BLUE)
+    ServingModel.objects.create(dataset=cast.dataset, version=other)
+    similarity.indexes_consider()
+    url = f"/api/datasets/{cast.dataset.pk}/mask-index/"
+    meanwhile = as_(cast.ana).get(url).json()
+    assert (meanwhile["model"], meanwhile["serving"]) == (base.digest, other.digest)
+    assert meanwhile["job"]
+    assert len(like(colours["red"], as_(cast.ana))) == 3
+    run_pending()
+    assert as_(cast.ana).get(url).json()["model"] == other.digest
+    assert MaskIndex.objects.get().version == other
+
+
+def test_pictures_that_are_not_encoded_are_encoded_for_the_moment(cast, real_base):
+    images = [add_image(cast.dataset, seed=seed) for seed in (1, 2)]
+    for image in images:
+        halves(image)
+    described(cast)
+    assert MaskIndex.objects.get().masks == 4
+    assert not Embedding.objects.exists()
+
+
+def test_the_least_usual_of_a_category_come_first_and_small_categories_stay_out(cast, as_, base):
+    client = as_(cast.vic)
+    odd = None
+    for seed in range(6):
+        image = add_image(cast.dataset, seed=seed)
+        encoded(image, base, RED, BLUE if seed == 4 else (0.1 * seed, 1, 0))
+        leaf, other = halves(image, category="leaf")
+        Mask.objects.filter(pk=leaf.pk).update(category="stone" if seed == 0 else "fruit")
+        odd = other if seed == 4 else odd
+    described(cast)
+    rows = client.get(f"/api/datasets/{cast.dataset.pk}/unusual/").json()["results"]
+    assert rows[0]["id"] == str(odd.uuid)
+    assert rows[0]["similarity"] < 0.5 < rows[1]["similarity"]
+    assert {row["category"] for row in rows} == {"leaf", "fruit"}  # one stone has nothing to be unlike
+    fruit = client.get(f"/api/datasets/{cast.dataset.pk}/unusual/?category=fruit").json()["results"]
+    assert [row["category"] for row in fruit] == ["fruit"] * 5
+
+
+def test_blocks_make_no_difference(cast, as_, colours, monkeypatch):
+    described(cast)
+    whole = like(colours["blue"], as_(cast.ana))
+    MaskIndex.objects.all().delete()
+    monkeypatch.setattr(similarity, "BLOCK", 1)
+    described(cast)
+    assert MaskVectors.objects.count() == 4
+    assert like(colours["blue"], as_(cast.ana)) == whole
+
+
+def test_beyond_the_limit_nothing_is_described_and_the_answer_says_so(cast, as_, colours, monkeypatch):
+    monkeypatch.setattr(similarity, "BLOCK", 2)
+    monkeypatch.setattr(similarity, "MOST_MASKS", 2)
+    described(cast)
+    state = as_(cast.ana).get(f"/api/datasets/{cast.dataset.pk}/mask-index/").json()
+    assert (state["described"], state["masks"], state["most"]) == (2, 4, 2)
+
+
+def test_what_is_removed_for_good_leaves_no_vector(cast, as_, colours):
+    described(cast)
+    gone = colours["reddish"].image_id
+    body = {"images": [gone], "reason": "asked for"}
+    assert as_(cast.ana).post(f"/api/datasets/{cast.dataset.pk}/removals/", body, format="json").status_code == 200
+    run_pending()
+    index = MaskIndex.objects.get()
+    left = {colours["red"].serial, colours["green"].serial}
+    assert {serial for serials, _ in similarity._blocks(index) for serial in serials.tolist()} == left
+    assert index.masks == 2
+    assert np.frombuffer(bytes(index.total), "<f8") == pytest.approx([1, 1, 0], abs=1e-3)
+
+
+@pytest.mark.parametrize("limit", ["0", "201", "x", "-1", "1" * 30, "²"])
+def test_a_bad_limit_is_a_sentence(cast, as_, colours, limit):
+    answer = as_(cast.ana).get(f"/api/datasets/{cast.dataset.pk}/unusual/", {"limit": limit})
+    assert answer.status_code == 400
+
+
+def test_a_mask_that_is_not_settled_waits(cast, colours, monkeypatch):
+    monkeypatch.setattr(similarity, "SETTLED", timedelta(minutes=1))
+    described(cast)
+    assert MaskIndex.objects.get().masks == 0
+    Mask.objects.update(created_at=timezone.now() - timedelta(minutes=2))
+    described(cast)
+    assert MaskIndex.objects.get().masks == 4
