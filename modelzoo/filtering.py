@@ -7,14 +7,16 @@ Segment Anything, section 4 "Fully automatic stage" and appendix B. Boxes are XY
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import product
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from modelzoo.geometry import Frame, Size, upscale_matrices
+from modelzoo.geometry import BAND, Band, Frame, Size, row_bands, upscale_matrices
 
 Box = tuple[int, int, int, int]
 BoolArray = npt.NDArray[np.bool_]
@@ -140,6 +142,75 @@ def remove_small_regions(mask: BoolArray, area: float, mode: Literal["holes", "i
     return kept[regions], True
 
 
+def with_margin(y: int, x: int, mask: BoolArray, margin: int, size: Size) -> tuple[int, int, BoolArray]:
+    """(y, x, mask) with `margin` pixels of background on every side, as far as the image of (h, w) goes.
+
+    With a margin of n pixels `remove_small_regions` below n pixels does what it does to the whole image: background
+    that reaches the end of the margin has at least n pixels within it.
+    """
+    top, left = max(0, y - margin), max(0, x - margin)
+    bottom, right = min(size[0], y + mask.shape[0] + margin), min(size[1], x + mask.shape[1] + margin)
+    return top, left, np.pad(mask, ((y - top, bottom - y - mask.shape[0]), (x - left, right - x - mask.shape[1])))
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """A rectangle of a picture that low-res logits are to be seen in, enlarged a strip of rows at a time.
+
+    rows and columns: of the picture. values: the low-res logits that the rectangle is mixed from, k x j float32, the
+    first of them row `first` of the map; across: weights of its columns, width x j; bands: weights of its rows.
+    """
+
+    rows: slice
+    columns: slice
+    values: npt.NDArray[np.float32]
+    first: int
+    across: npt.NDArray[np.float32]
+    bands: tuple[Band, ...]
+
+    @property
+    def shape(self) -> Size:
+        """Height and width of the rectangle."""
+        return self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
+
+    def strips(self) -> Iterator[tuple[slice, npt.NDArray[np.float32]]]:
+        """Full-size logits from top to bottom: rows within the rectangle, and their logits n x width."""
+        wide = self.values @ self.across.T
+        for band in self.bands:
+            top, bottom = max(band.rows.start, self.rows.start), min(band.rows.stop, self.rows.stop)
+            weights = band.weights[top - band.rows.start : bottom - band.rows.start]
+            sources = slice(band.sources.start - self.first, band.sources.stop - self.first)
+            yield slice(top - self.rows.start, bottom - self.rows.start), weights @ wide[sources]
+
+    def judged(self, threshold: float, offset: float) -> tuple[np.float32, Box | None]:
+        """`stability_score` of the mask, and its box in the picture (None for an empty mask), without drawing it."""
+        high = low = 0
+        rows, columns = np.zeros(self.shape[0], bool), np.zeros(self.shape[1], bool)
+        for strip, logits in self.strips():
+            high += np.count_nonzero(logits > threshold + offset)
+            low += np.count_nonzero(logits > threshold - offset)
+            inside = logits > threshold
+            inside.any(axis=1, out=rows[strip])
+            columns |= inside.any(axis=0)
+        with np.errstate(invalid="ignore"):
+            stability = np.float32(high) / np.float32(low)
+        return stability, self._box(rows, columns)
+
+    def _box(self, rows: BoolArray, columns: BoolArray) -> Box | None:
+        """From which rows and columns of the rectangle have a pixel."""
+        if not rows.any():
+            return None
+        y, x = np.flatnonzero(rows) + self.rows.start, np.flatnonzero(columns) + self.columns.start
+        return int(x[0]), int(y[0]), int(x[-1]), int(y[-1])
+
+    def drawn(self, threshold: float) -> BoolArray:
+        """The mask inside the rectangle, bool of `shape`."""
+        mask = np.empty(self.shape, bool)
+        for strip, logits in self.strips():
+            np.greater(logits, threshold, out=mask[strip])
+        return mask
+
+
 class Enlarger:
     """Evaluates low-res logits at full size, but only inside the rectangle where a mask can be.
 
@@ -148,20 +219,36 @@ class Enlarger:
     """
 
     def __init__(self, low_size: Size, frame: Frame) -> None:
-        self.size = frame.original_size
-        self.rows, self.columns = upscale_matrices(low_size, frame)
-        self._row_reach, self._column_reach = _reach(self.rows), _reach(self.columns)
+        rows, self.columns = upscale_matrices(low_size, frame)
+        self.bands = row_bands(low_size, frame)
+        self._row_reach, self._column_reach = _reach(rows), _reach(self.columns)
+
+    def view(self, logits: npt.NDArray[np.float32], level: float) -> View | None:
+        """Low-res logits h x w -> the rectangle that holds every pixel above `level`; None where there is none.
+
+        It keeps the logits that it needs, not the map that they come from.
+        """
+        high = logits > level - LEVEL_MARGIN
+        rows = _span(np.flatnonzero(high.any(axis=1)), self._row_reach)
+        columns = _span(np.flatnonzero(high.any(axis=0)), self._column_reach)
+        if rows.start == rows.stop or columns.start == columns.stop:
+            return None
+        bands = self.bands[rows.start // BAND : -(-rows.stop // BAND)]
+        down = slice(bands[0].sources.start, bands[-1].sources.stop)
+        used = np.flatnonzero(self.columns[columns].any(axis=0))
+        along = slice(int(used[0]), int(used[-1]) + 1)
+        values = logits[down, along].copy()
+        return View(rows, columns, values, down.start, self.columns[columns, along], bands)
 
     def window(self, logits: npt.NDArray[np.float32], level: float) -> tuple[int, int, npt.NDArray[np.float32]]:
         """Low-res logits h x w -> (y, x, patch): every pixel of the picture above `level` lies in the patch.
 
         The patch holds full-size logits, its first pixel is row y, column x of the picture; it may be empty.
         """
-        high = logits > level - LEVEL_MARGIN
-        top, bottom = _span(np.flatnonzero(high.any(axis=1)), self._row_reach)
-        left, right = _span(np.flatnonzero(high.any(axis=0)), self._column_reach)
-        patch = self.rows[top:bottom] @ logits @ self.columns[left:right].T
-        return top, left, cast(npt.NDArray[np.float32], patch)
+        view = self.view(logits, level)
+        if view is None:
+            return 0, 0, np.zeros((0, 0), np.float32)
+        return view.rows.start, view.columns.start, np.concatenate([strip for _, strip in view.strips()])
 
 
 Reach = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
@@ -176,7 +263,7 @@ def _reach(matrix: npt.NDArray[np.float32]) -> Reach:
     return first, end
 
 
-def _span(high: npt.NDArray[np.intp], reach: Reach) -> tuple[int, int]:
-    """The full-size rows (or columns) that see any of the low-res ones in `high`: start and end."""
+def _span(high: npt.NDArray[np.intp], reach: Reach) -> slice:
+    """The full-size rows (or columns) that see any of the low-res ones in `high`."""
     first, end = reach[0][high], reach[1][high]
-    return (int(first.min()), int(end.max())) if len(first) and first.min() < end.max() else (0, 0)
+    return slice(int(first.min()), int(end.max())) if len(first) and first.min() < end.max() else slice(0, 0)

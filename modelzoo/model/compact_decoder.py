@@ -142,7 +142,8 @@ class CompactDecoder(nn.Module):
         outputs = labels.new_zeros(prompts, 1 + self.masks)
         # Padding must mean nothing, however much of it there is: no token and no place looks at it.
         unseen = torch.cat([outputs, UNSEEN * (labels == PADDING).to(labels.dtype)], dim=1)
-        maps = self.prompt_maps(fine[:, self.fine_channels :], sampled_affinity, points, labels, previous)
+        affinity = features["fine"][:, self.fine_channels :]  # of one picture, however many prompts share it
+        maps = self.prompt_maps(affinity, sampled_affinity, points, labels, previous)
         source = coarse + self.maps_to_coarse(maps)
         height, width = coarse.shape[-2:]
         where = self.position.grid(centres(width, COARSE_STRIDE, coarse), centres(height, COARSE_STRIDE, coarse))[None]
@@ -179,8 +180,8 @@ class CompactDecoder(nn.Module):
     def prompt_maps(
         self, affinity: Tensor, sampled: Tensor, points: Tensor, labels: Tensor, previous: Tensor
     ) -> Tensor:
-        """The six prompt maps at stride 4, B x 6 x h4 x w4."""
-        prompts, _, height, width = affinity.shape
+        """The six prompt maps at stride 4, B x 6 x h4 x w4. affinity: 1 or B x A x h4 x w4."""
+        prompts, (height, width) = points.shape[0], affinity.shape[-2:]
         x, y = centres(width, FINE_STRIDE, affinity), centres(height, FINE_STRIDE, affinity)
         # Gaussians and boxes are products of one factor for each side.
         near_x, near_y = gaussian(points[..., :1] - x), gaussian(points[..., 1:] - y)

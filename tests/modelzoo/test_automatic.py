@@ -4,9 +4,12 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from modelzoo import rle
 from modelzoo.automatic import AutomaticMaskGenerator
+from modelzoo.filtering import mask_box, remove_small_regions, with_margin
 from modelzoo.model.compact import anymask_compact
 from modelzoo.predictor import Predictor
 from tests.modelzoo.reference import golden_json
@@ -146,3 +149,21 @@ def test_records_are_what_the_predictor_says_at_their_points(predictor, image):
         prediction = predictor.decode(embedding, points=np.array(record["point_coords"]), labels=np.array([1]))
         mask = rle.decode(record["segmentation"])
         assert min(np.count_nonzero(candidate != mask) for candidate in prediction.masks) <= 2
+
+
+@given(st.tuples(st.integers(2, 40), st.integers(2, 40)), st.integers(1, 60), st.integers(0, 999))
+@settings(max_examples=60, deadline=None)
+def test_small_regions_are_those_of_the_whole_image(size, area, seed):
+    """They are looked for near the mask only; what hangs together further out is never taken for a hole."""
+    random = np.random.default_rng(seed)
+    whole = random.random(size) < random.uniform(0.02, 0.9)
+    whole[random.integers(size[0]), random.integers(size[1])] = True
+    x0, y0, x1, y1 = mask_box(whole)
+    y, x, mask = with_margin(y0, x0, whole[y0 : y1 + 1, x0 : x1 + 1], area, size)
+    expected, _ = remove_small_regions(whole, area, "holes")
+    expected, _ = remove_small_regions(expected, area, "islands")
+    mask, _ = remove_small_regions(mask, area, "holes")
+    mask, _ = remove_small_regions(mask, area, "islands")
+    drawn = np.zeros(size, bool)
+    drawn[y : y + mask.shape[0], x : x + mask.shape[1]] = mask
+    assert np.array_equal(drawn, expected)

@@ -136,6 +136,31 @@ def test_the_window_holds_every_pixel_above_the_level(size, long_side, height_of
     assert np.allclose(patch, full[y : y + patch.shape[0], x : x + patch.shape[1]], atol=1e-5)
 
 
+@given(st.tuples(st.integers(3, 150), st.integers(3, 150)), st.floats(-2, 4), st.integers(0, 999))
+@settings(max_examples=60, deadline=None)
+def test_a_view_judges_and_draws_as_the_whole_picture_would(size, height_of_bump, seed):
+    """Strip by strip: stability, box and pixels of the mask that full-size logits give."""
+    frame = Frame(size, preprocess_shape(*size, 64), (64, 64))
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(-3, 1, (16, 16)).astype(np.float32)
+    y, x = rng.integers(0, 16, 2)
+    logits[y : y + 4, x : x + 4] += np.float32(height_of_bump + 3)
+    full = upscale_logits(logits, frame)
+    if np.abs(full[..., None] - np.array([-1, 0, 1])).min() < 1e-5:
+        return  # rounding may decide
+    view = Enlarger((16, 16), frame).view(logits, -1.0)
+    if view is None:
+        assert not (full > -1.0).any()
+        return
+    logits[:] = 9  # a view keeps what it needs
+    stability, box = view.judged(0.0, 1.0)
+    assert np.array_equal(stability, stability_score(full, 0.0, 1.0), equal_nan=True)
+    assert (box or (0, 0, 0, 0)) == mask_box(full > 0)
+    mask = np.zeros(size, bool)
+    mask[view.rows, view.columns] = view.drawn(0.0)
+    assert np.array_equal(mask, full > 0)
+
+
 def test_nothing_above_the_level_gives_an_empty_window():
     frame = Frame((20, 30), (43, 64), (64, 64))
     _, _, patch = Enlarger((16, 16), frame).window(np.full((16, 16), -9, np.float32), -1.0)
