@@ -15,6 +15,7 @@ from modelzoo import rle
 from modelzoo.embedding import Embedding
 from modelzoo.geometry import Frame
 from modelzoo.onnx_decoder import OnnxDecoder
+from modelzoo.training import clicks
 
 Json = dict[str, Any]
 Points = list[tuple[float, float]]
@@ -24,13 +25,15 @@ Points = list[tuple[float, float]]
 class Attempt:
     """A mask in the making: bool H x W, the prompts that led to it (image pixels), and what was offered for the last.
 
-    ``feedback`` (logits 1 x h x w) goes with the next prompt.
+    ``feedback`` (logits 1 x h x w) goes with the next prompt. ``middle``: (x, y, depth) of the mask that this began
+    from; it goes along as a click, as in the editor (decision 13), unless a negative click says that it is wrong.
     """
 
     mask: np.ndarray
     points: Points = field(default_factory=list)
     labels: list[int] = field(default_factory=list)
     feedback: np.ndarray | None = None
+    middle: tuple[float, float, float] | None = None
     candidates: list[Json] = field(default_factory=list)
     chosen: int | None = None
     model: str = ""
@@ -45,19 +48,22 @@ class OpenImage:
     model: str
 
     def begin(self, mask: np.ndarray) -> Attempt:
-        """A correction of a mask, bool H x W: it is the first feedback."""
-        return Attempt(
-            mask, feedback=low_res_mask(mask, self.embedding.frame, self.decoder.mask_stride), model=self.model
-        )
+        """A correction of a mask, bool H x W: it is the first feedback, and its middle the first click."""
+        x, y, depth = clicks.deepest(mask)
+        logits = low_res_mask(mask, self.embedding.frame, self.decoder.mask_stride)
+        return Attempt(mask, feedback=logits, middle=(x + 0.5, y + 0.5, depth), model=self.model)
 
     def click(self, attempt: Attempt, x: float, y: float, label: int) -> None:
         """One more click; shown is the candidate that the model trusts most, and its logits are fed back."""
         attempt.points.append((x, y))
         attempt.labels.append(label)
+        if attempt.middle and label == 0 and np.hypot(x - attempt.middle[0], y - attempt.middle[1]) < attempt.middle[2]:
+            attempt.middle = None
+        first = [attempt.middle[:2]] if attempt.middle else []
         answer = self.decoder.decode(
             self.embedding,
-            points=np.array(attempt.points),
-            labels=np.array(attempt.labels),
+            points=np.array([*first, *attempt.points]),
+            labels=np.array([*[1 for _ in first], *attempt.labels]),
             mask_input=attempt.feedback,
             multimask=attempt.feedback is None,
         )

@@ -62,7 +62,7 @@ def test_a_lasso_is_a_rough_mask_for_the_model(editor):
     editor.press("Enter")
     editor.saved()
     (mask,) = editor.masks()
-    assert [prompt["type"] for prompt in mask["prompts"]] == ["mask", "box"]
+    assert [prompt["type"] for prompt in mask["prompts"]] == ["mask"]
     assert mask["source"] == "model"
     assert pixels(mask)[110, 155]
 

@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { EMPTY_DRAFT } from "../core/draft";
-import { imagePoint } from "../core/geometry";
+import { type ImagePoint, imagePoint } from "../core/geometry";
 import { History } from "../core/history";
 import { Latency } from "../core/latency";
 import { MaskStore } from "../core/maskStore";
-import { patchArea, patchBox } from "../core/patch";
+import { patchArea, patchHas } from "../core/patch";
 import { sharedArea } from "../core/pixels";
 import { fillPolygon } from "../core/polygon";
 import { decodePatch } from "../core/rle";
@@ -155,19 +155,30 @@ describe("a mask in the making", () => {
     expect(store.mask(id)).toMatchObject({ source: "model_edited", edits: 1, predictedIou: null });
   });
 
+  it("gives up the middle of a rough mask where a negative click says that the object is not there", async () => {
+    drafting.stroke([imagePoint(30, 30)], 6, 1, null);
+    drafting.addPoint(imagePoint(31, 30), 0);
+    await settle();
+    const asked = segmenter.requests.at(-1);
+    expect([asked?.points, asked?.labels]).toEqual([[{ x: 31, y: 30 }], [0]]);
+  });
+
   it("goes to the model as a rough mask when a click follows the brush", async () => {
     drafting.stroke([imagePoint(30, 30)], 6, 1, null);
     const painted = drafting.patch;
-    drafting.addPoint(imagePoint(34, 30), 0);
+    drafting.addPoint(imagePoint(38, 30), 0);
     await settle();
     const asked = segmenter.requests.at(-1);
-    expect(asked?.points).toEqual([{ x: 34, y: 30 }]);
+    expect(asked?.points).toHaveLength(2);
+    expect(asked?.points[1]).toEqual({ x: 38, y: 30 });
+    expect(asked?.labels).toEqual([1, 0]);
     expect(asked?.rough && decodePatch(asked.rough)).toEqual(painted);
-    expect(asked?.box).toEqual(painted && patchBox(painted));
+    expect(painted && patchHas(painted, asked?.points[0] as ImagePoint)).toBe(true);
+    expect(asked?.box).toBeNull();
     expect(drafting.draft.edited).toBeNull();
     const id = drafting.accept(1) ?? "";
     expect(store.mask(id)).toMatchObject({ source: "model_edited", edits: 1, model: "fake" });
-    expect(store.mask(id)?.prompts.map((one) => (one as { type: string }).type)).toEqual(["mask", "box", "point"]);
+    expect(store.mask(id)?.prompts.map((one) => (one as { type: string }).type)).toEqual(["mask", "point"]);
     history.undo();
     history.undo();
     await settle();

@@ -1,5 +1,6 @@
 import type { Box, ImagePoint, Size } from "./geometry";
-import { type Patch, patchBox } from "./patch";
+import { innermost, type Middle } from "./innermost";
+import type { Patch } from "./patch";
 import { encodePatch, type Segmentation } from "./rle";
 
 /** The decoder token (0..3) of the candidate on the screen when a prompt was given, whose logits go in; null: none. */
@@ -9,8 +10,8 @@ export type Fed = number | null;
 export type PromptStep =
   | { readonly kind: "point"; readonly x: number; readonly y: number; readonly label: 0 | 1; readonly fed: Fed }
   | { readonly kind: "box"; readonly box: Box; readonly fed: Fed }
-  /** A rough mask with its box. As run lengths, so that a list of steps stays plain data that can be kept and compared. */
-  | { readonly kind: "mask"; readonly segmentation: Segmentation; readonly box: Box; readonly fed: null };
+  /** A rough mask and its middle. As run lengths, so that a list of steps stays plain data that can be kept and compared. */
+  | { readonly kind: "mask"; readonly segmentation: Segmentation; readonly middle: Middle | null; readonly fed: null };
 
 /** The mask in the making: what was asked, which answer is chosen, what was painted on it. */
 export interface Draft {
@@ -36,24 +37,35 @@ export interface Prompts {
   readonly rough: Segmentation | null;
 }
 
-/** The prompts that the steps add up to; a later box replaces an earlier one, a rough mask all that was before it. */
+/**
+ * The prompts that the steps add up to; a later box replaces an earlier one, a rough mask all that was before it. The
+ * middle of a rough mask goes along as a click: the model learnt to improve a mask beside the clicks that led to it
+ * (decision 13). It goes where a negative click says that the object is not there.
+ */
 export function promptsOf(steps: readonly PromptStep[]): Prompts {
   let points: { x: number; y: number }[] = [];
   let labels: (0 | 1)[] = [];
   let box: Box | null = null;
   let rough: Segmentation | null = null;
+  let middle: Middle | null = null;
   for (const step of steps) {
     if (step.kind === "box") {
       box = step.box;
     } else if (step.kind === "mask") {
-      [points, labels, box, rough] = [[], [], step.box, step.segmentation];
+      middle = step.middle ?? null;
+      [points, labels, box, rough] = [[], [], null, step.segmentation];
     } else {
       points.push({ x: step.x, y: step.y });
       labels.push(step.label);
+      if (middle && step.label === 0 && isAt(middle, step)) middle = null;
     }
   }
-  return { points, labels, box, rough };
+  if (!middle) return { points, labels, box, rough };
+  return { points: [{ x: middle.point.x, y: middle.point.y }, ...points], labels: [1, ...labels], box, rough };
 }
+
+const isAt = ({ point, depth }: Middle, { x, y }: { x: number; y: number }): boolean =>
+  Math.hypot(x - point.x, y - point.y) < depth;
 
 export function withPoint(draft: Draft, point: ImagePoint, label: 0 | 1, fed: Fed): Draft {
   return { ...draft, steps: [...draft.steps, { kind: "point", x: point.x, y: point.y, label, fed }], chosen: null };
@@ -68,10 +80,10 @@ export function withPoints(draft: Draft, points: readonly ImagePoint[], label: 0
   return points.reduce((all, point, index) => withPoint(all, point, label, index === 0 ? fed : again), draft);
 }
 
-/** What was painted becomes a prompt: a rough mask and the box round it. */
+/** What was painted, or a saved mask, becomes a prompt: a rough mask and its middle. */
 export function withMask(draft: Draft, patch: Patch, size: Size): Draft {
   const segmentation = encodePatch(patch, [size.height, size.width]);
-  const step: PromptStep = { kind: "mask", segmentation, box: patchBox(patch), fed: null };
+  const step: PromptStep = { kind: "mask", segmentation, middle: innermost(patch) ?? null, fed: null };
   return { ...draft, steps: [...draft.steps, step], chosen: null, edited: null };
 }
 
@@ -80,12 +92,12 @@ export function withBox(draft: Draft, box: Box): Draft {
   return { ...draft, steps: [...draft.steps, { kind: "box", box, fed: null }], chosen: null };
 }
 
-/** The same prompts in the form of the mask record. */
+/** The same prompts in the form of the mask record; of a rough mask only that there was one. */
 export function promptRecord(steps: readonly PromptStep[]): Record<string, unknown>[] {
-  return steps.flatMap((step): Record<string, unknown>[] => {
-    if (step.kind === "point") return [{ type: "point", x: step.x, y: step.y, label: step.label, fed: step.fed }];
-    const box = { type: "box", x0: step.box.x0, y0: step.box.y0, x1: step.box.x1, y1: step.box.y1 };
-    return step.kind === "box" ? [box] : [{ type: "mask" }, box];
+  return steps.map((step): Record<string, unknown> => {
+    if (step.kind === "mask") return { type: "mask" };
+    if (step.kind === "point") return { type: "point", x: step.x, y: step.y, label: step.label, fed: step.fed };
+    return { type: "box", x0: step.box.x0, y0: step.box.y0, x1: step.box.x1, y1: step.box.y1 };
   });
 }
 

@@ -82,6 +82,6 @@ export function bestOf(candidates: readonly Candidate[]): Candidate | null {
 }
 
 /** SAM's rule: exactly one prompt that is a point is ambiguous. */
-export function isSinglePoint(request: Pick<DecodeRequest, "points" | "box">): boolean {
-  return request.points.length === 1 && request.box === null;
+export function isSinglePoint(request: Pick<DecodeRequest, "points" | "box" | "rough">): boolean {
+  return request.points.length === 1 && request.box === null && request.rough === null;
 }
