@@ -17,6 +17,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 if __name__ == "__main__":
@@ -66,6 +67,20 @@ def make(*, images: int, people: int, role: str = "annotator", webhook: str = ""
         Member.objects.create(dataset=dataset, user=user, role=role)
         tokens.append(token_create(user=user, name="trial")[1])
     return {"dataset": dataset.pk, "images": [image.pk for image in made], "lead": tokens[0], "tokens": tokens[1:]}
+
+
+def encode_all(*, dataset: int) -> dict[str, int]:
+    """Embeddings of every image. The pictures are the same, so one is encoded and its file serves all."""
+    from engine.embeddings import image_embed
+    from engine.models import Embedding
+    from engine.serving import serving_version
+
+    images = list(Image.objects.filter(dataset=dataset))
+    first = image_embed(image=images[0], version=serving_version(dataset))
+    fields = ("version_id", "path", "layout", "frame", "byte_size")
+    same = {name: getattr(first, name) for name in fields}
+    Embedding.objects.bulk_create([Embedding(image=image, **same) for image in images[1:]], batch_size=500)
+    return {"encoded": len(images)}
 
 
 def saved() -> dict[str, Any]:
@@ -118,8 +133,9 @@ def ledger(*, kind: str) -> dict[str, Any]:
 
 
 def alive() -> dict[str, int]:
-    """Living workers by queue."""
-    found = Counter(queue for row in pulses.workers_alive() for queue in row.queues)
+    """Living workers by queue; a pulse outlives its process for half a minute, so the process is looked for."""
+    rows = [row for row in pulses.workers_alive() if Path(f"/proc/{row.name.rpartition('-')[2]}").exists()]
+    found = Counter(queue for row in rows for queue in row.queues)
     return {queue: found[queue] for queue in pulses.QUEUES}
 
 
@@ -357,7 +373,7 @@ def _in_threads(calls: list[Callable[[], None]]) -> None:
 QUESTIONS: dict[str, Callable[..., Any]] = {
     function.__name__: function
     for function in (
-        *(make, saved, enqueue, ledger, alive, holder, withdraw, effects, waiting, checkpoints),
+        *(make, encode_all, saved, enqueue, ledger, alive, holder, withdraw, effects, waiting, checkpoints),
         *(leases, writes, digests, hostile, jobs_of, count, overdue),
         *(fuzz_masks, fuzz_legal, fuzz_archives, fuzz_documents),
     )

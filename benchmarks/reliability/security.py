@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 from benchmarks.reliability.trial import Finding, Trial
+
+CHECKS = "not_a_server_error,response_schema_conformance,status_code_conformance,content_type_conformance"
+STREAMS = "events|stream"
 
 
 def permission_table(trial: Trial) -> Finding:
@@ -36,4 +45,43 @@ def no_foreign_code(trial: Trial) -> Finding:
     return trial.by_tests(*names, "tests/contracts/test_secret_key.py", "tests/annotation/test_session.py")
 
 
-SCENARIOS = {"R27": permission_table, "R28": no_script_runs, "R29": no_stray_access, "R30": no_foreign_code}
+def whole_schema(trial: Trial) -> Finding:
+    """API: requests made from the schema (schemathesis), signed in as lead, annotator and viewer; answers fit it."""
+    program = shutil.which("schemathesis", path=str(Path(sys.executable).parent))
+    if program is None:
+        return Finding(0, 0, "", "schemathesis is not installed")
+    broken, requests, notes = 0, 0, []
+    with trial.installation(ANYMASK_SIGN_IN_RATE="100000/min") as one:
+        one.manage("prepare")
+        one.start("web", "interactive")
+        one.wait_ready()
+        for role in ("lead", "annotator", "viewer"):
+            made = one.inside("make", images=3, people=1, role=role)
+            one.inside("encode_all", dataset=made["dataset"])  # else the documented 503 is an answer
+            token = made["tokens"][0]
+            command = [program, "run", f"{one.url}/api/schema/", "-H", f"Authorization: Token {token}"]
+            command += ["-n", str(trial.size(1, 50)), "--no-color", "--seed", str(trial.seed), "--checks", CHECKS]
+            command += ["--exclude-path-regex", STREAMS, "--exclude-deprecated", "--phases", "examples,fuzzing"]
+            done = subprocess.run(command, cwd=one.folder, capture_output=True, text=True, check=False)
+            asked, failures = _counted(done.stdout)
+            requests, broken = requests + asked, broken + failures
+            notes.append(f"{role}: {asked} requests")
+    return Finding(broken, requests, "answers that break the schema or are 5xx", ", ".join(notes))
+
+
+def _counted(text: str) -> tuple[int, int]:
+    """(requests, different failures) of a report."""
+    made = re.search(r"([\d,]+) generated", text)
+    failed = re.search(r"([\d,]+) unique failures?", text)
+    if made is None:
+        raise RuntimeError(text[-1500:])
+    return int(made[1].replace(",", "")), int(failed[1].replace(",", "")) if failed else 0
+
+
+SCENARIOS = {
+    "R27": permission_table,
+    "R28": no_script_runs,
+    "R29": no_stray_access,
+    "R30": no_foreign_code,
+    "API": whole_schema,
+}
