@@ -13,6 +13,11 @@ from annotation import ports
 from annotation.models import Dataset, Image, Mask
 
 CHUNK_IMAGES = 100
+# What formats and versions write of a mask: dates, candidates and people are not read from the database for it.
+WRITTEN = (
+    *("uuid", "image", "parent", "segmentation", "bbox", "area", "category", "crowd", "stage", "source", "status"),
+    *("prompts", "predicted_iou", "stability_score", "crop_box", "point_coords", "model", "seconds", "edits"),
+)
 CHUNK_MASKS = 2000  # about 10 MB of rows
 
 
@@ -100,10 +105,7 @@ def export_records(dataset: Dataset, chosen: ExportFilter) -> Iterator[tuple[Ima
         counts = dict(counted.annotate(n=Count("pk")))
         for group in _groups(images, counts):
             rows = Mask.objects.filter(chosen.masks(), image__in=group).order_by("image_id", "serial")
-            masks = {
-                pk: list(mine)
-                for pk, mine in groupby(rows.defer("candidates", "body_digest"), key=lambda mask: mask.image_id)
-            }
+            masks = {pk: list(mine) for pk, mine in groupby(rows.only(*WRITTEN), key=lambda mask: mask.image_id)}
             for image in group:
                 yield image, masks.pop(image.pk, [])
 

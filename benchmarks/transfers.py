@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,9 +73,12 @@ def rows(sizes: tuple[int, ...] = SIZES) -> list[Row]:
 def make(masks: int, folder: Path) -> None:
     """Two datasets with the same pictures; one of them has the masks."""
     from django.core.management import call_command
+    from django.db import transaction
+    from django.utils import timezone
 
     from annotation import storage
     from annotation.models import Dataset, Image, Mask, split_for
+    from annotation.services.bulk import rows_insert
     from modelzoo import rle
 
     call_command("migrate", verbosity=0)
@@ -97,12 +101,16 @@ def make(masks: int, folder: Path) -> None:
         fields: dict[str, Any] = {"width": WIDTH, "height": HEIGHT, "media_type": "image/jpeg", "byte_size": len(data)}
         fields |= {"file_name": f"{number}.jpg", "sha256": sha256, "split": split_for(sha256)}
         fields |= {"original_path": path, "display_path": path, "thumbnail_path": path}
-        image, _ = [Image.objects.create(dataset=dataset, **fields) for dataset in datasets]
-        drawn = [shapes[(number * PER_IMAGE + one) % len(shapes)] for one in range(PER_IMAGE)]
-        Mask.objects.bulk_create(
-            Mask(image=image, segmentation=coded, bbox=box, area=area, source="model", category=f"kind {place % 9}")
-            for place, (coded, box, area) in enumerate(drawn)
-        )
+        now = timezone.now()
+        with transaction.atomic():
+            image, _ = [Image.objects.create(dataset=dataset, **fields) for dataset in datasets]
+            rows = []
+            for place in range(PER_IMAGE):
+                coded, box, area = shapes[(number * PER_IMAGE + place) % len(shapes)]
+                row = {"image_id": image.pk, "segmentation": coded, "bbox": box, "area": area, "uuid": uuid.uuid4()}
+                row |= {"source": "model", "category": f"kind {place % 9}", "created_at": now, "status_changed_at": now}
+                rows.append(row)
+            rows_insert(model=Mask, rows=rows)
 
 
 def export(masks: int, folder: Path) -> None:

@@ -23,7 +23,7 @@ MAX_PIXELS = 1 << 28  # decode() allocates one byte per pixel
 MAX_RINGS = 2_000
 MAX_VERTICES = 200_000
 MAX_PERIMETER = 2_000_000  # pixels walked by the rasteriser, at about 150 bytes each
-_MAX_CHARACTERS = 7  # of one number: 7 x 5 bits hold every 32-bit run and its sign
+MAX_CHARACTERS = 7  # of one number: 7 x 5 bits hold every 32-bit run and its sign
 
 
 class RLE(TypedDict):
@@ -292,7 +292,7 @@ def _runs_of_text(text: bytes, pixels: int) -> NDArray[np.int64]:
         raise RLEError("rle_truncated", "The counts of the mask end in the middle of a number.")
     starts = np.concatenate(([0], stops[:-1] + 1))
     widths = stops - starts + 1
-    if widths.max() > _MAX_CHARACTERS:
+    if widths.max() > MAX_CHARACTERS:
         raise RLEError("rle_run_range", "A number in the counts of the mask is too long.")
     _check_count(len(stops), pixels)
     place = np.arange(len(groups)) - np.repeat(starts, widths)

@@ -12,7 +12,7 @@ from typing import Any
 from annotation.errors import UserError
 from annotation.formats import json_stream
 from annotation.formats.base import UNNAMED, ImportFormat
-from annotation.formats.source import FileIndex, Refusals, SourceImage, measured_mask, numbers, share, text, whole
+from annotation.formats.source import FileIndex, Refusals, SourceImage, measured_masks, numbers, share, text, whole
 from annotation.formats.staging import Staging, staging
 from modelzoo import rle
 
@@ -120,21 +120,21 @@ def _images(document: Document, index: FileIndex, take: Take) -> Iterator[Source
 
 
 def _take_masks(document: Document, source: SourceImage, mine: Iterator[tuple[int, str]]) -> None:
-    for number, written in mine:
-        annotation = decoded(written)
+    annotations = [(number, decoded(written)) for number, written in mine]
+    told = [annotation.get("segmentation") for _, annotation in annotations]
+    measured = measured_masks(told, source.height, source.width)
+    for (number, annotation), found in zip(annotations, measured, strict=True):
         category = document.categories.get(key_of(annotation.get("category_id")), "")
         category = "" if category == UNNAMED else category
         box = None if annotation.get("segmentation") else _box(annotation.get("bbox"), source)
         if box is not None:
             source.boxes.append({"bbox": box, "category": category, "score": share(annotation.get("score"))})
             continue
-        try:
-            segmentation = measured_mask(annotation.get("segmentation"), source.height, source.width)
-        except rle.RLEError as problem:
-            document.refusals.add(f"{document.name}, annotation {number}", problem.code, str(problem))
+        if isinstance(found, rle.RLEError):
+            document.refusals.add(f"{document.name}, annotation {number}", found.code, str(found))
             continue
         crowd = annotation.get("iscrowd") in (1, True)
-        source.masks.append({"segmentation": segmentation, "category": category, "crowd": crowd})
+        source.masks.append({"segmentation": found, "category": category, "crowd": crowd})
 
 
 def _box(value: object, source: SourceImage) -> list[float] | None:

@@ -16,13 +16,14 @@ import numpy as np
 
 from annotation.errors import UserError
 from annotation.formats.base import Brief, ExportFormat, ImportFormat, Option, Records
+from annotation.formats.checking import verify_masks
 from annotation.formats.manifest import Counts, ManifestWriter, VerifyError, verify_files
 from annotation.formats.pictures import put_picture
 from annotation.formats.source import (
     FileIndex,
     Refusals,
     SourceImage,
-    measured_mask,
+    measured_masks,
     numbers,
     read_json,
     share,
@@ -151,14 +152,7 @@ def verify(folder: Path, counts: Counts) -> None:
     for name, data in _documents(folder):
         document = json.loads(data)
         height, width = document["image"]["height"], document["image"]["width"]
-        for annotation in document["annotations"]:
-            try:
-                segmentation = rle.validate(annotation["segmentation"], height, width)
-            except rle.RLEError as problem:
-                raise VerifyError(f"{name}, mask {annotation['id']}: {problem}") from None
-            if rle.measure(segmentation) != (annotation["area"], annotation["bbox"]):
-                raise VerifyError(f"{name}, mask {annotation['id']}: area or box differ")
-            masks += 1
+        masks += verify_masks(document["annotations"], height, width, f"{name}, ")
         images += 1
     if (images, masks) != (counts.images, counts.masks):
         raise VerifyError(f"{images} images and {masks} masks read, {counts.images} and {counts.masks} written")
@@ -202,17 +196,15 @@ def _read_one(name: str, path: Path, index: FileIndex, refusals: Refusals) -> So
     if width is None or height is None:
         raise UserError("document_damaged", "The record does not say how large its picture is.")
     source = SourceImage(text(image.get("file_name"), 255) or name, picture, width, height)
-    for number, annotation in enumerate(annotations):
+    told = [annotation.get("segmentation") if isinstance(annotation, dict) else None for annotation in annotations]
+    for number, (annotation, found) in enumerate(zip(annotations, measured_masks(told, height, width), strict=True)):
         item = f"{name}, annotation {number}"
         if not isinstance(annotation, dict):
             refusals.add(item, "annotation_malformed", "An annotation must be an object.")
-            continue
-        try:
-            segmentation = measured_mask(annotation.get("segmentation"), height, width)
-        except rle.RLEError as problem:
-            refusals.add(item, problem.code, str(problem))
-            continue
-        source.masks.append({"segmentation": segmentation, **_scores(annotation)})
+        elif isinstance(found, rle.RLEError):
+            refusals.add(item, found.code, str(found))
+        else:
+            source.masks.append({"segmentation": found, **_scores(annotation)})
     return source
 
 

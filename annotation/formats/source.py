@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from annotation.errors import UserError
 from annotation.formats.manifest import NAME as MANIFEST
 from modelzoo import rle
+from modelzoo.rle_batch import examine_all
 
 MAX_JSON_BYTES = 64 << 20  # of a document that is read at once; longer ones are for annotation.formats.json_stream
 MAX_TEXT_BYTES = 16 << 20
@@ -184,12 +185,29 @@ def checked_mask(segmentation: object, height: int, width: int) -> rle.RLE:
 
 def measured_mask(segmentation: object, height: int, width: int) -> rle.Measured:
     """`checked_mask` with its area and box: as `segmentation` of a record it is not checked again. Raises RLEError."""
-    if isinstance(segmentation, list):
-        segmentation = rle.from_polygons(segmentation, height, width)
-    result = rle.examine(segmentation, height, width)
-    if result.area == 0:
-        raise rle.RLEError("mask_empty", "The mask has no pixels.")
-    return result
+    (found,) = measured_masks([segmentation], height, width)
+    if isinstance(found, rle.RLEError):
+        raise found
+    return found
+
+
+def measured_masks(segmentations: Sequence[object], height: int, width: int) -> list[rle.Measured | rle.RLEError]:
+    """`measured_mask` for many masks of one image, several times faster: each, or the error it is refused with."""
+    drawn = [_drawn(one, height, width) if isinstance(one, list) else one for one in segmentations]
+    found = examine_all(drawn, height, width)
+    for place, (one, result) in enumerate(zip(drawn, found, strict=True)):
+        if isinstance(one, rle.RLEError):
+            found[place] = one
+        elif isinstance(result, rle.Measured) and result.area == 0:
+            found[place] = rle.RLEError("mask_empty", "The mask has no pixels.")
+    return found
+
+
+def _drawn(polygons: list[Any], height: int, width: int) -> rle.RLE | rle.RLEError:
+    try:
+        return rle.from_polygons(polygons, height, width)
+    except rle.RLEError as problem:
+        return problem
 
 
 def whole(value: object, low: int, high: int) -> int | None:

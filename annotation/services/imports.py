@@ -215,5 +215,5 @@ class _Taking:
                 user=self.user,
             )
             if added:  # one fact for all of them: a receiver counts anyway
-                send_on_commit(mask_saved, mask_id=added[-1].serial)
+                send_on_commit(mask_saved, mask_id=added[-1])
         return len(added)

@@ -14,11 +14,11 @@ from django.utils import timezone
 
 from annotation.errors import Conflict, Missing, UserError
 from annotation.models import Image, Mask, Task
+from annotation.services.bulk import rows_insert
 from annotation.signals import mask_deleted, mask_saved, send_on_commit
 from modelzoo import rle
 
 ATTEMPTS = 5  # to store many masks while somebody else stores the same
-BATCH = 200  # rows of one statement
 NAMESPACE = uuid.UUID("6c0b3a0e-7a3c-5d6e-9b1f-2f4f6f0a8f11")
 
 
@@ -115,16 +115,19 @@ def masks_add(
     status: str = Mask.Status.ACCEPTED,
     model: str = "",
     user: Any = None,
-) -> list[Mask]:
+) -> list[int]:
     """Many masks of one image at once, made by a model or imported; those that are there already are left alone.
 
     A record has `segmentation` (an RLE, or rle.Measured if it was checked) and any of: category, crowd, predicted_iou,
     stability_score, crop_box, point_coords.
     The id follows from image, model, source, category and pixels, so that work done twice gives the same masks once;
     of masks that are equal within one call, each is kept.
-    Returns the masks that are new. Raises UserError for a bad record; then none of this call is stored.
+    Returns the serials of the masks that are new. Raises UserError for a bad record; then none of this call is stored.
     """
-    rows: dict[uuid.UUID, Mask] = {}
+    rows: dict[uuid.UUID, dict[str, Any]] = {}
+    now = timezone.now()
+    common = {"image_id": image.pk, "status": status, "created_by_id": getattr(user, "pk", None)}
+    common |= {"created_at": now, "status_changed_at": now}
     same: Counter[str] = Counter()
     for record in records:
         fields = _checked(image, {**record, "stage": stage, "source": source, "model": model})
@@ -133,18 +136,21 @@ def masks_add(
         )
         same[told] += 1
         key = uuid.uuid5(NAMESPACE, f"{told[:-1]}, {same[told]}]")
-        rows[key] = Mask(uuid=key, image=image, status=status, created_by=user, **fields)
+        task = fields.pop("task")
+        rows[key] = {"uuid": key, "task_id": task.pk if task else None, **common, **fields}
     return _stored(rows)
 
 
-def _stored(rows: dict[uuid.UUID, Mask]) -> list[Mask]:
-    """Store those that are not there yet, and return them."""
+def _stored(rows: dict[uuid.UUID, dict[str, Any]]) -> list[int]:
+    """Store those that are not there yet, and return their serials."""
     for attempt in range(ATTEMPTS):
         known = set(Mask.objects.filter(uuid__in=list(rows)).values_list("uuid", flat=True))
         new = [row for key, row in rows.items() if key not in known]
         try:
             with transaction.atomic():
-                return Mask.objects.bulk_create(new, batch_size=BATCH)
+                rows_insert(model=Mask, rows=new)
+            mine = Mask.objects.filter(uuid__in=[row["uuid"] for row in new])
+            return list(mine.order_by("serial").values_list("serial", flat=True))
         except IntegrityError:  # the same work is done twice at this moment
             if attempt == ATTEMPTS - 1:
                 raise

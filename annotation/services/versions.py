@@ -151,9 +151,7 @@ def version_records(version: Version) -> Iterator[tuple[Image, list[Mask]]]:
     """Images with their masks as they were frozen; without those that were removed or refused since then."""
     for image, row in _images_of(version):
         statuses = {serial: status for serial, _, _, _, *status in row["masks"]}
-        masks = list(
-            Mask.objects.filter(image=image, serial__in=statuses).defer("candidates", "body_digest").order_by("serial")
-        )
+        masks = list(Mask.objects.filter(image=image, serial__in=statuses).only(*exported.WRITTEN).order_by("serial"))
         for mask in masks:  # what it was then, whatever became of it
             mask.status = (statuses[mask.serial] or [Mask.Status.ACCEPTED.value])[0]
         image.split = row["split"]
