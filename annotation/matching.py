@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from modelzoo import rle
 
+BOUNDARY_SHARE = 0.02  # of the image's diagonal (Cheng et al. 2021, section 5.1)
 SAME_OBJECT = 0.5  # IoU from which two masks are the same object, as in COCO's and panoptic matching
 
 
@@ -39,3 +43,27 @@ def match(a: Sequence[rle.RLE], b: Sequence[rle.RLE]) -> Matching:
             left_a.remove(i)
             left_b.remove(j)
     return Matching(pairs, sorted(left_a), sorted(left_b))
+
+
+def boundary_iou(a: rle.RLE, b: rle.RLE) -> float:
+    """IoU of the boundary bands of two masks of one image (compressed RLE), 0..1; Cheng et al., CVPR 2021, equation 3.
+
+    A band is what of a mask lies within d pixels of its outline: d is 2 % of the image's diagonal, rounded, at least 1,
+    in the distance of a square, and the image's edge is outline too. As modelzoo.training.metrics, without scipy.
+    """
+    height, width = a["size"]
+    reach = max(1, round(BOUNDARY_SHARE * float(np.hypot(height, width))))
+    (ax, ay, aw, ah), (bx, by, bw, bh) = rle.bbox(a), rle.bbox(b)
+    x, y = min(ax, bx), min(ay, by)
+    box = [x, y, max(ax + aw, bx + bw) - x, max(ay + ah, by + bh) - y]
+    return rle.mask_iou(_band(rle.decode_box(a, box), reach), _band(rle.decode_box(b, box), reach))
+
+
+def _band(mask: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
+    """What of a bool mask HxW lies within `reach` pixels of what is not mask; beyond the array nothing is."""
+    side = 2 * reach + 1
+    sums = np.pad(mask, reach).astype(np.int64)
+    sums = np.pad(sums.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    inside = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
+    band: NDArray[np.bool_] = mask & (inside < side * side)
+    return band

@@ -194,6 +194,7 @@ SPECTACULAR_SETTINGS = {
         "TaskKindEnum": "annotation.models.Task.Kind",
         "ReviewVerdictEnum": "annotation.models.ReviewItem.Verdict",
         "ReviewReasonEnum": "annotation.models.ReviewItem.Reason",
+        "ConsensusChoiceEnum": "annotation.models.ConsensusItem.Choice",
         "TaskStateEnum": "annotation.models.Task.State",
         "TaskAnswerEnum": "annotation.models.Task.Answer",
         "JobStateEnum": "annotation.models.Job.State",

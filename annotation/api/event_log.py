@@ -13,7 +13,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from annotation.models import Event, Image, Job, Mask, Member, Task
+from annotation.models import Event, Group, Image, Job, Mask, Member, Task
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +35,7 @@ KEPT = (
     *("role", "username", "graduated", "active", "note", "uses", "days", "verdict", "reason", "answer", "format", "to"),
     *("name", "size", "source", "category", "gold", "stage", "state", "title", "licence", "share", "kind"),
     *("review_share", "review_adapts", "training_images", "training_iou", "overlap_share", "auto_retrain"),
+    *("people", "group"),
     *("retrain_after", "hourly_rate", "currency", "masks", "iou", "kept", "by_rule", "consent"),
 )
 # (word of the route's arguments, subject): the first that a route has says what the change was about.
@@ -44,6 +45,7 @@ SUBJECTS = (
     ("task_id", "task"),
     ("member_id", "member"),
     ("invitation_id", "invitation"),
+    ("group_id", "group"),
     ("token_id", "token"),
     ("webhook_id", "webhook"),
     ("digest", "model"),
@@ -54,6 +56,8 @@ SUBJECTS = (
 )
 BY_NAME = {
     "members": "member",
+    "dataset-groups": "group",
+    "groups": "group",
     "invitations": "invitation",
     "webhooks": "webhook",
     "exports": "export",
@@ -99,6 +103,12 @@ class _Before:
         self.name, self.kwargs = name, kwargs
         self.dataset = _dataset_of(kwargs)
         self.details: dict[str, Any] = {}
+        self.datasets: list[int] = []
+        if "group_id" in kwargs:
+            group = Group.objects.filter(pk=kwargs["group_id"]).first()
+            self.details = {"group": group.name} if group else {}
+            if group is not None and self.dataset is None:
+                self.datasets = list(group.roles.values_list("dataset", flat=True))
         if "member_id" in kwargs:
             member = Member.objects.filter(pk=kwargs["member_id"], dataset=self.dataset).select_related("user").first()
             if member is not None:
@@ -129,14 +139,15 @@ def _write(request: HttpRequest, response: HttpResponseBase, before: _Before) ->
     word, subject = next(((w, s) for w, s in SUBJECTS if w in kwargs), ("", BY_NAME.get(name, "dataset")))
     gone = name == "dataset" and request.method == "DELETE"
     dataset = None if gone else before.dataset or _after(name, kwargs, told)
-    Event.objects.create(
-        dataset_id=dataset,
-        actor_id=request.user.pk if request.user.is_authenticated else None,
-        action=f"{name}:{str(request.method).lower()}",
-        subject=subject,
-        subject_id=str(kwargs.get(word) or told.get("id") or kwargs.get("dataset_id") or "")[:64],
-        details={**before.details, **_words(response)},
-    )
+    row = {
+        "actor_id": request.user.pk if request.user.is_authenticated else None,
+        "action": f"{name}:{str(request.method).lower()}",
+        "subject": subject,
+        "subject_id": str(kwargs.get(word) or told.get("id") or kwargs.get("dataset_id") or "")[:64],
+        "details": {**before.details, **_words(response)},
+    }
+    # Who is in a group is told in every dataset where it has a role.
+    Event.objects.bulk_create(Event(dataset_id=one, **row) for one in before.datasets or [dataset])
 
 
 def _after(name: str, kwargs: dict[str, Any], told: dict[str, Any]) -> int | None:
@@ -157,6 +168,8 @@ def _words(response: HttpResponseBase) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for key in KEPT:
         value = data.get(key) if isinstance(data, dict) else None
+        if key == "people" and isinstance(value, list):
+            value = ", ".join(map(str, value))
         if isinstance(value, str) and value:
             kept[key] = value[:WORDS]
         elif isinstance(value, bool | int | float):

@@ -4,9 +4,11 @@ from django.urls import path
 from drf_spectacular.views import SpectacularAPIView
 
 from annotation.api import (  # noqa: F401  <row:...>
+    consensus,
     converters,
     datasets,
     events,
+    groups,
     home,
     images,
     live,
@@ -28,6 +30,14 @@ urlpatterns = [
     path("datasets/<row:dataset_id>/", datasets.DatasetView.as_view(), name="dataset"),
     path("datasets/<row:dataset_id>/members/", datasets.MembersView.as_view(), name="members"),
     path("datasets/<row:dataset_id>/members/<row:member_id>/", datasets.MemberView.as_view(), name="member"),
+    path("datasets/<row:dataset_id>/groups/", groups.DatasetGroupsView.as_view(), name="dataset-groups"),
+    path(
+        "datasets/<row:dataset_id>/groups/<row:group_id>/",
+        groups.DatasetGroupView.as_view(),
+        name="dataset-group",
+    ),
+    path("groups/", groups.GroupsView.as_view(), name="groups"),
+    path("groups/<row:group_id>/", groups.GroupView.as_view(), name="group"),
     path("datasets/<row:dataset_id>/invitations/", people.InvitationsView.as_view(), name="invitations"),
     path(
         "datasets/<row:dataset_id>/invitations/<row:invitation_id>/",
@@ -76,6 +86,13 @@ urlpatterns = [
     path("masks/<uuid:mask_id>/", masks.MaskView.as_view(), name="mask"),
     path("masks/<uuid:mask_id>/restore/", masks.MaskRestoreView.as_view(), name="mask-restore"),
     path("masks/<uuid:mask_id>/history/", masks.MaskHistoryView.as_view(), name="mask-history"),
+    path("datasets/<row:dataset_id>/overlaps/", consensus.OverlapsView.as_view(), name="overlaps"),
+    path("tasks/<row:task_id>/consensus/", consensus.ConsensusView.as_view(), name="consensus"),
+    path(
+        "tasks/<row:task_id>/consensus/<row:consensus_id>/undo/",
+        consensus.ConsensusUndoView.as_view(),
+        name="consensus-undo",
+    ),
     path("datasets/<row:dataset_id>/reviews/", reviews.ReviewsView.as_view(), name="reviews"),
     path("datasets/<row:dataset_id>/feedback/", reviews.FeedbackView.as_view(), name="feedback"),
     path("tasks/<row:task_id>/review/", reviews.TaskReviewView.as_view(), name="task-review"),

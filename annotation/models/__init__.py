@@ -1,8 +1,10 @@
 """Rows of what people make. Rules about one row live here; what touches two rows is a service."""
 
 from annotation.models.box import BoxPrompt
+from annotation.models.consensus import Consensus, ConsensusItem
 from annotation.models.dataset import Dataset, LengthUnit, QueueOrder, Stage
 from annotation.models.figures import Figures
+from annotation.models.group import Group, GroupRole
 from annotation.models.image import Image, Tombstone, split_for
 from annotation.models.job import Job, WorkerPulse
 from annotation.models.mask import Mask
@@ -20,10 +22,14 @@ __all__ = [
     "ApiToken",
     "BoxPrompt",
     "Comparison",
+    "Consensus",
+    "ConsensusItem",
     "Dataset",
     "Delivery",
     "Event",
     "Figures",
+    "Group",
+    "GroupRole",
     "Image",
     "Invitation",
     "Job",

@@ -14,7 +14,9 @@ class Member(models.Model):
     """One person's role in one dataset. A role includes everything that the ones after it may do.
 
     `graduated_at` is when an annotator was done with the training queue (annotation.services.training). While
-    `deactivated_at` is set the dataset is closed to the person; what they made stays theirs.
+    `deactivated_at` is set the dataset is closed to the person; what they made stays theirs. `own_role` is null unless
+    groups have a say (annotation.services.groups): then it is the person's own role, "" for none, and `role` the
+    strongest of all.
     """
 
     class Role(models.TextChoices):
@@ -26,6 +28,7 @@ class Member(models.Model):
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="members")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=16, choices=Role.choices)
+    own_role = models.CharField(max_length=16, null=True, blank=True)  # noqa: DJ001  null and "" differ
     graduated_at = models.DateTimeField(null=True, blank=True)
     deactivated_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -12,10 +12,12 @@ from django.utils import timezone
 
 from annotation import storage
 from annotation.errors import Conflict, UserError
-from annotation.models import Dataset, Job, Member, Task
+from annotation.models import Dataset, GroupRole, Job, Member, Task
 from annotation.services.exports import EXPORT
 from annotation.services.imports import IMPORT
 from annotation.services.training import members_excuse
+
+STRENGTH = {str(role): place for place, role in enumerate(reversed(Member.Role.values))}
 
 
 def dataset_create(*, user: Any, **fields: Any) -> Dataset:
@@ -72,24 +74,35 @@ def member_add(*, dataset: Dataset, username: str, role: str) -> Member:
         with transaction.atomic():
             return Member.objects.create(dataset=dataset, user=user, role=role)
     except IntegrityError:
+        by_group = Member.objects.filter(dataset=dataset, user=user, own_role="").first()
+        if by_group is not None:  # so far they have none of their own
+            return member_update(member=by_group, role=role)
         raise Conflict("member_exists", "This person has a role in the dataset already.") from None
 
 
 def member_update(*, member: Member, role: str) -> Member:
-    """Change a role. Raises Conflict if the dataset would be left without a lead."""
+    """Change a person's own role; one that a group gives them stays if it is stronger. Conflict for the last lead."""
     with transaction.atomic():
-        if role != Member.Role.LEAD:
+        by_group = _role_by_groups(member)
+        effective = stronger(role, by_group)
+        if effective != Member.Role.LEAD:
             _keep_a_lead(member)
-        member.role = role
-        member.save(update_fields=["role"])
+        member.role, member.own_role = effective, role if by_group else None
+        member.save(update_fields=["role", "own_role"])
     return member
 
 
 def member_remove(*, member: Member) -> None:
-    """Take a role away and give back the images the person holds. Raises Conflict for the last lead."""
+    """Take a role away and give back the images the person holds.
+
+    Conflict for the last lead, and `role_by_group` where they would come back by a group at once.
+    """
     with transaction.atomic():
+        if _role_by_groups(member):
+            message = "A group gives this person a role. Take the role from the group, or close the dataset to them."
+            raise Conflict("role_by_group", message)
         _keep_a_lead(member)
-        _give_back(member)
+        give_back(member)
         member.delete()
 
 
@@ -98,13 +111,27 @@ def member_activate(*, member: Member, active: bool) -> Member:
     with transaction.atomic():
         if not active:
             _keep_a_lead(member)
-            _give_back(member)
+            give_back(member)
         member.deactivated_at = None if active else timezone.now()
         member.save(update_fields=["deactivated_at"])
     return member
 
 
-def _give_back(member: Member) -> None:
+def stronger(one: str, other: str) -> str:
+    """The role that includes the other; "" is none."""
+    return max(one, other, key=lambda role: STRENGTH.get(role, -1))
+
+
+def _role_by_groups(member: Member) -> str:
+    """The strongest role that groups give a member; "" for none."""
+    found = ""
+    roles = GroupRole.objects.filter(dataset=member.dataset_id, group__people=member.user_id)
+    for role in roles.values_list("role", flat=True):
+        found = stronger(found, role)
+    return found
+
+
+def give_back(member: Member) -> None:
     """What the person holds, and what was returned to them, is for others now."""
     mine = Task.objects.filter(image__dataset=member.dataset_id, assignee=member.user_id)
     held = mine.filter(state=Task.State.CLAIMED)

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
 
-from annotation.models import Job, ReviewItem, Task, Upload, Version, Webhook
+from annotation.models import Group, Job, ReviewItem, Task, Upload, Version, Webhook
 from annotation.services import uploads
 from annotation.services.people import invitation_create, token_create
 from engine.models import Audit, Embedding, ModelVersion, Snapshot, TrainingRun
@@ -122,6 +123,17 @@ TABLE = {
     ("POST", "model-restore"): LEAD,
     ("GET", "shadows"): ALL,
     ("POST", "shadow-start"): LEAD,
+    ("GET", "groups"): ANYBODY,
+    ("POST", "groups"): ANYBODY,
+    ("PATCH", "group"): OWN,
+    ("DELETE", "group"): OWN,
+    ("GET", "dataset-groups"): ALL,
+    ("POST", "dataset-groups"): LEAD,
+    ("DELETE", "dataset-group"): LEAD,
+    ("GET", "overlaps"): REVIEW,
+    ("GET", "consensus"): REVIEW,
+    ("POST", "consensus"): REVIEW,
+    ("POST", "consensus-undo"): REVIEW,
     ("GET", "agreement"): REVIEW,
     ("GET", "reviews"): REVIEW,
     ("GET", "proof"): REVIEW,
@@ -158,7 +170,10 @@ FILES = {
     "embedding-file": "file_missing",
     "decoder-file": "file_missing",
     "image-tile": "file_missing",
+    "image-value-tile": "file_missing",
     "decoder-half": "no_half",
+    "consensus": "no_overlap",
+    "consensus-undo": "no_overlap",
     "mask-similar": "no_index",
 }
 NO_FILES = {"variant": "x", "checkpoint_path": "models/none/x", "decoder_path": "models/none/y"}
@@ -219,6 +234,8 @@ class Stage:
         self.item = ReviewItem.objects.create(task=self.task, mask=self.mask)
         self.invitation, self.secret = invitation_create(dataset=self.cast.dataset, by=self.cast.ana, role="viewer")
         self.webhook = Webhook.objects.create(dataset=self.cast.dataset, url="https://x.test/", secret="whsec_eA==")
+        self.group = Group.objects.create(name=name, owner=self.cast.ana)
+        self.group.roles.create(dataset=self.cast.dataset, role="viewer")
         self.token, _key = token_create(user=self.cast.ana, name="x")
         self.audit = Audit.objects.create(dataset=self.cast.dataset, source="accepted", size=1, seed=0)
         # Known by the version's digest, since an address has one of them.
@@ -243,12 +260,15 @@ class Stage:
             "stage": "assisted",
             "audit_id": self.audit.pk,
             "number": 1,
+            "channel": 0,
             "level": 0,
             "column": 0,
             "row": 0,
             "item_id": self.item.pk,
             "invitation_id": self.invitation.pk,
             "secret": self.secret,
+            "group_id": self.group.pk,
+            "consensus_id": 1,
             "token_id": self.token.pk,
             "webhook_id": self.webhook.pk,
         }
@@ -276,6 +296,9 @@ class Stage:
             "review-item": {"verdict": "accepted"},
             "invitations": {"role": "viewer"},
             "invitation": {"username": f"new{uuid.uuid4().hex}", "password": "correct horse battery"},
+            "groups": {"name": f"New {uuid.uuid4()}"},
+            "group": {"name": "Renamed"},
+            "dataset-groups": {"group": self.group.pk, "role": "annotator"},
             "tokens": {"name": "x"},
             "webhooks": {"url": "https://x.test/"},
             "task-renew": {"lease": str(uuid.uuid4())},

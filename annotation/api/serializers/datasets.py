@@ -179,15 +179,21 @@ class MemberOut(serializers.ModelSerializer[Any]):
     name = serializers.CharField(source="user.get_full_name")
 
     active = serializers.SerializerMethodField(help_text="False: a lead closed the dataset to them.")
+    own_role = serializers.SerializerMethodField(help_text="Null: groups have no say. Empty: by groups alone.")
     training = serializers.SerializerMethodField()
 
     class Meta:
         model = Member
-        fields = ["id", "username", "name", "role", "active", "training", "created_at"]
+        fields = ["id", "username", "name", "role", "own_role", "active", "training", "created_at"]
 
     def get_active(self, row: Member) -> bool:
         """Whether the dataset is open to them."""
         return row.deactivated_at is None
+
+    @extend_schema_field(serializers.CharField(allow_null=True))
+    def get_own_role(self, row: Member) -> str | None:
+        """The role without what groups give; `role` is the strongest."""
+        return row.own_role
 
     @extend_schema_field(StandingOut)
     def get_training(self, row: Member) -> dict[str, Any]:

@@ -8,9 +8,11 @@ import type {
   Category,
   Changed,
   ChangesAnswer,
+  Consensus,
   Dataset,
   DatasetChange,
   DatasetVersion,
+  Decision,
   DeepMapping,
   Delivery,
   EmbeddingAnswer,
@@ -20,16 +22,23 @@ import type {
   ExportStart,
   FeedbackItem,
   Formats,
+  Found,
+  Group,
+  GroupRole,
   ImageRecord,
   Invitation,
   Job,
   JobDetail,
   Loop,
+  MaskIndex,
   MaskProvenance,
   MaskRecord,
+  Measurement,
+  MeasurementsState,
   Member,
   ModelProvenance,
   ModelVersion,
+  Overlap,
   Page,
   PredictAnswer,
   Proof,
@@ -230,6 +239,25 @@ export const api = {
   remarkReview: (task: number, body: ReviewSaid) =>
     request<ReviewItem>(`/api/tasks/${task}/review/`, { method: "POST", body }),
 
+  groups: () => request<Group[]>("/api/groups/"),
+  makeGroup: (body: { name: string; people: string[] }) => request<Group>("/api/groups/", { method: "POST", body }),
+  changeGroup: (id: number, body: { name?: string; people?: string[] }) =>
+    request<Group>(`/api/groups/${id}/`, { method: "PATCH", body }),
+  removeGroup: (id: number) => request<void>(`/api/groups/${id}/`, { method: "DELETE" }),
+  datasetGroups: (dataset: number) => request<GroupRole[]>(`/api/datasets/${dataset}/groups/`),
+  giveGroupRole: (dataset: number, group: number, role: Role) =>
+    request<GroupRole>(`/api/datasets/${dataset}/groups/`, { method: "POST", body: { group, role } }),
+  removeGroupRole: (dataset: number, group: number) =>
+    request<void>(`/api/datasets/${dataset}/groups/${group}/`, { method: "DELETE" }),
+
+  overlaps: (dataset: number, next: string | null) =>
+    request<Page<Overlap>>(next ? pathOf(next) : `/api/datasets/${dataset}/overlaps/`),
+  consensus: (task: number) => request<Consensus>(`/api/tasks/${task}/consensus/`),
+  decideConsensus: (task: number, objects: Decision[]) =>
+    request<Consensus>(`/api/tasks/${task}/consensus/`, { method: "POST", body: { objects } }),
+  undoConsensus: (task: number, id: number) =>
+    request<Consensus>(`/api/tasks/${task}/consensus/${id}/undo/`, { method: "POST", body: {} }),
+
   agreement: (dataset: number) => request<Agreement>(`/api/datasets/${dataset}/agreement/`),
   audits: (dataset: number) => request<Audits>(`/api/datasets/${dataset}/audits/`),
   startAudit: (dataset: number, body: AuditStart) =>
@@ -261,6 +289,13 @@ export const api = {
   decoderUrl: (digest: string) => `/api/models/${digest}/decoder/`,
   exportUrl: (job: string) => `/api/exports/${job}/download/`,
 };
+
+/** As a query; what is null is not asked for, while an empty category means masks without one. */
+function chosenMasks(chosen: Record<string, string | null>): string {
+  const told = Object.entries(chosen).filter((entry): entry is [string, string] => entry[1] !== null);
+  const query = new URLSearchParams(told).toString();
+  return query && `?${query}`;
+}
 
 /** Short lists come plain, long ones in pages. */
 function listOf<T>(answer: Page<T> | T[]): T[] {

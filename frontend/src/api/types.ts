@@ -37,7 +37,30 @@ export type MaskRecord = Omit<Schemas["MaskOut"], "segmentation"> & { segmentati
 export type Task = Schemas["TaskOut"];
 export type Feedback = Schemas["FeedbackOut"];
 export type Agreement = Schemas["AgreementOut"];
+export type Overlap = Schemas["OverlapOut"];
+export type ConsensusChoice = Schemas["ConsensusChoiceEnum"];
+export type Decision = Schemas["DecisionInRequest"];
+export type Group = Schemas["GroupOut"];
+export type GroupRole = Schemas["GroupRoleOut"];
 type Pixels<T, K extends keyof T> = Omit<T, K> & { [Name in K]: Runs | null };
+/** A mask that a search found, with its picture's size. */
+export type FoundMask = Omit<Schemas["FoundMaskOut"], "segmentation"> & { segmentation: Runs };
+export type Found = Omit<Schemas["FoundOut"], "results"> & { results: FoundMask[] };
+export type VersionComparison = Schemas["VersionComparisonOut"];
+export type ComparedImage = Schemas["ComparedImageOut"];
+export type MaskIndex = Schemas["MaskIndexOut"];
+export type Measurement = Schemas["MeasurementOut"];
+export type MeasurementsState = Schemas["MeasurementsStateOut"];
+export type MeasureFigures = Schemas["MeasureFiguresOut"];
+export type Distribution = Schemas["DistributionOut"];
+export type LengthUnit = Schemas["LengthUnitEnum"];
+type Side = Omit<Schemas["SideOut"], "segmentation"> & { segmentation: Runs };
+/** One object with the masks of both people. */
+export type ConsensusObject = Omit<Schemas["ObjectPairOut"], "first" | "second"> & {
+  first: Side | null;
+  second: Side | null;
+};
+export type Consensus = Omit<Schemas["ConsensusOut"], "objects"> & { objects: ConsensusObject[] };
 export type ReviewItem = Pixels<Schemas["ReviewItemOut"], "suggestion">;
 export type ReviewRound = { items: ReviewItem[]; earlier: ReviewItem[] };
 export type ReviewReason = Schemas["ReviewReasonEnum"];
@@ -72,6 +95,7 @@ interface Frame {
   padded_size: Pair;
 }
 export type EmbeddingAnswer = Omit<Schemas["EmbeddingOut"], "frame"> & { frame: Frame | null };
+export type ValuesAnswer = Schemas["OwnValuesOut"];
 export type Job = Omit<Schemas["JobOut"], "result"> & { result: Record<string, unknown> | null };
 export type JobDetail = Schemas["JobDetailOut"];
 export type Formats = Schemas["FormatsOut"];

@@ -5,13 +5,14 @@ import { Link } from "react-router";
 import { messageOf } from "../api/client";
 import { api } from "../api/endpoints";
 import { CopyField } from "./dataset/CopyField";
+import { GroupsSection } from "./GroupsSection";
 import { ago } from "./kit/format";
 import { Button, EmptyState, ErrorState, Field, IconButton, Loading, Note, TableScroll } from "./kit/kit";
 import { useToast } from "./kit/toast";
 import { useUser } from "./session";
 import { usePageTitle } from "./usePageTitle";
 
-/** One's own account: the keys by which scripts work in one's name. */
+/** One's own account: the keys by which scripts work in one's name, and one's groups. */
 export function AccountPage() {
   usePageTitle("Your account");
   const user = useUser();
@@ -30,6 +31,7 @@ export function AccountPage() {
         <Tokens />
         <NewToken />
       </div>
+      <GroupsSection />
     </main>
   );
 }

@@ -4,18 +4,22 @@ import { createBrowserRouter, Navigate, Outlet, RouterProvider, useLocation } fr
 import { ApiError } from "../api/client";
 import { api } from "../api/endpoints";
 import { AccountPage } from "./AccountPage";
+import { ComparePage } from "./dataset/ComparePage";
+import { ConsensusPage } from "./dataset/ConsensusPage";
 import { DatasetPage } from "./dataset/DatasetPage";
 import { ExportTab } from "./dataset/ExportTab";
 import { ImagesTab } from "./dataset/ImagesTab";
 import { JobsTab } from "./dataset/JobsTab";
 import { LogTab } from "./dataset/LogTab";
 import { MaskPage } from "./dataset/MaskPage";
+import { MeasurementsPage } from "./dataset/MeasurementsPage";
 import { ModelPage } from "./dataset/ModelPage";
 import { ModelTab } from "./dataset/ModelTab";
 import { PeopleTab } from "./dataset/PeopleTab";
 import { ProofTab } from "./dataset/ProofTab";
 import { QualityTab } from "./dataset/QualityTab";
 import { ReviewTab } from "./dataset/ReviewTab";
+import { SimilarPage } from "./dataset/SimilarPage";
 import { StagesTab } from "./dataset/StagesTab";
 import { StatisticsTab } from "./dataset/StatisticsTab";
 import { DatasetsPage } from "./datasets/DatasetsPage";
@@ -82,12 +86,16 @@ const router = createBrowserRouter([
               { index: true, element: <ImagesTab /> },
               { path: "stages", element: <StagesTab /> },
               { path: "model", element: <ModelTab /> },
+              { path: "models/compare", element: <ComparePage /> },
               { path: "models/:digest", element: <ModelPage /> },
               { path: "masks/:maskId", element: <MaskPage /> },
               { path: "review", element: <ReviewTab /> },
               { path: "statistics", element: <StatisticsTab /> },
+              { path: "objects", element: <MeasurementsPage /> },
+              { path: "objects/alike", element: <SimilarPage /> },
               { path: "proof", element: <ProofTab /> },
               { path: "quality", element: <QualityTab /> },
+              { path: "overlaps/:taskId", element: <ConsensusPage /> },
               { path: "jobs", element: <JobsTab /> },
               { path: "export", element: <ExportTab /> },
               { path: "people", element: <PeopleTab /> },

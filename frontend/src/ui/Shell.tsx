@@ -41,7 +41,7 @@ export function Shell() {
               <DropdownMenu.Label className="menu__label">Signed in as {user.username}</DropdownMenu.Label>
               <DropdownMenu.Item className="menu__item" onSelect={() => navigate("/account")}>
                 <KeyRound size={16} aria-hidden />
-                Account and tokens
+                Account, groups and tokens
               </DropdownMenu.Item>
               <DropdownMenu.Item className="menu__item" onSelect={() => signOut.mutate()}>
                 <LogOut size={16} aria-hidden />

@@ -4,6 +4,7 @@ import { api } from "../../api/endpoints";
 import { counted, percent } from "../kit/format";
 import { EmptyState, ErrorState, Loading } from "../kit/kit";
 import { useDataset } from "./DatasetPage";
+import { OverlapList } from "./OverlapList";
 
 /** How well two people agree who masked the same pictures without seeing one another's masks. */
 export function AgreementSection() {
@@ -46,6 +47,7 @@ export function AgreementSection() {
           </p>
         </div>
       )}
+      {images > 0 && <OverlapList />}
     </section>
   );
 }

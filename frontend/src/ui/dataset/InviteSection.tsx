@@ -9,7 +9,7 @@ import { Badge, Button, ErrorState, Field, IconButton, Note } from "../kit/kit";
 import { useToast } from "../kit/toast";
 import { CopyField } from "./CopyField";
 import { useDataset } from "./DatasetPage";
-import { ROLES } from "./PeopleTab";
+import { ROLES } from "./roles";
 
 /** Links by which people come in, and the form that makes one. */
 export function InviteSection() {

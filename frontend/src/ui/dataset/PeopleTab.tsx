@@ -8,14 +8,9 @@ import { Badge, Button, ErrorState, Field, IconButton, Loading, Note, TableScrol
 import { useToast } from "../kit/toast";
 import { useUser } from "../session";
 import { mayLead, useDataset } from "./DatasetPage";
+import { AddGroup, GroupSection } from "./GroupSection";
 import { InviteSection } from "./InviteSection";
-
-export const ROLES: { id: Role; may: string }[] = [
-  { id: "lead", may: "everything: people, pictures, retraining, imports" },
-  { id: "reviewer", may: "label, review the work of annotators, export" },
-  { id: "annotator", may: "label pictures" },
-  { id: "viewer", may: "look" },
-];
+import { ROLES } from "./roles";
 
 export function PeopleTab() {
   const dataset = useDataset();
@@ -47,10 +42,12 @@ export function PeopleTab() {
             </tbody>
           </table>
         </TableScroll>
+        <GroupSection />
       </section>
       <section className="stack">
         {lead && <InviteSection />}
         {lead && <AddMember />}
+        {lead && <AddGroup />}
         <div className="stack stack--small">
           <h3>What the roles may do</h3>
           {ROLES.map((role) => (
@@ -103,7 +100,7 @@ function MemberRow({ member, lead }: { member: Member; lead: boolean }) {
           <select
             className="input"
             aria-label={`Role of ${member.username}`}
-            value={member.role}
+            value={member.own_role || member.role}
             disabled={change.isPending}
             onChange={(event) => change.mutate(event.target.value as Role)}
           >
@@ -114,6 +111,7 @@ function MemberRow({ member, lead }: { member: Member; lead: boolean }) {
         ) : (
           member.role
         )}
+        {member.own_role !== null && <ByGroup member={member} />}
       </td>
       {lead && (
         <td className="number nowrap">
@@ -139,6 +137,12 @@ function MemberRow({ member, lead }: { member: Member; lead: boolean }) {
       )}
     </tr>
   );
+}
+
+/** What comes of a group is said apart from a person's own role. */
+function ByGroup({ member }: { member: Member }) {
+  const stands = member.own_role === member.role ? "as by a group" : `${member.role} by a group`;
+  return <div className="muted small">{member.own_role === "" ? "by a group alone" : stands}</div>;
 }
 
 interface TrainingProps {

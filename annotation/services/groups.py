@@ -1,0 +1,109 @@
+"""Groups of people, and the roles they have in datasets.
+
+Who may do what is decided by Member rows alone. A group's role is written into those of its people: `role` is the
+strongest of their own and their groups', `own_role` keeps their own while groups have a say. So every change here ends
+in `_settle`, which writes the rows anew from what is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db import IntegrityError, transaction
+
+from annotation.errors import Conflict, UserError
+from annotation.models import Dataset, Group, GroupRole, Member
+from annotation.services.datasets import give_back, stronger
+
+MOST_PEOPLE = 1000
+
+
+def group_save(*, group: Group | None, owner: Any, name: str | None = None, people: list[str] | None = None) -> Group:
+    """Make a group, or change its name or its people (user names; all of them). What is None stays.
+
+    UserError `user_unknown`, Conflict `name_taken`, and `last_lead` where a dataset would be left without one.
+    """
+    users = None if people is None else _users(people)
+    try:
+        with transaction.atomic():
+            row = group or Group.objects.create(owner=owner, name=name or "")
+            if group is not None and name is not None:
+                row.name = name
+                row.save(update_fields=["name"])
+            if users is not None:
+                affected = set(row.people.values_list("pk", flat=True)) ^ {user.pk for user in users}
+                row.people.set(users)
+                for dataset in row.roles.order_by("dataset").values_list("dataset", flat=True):
+                    _settle(dataset, affected)
+    except IntegrityError:
+        raise Conflict("name_taken", "There is a group of this name already. Choose another one.") from None
+    return row
+
+
+def group_delete(*, group: Group) -> None:
+    """The group and its roles; people keep their own. Conflict `last_lead`."""
+    with transaction.atomic():
+        for role in list(group.roles.order_by("dataset")):
+            group_role_remove(role=role)
+        group.delete()
+
+
+def group_role_set(*, dataset: Dataset, group: Group, role: str) -> GroupRole:
+    """Give a group a role in a dataset, or another one. Conflict `last_lead`."""
+    with transaction.atomic():
+        row, _ = GroupRole.objects.update_or_create(dataset=dataset, group=group, defaults={"role": role})
+        _settle(dataset.pk, group.people.values_list("pk", flat=True))
+    return row
+
+
+def group_role_remove(*, role: GroupRole) -> None:
+    """Take it away; people keep what they have by themselves and by other groups. Conflict `last_lead`."""
+    with transaction.atomic():
+        people = list(role.group.people.values_list("pk", flat=True))
+        role.delete()
+        _settle(role.dataset_id, people)
+
+
+def _settle(dataset_id: int, users: Iterable[int]) -> None:
+    """Write the members of a dataset among `users` anew: from their own roles and those of their groups."""
+    users = list(users)
+    # Locked in order of id, as for every change of leads (annotation.services.datasets).
+    leads = Member.objects.select_for_update().filter(dataset=dataset_id, role=Member.Role.LEAD, deactivated_at=None)
+    had_a_lead = bool(list(leads.order_by("id")))
+    by_group: dict[int, str] = {}
+    given = GroupRole.objects.filter(dataset=dataset_id, group__people__in=users)
+    for user, role in given.values_list("group__people", "role"):
+        by_group[user] = stronger(by_group.get(user, ""), role)
+    members = {row.user_id: row for row in Member.objects.filter(dataset=dataset_id, user__in=users)}
+    for user in users:
+        _write(dataset_id, user, members.get(user), by_group.get(user, ""))
+    if had_a_lead and not leads.exists():
+        raise Conflict("last_lead", "A dataset would be left without a lead: give somebody else the role first.")
+
+
+def _write(dataset_id: int, user: int, member: Member | None, by_group: str) -> None:
+    if member is None:
+        if by_group:
+            Member.objects.create(dataset_id=dataset_id, user_id=user, role=by_group, own_role="")
+        return
+    own = member.role if member.own_role is None else member.own_role
+    role = stronger(own, by_group)
+    if not role:
+        give_back(member)
+        member.delete()
+        return
+    member.role, member.own_role = role, own if by_group else None
+    member.save(update_fields=["role", "own_role"])
+
+
+def _users(names: list[str]) -> list[Any]:
+    if len(names) > MOST_PEOPLE:
+        raise UserError("group_too_large", f"A group may have {MOST_PEOPLE} people at the most.")
+    wanted = set(names)
+    users = list(get_user_model().objects.filter(username__in=wanted, is_active=True))
+    unknown = sorted(wanted - {user.get_username() for user in users})
+    if unknown:
+        raise UserError("user_unknown", f"There is nobody with the user name {unknown[0]}.", {"unknown": unknown[:20]})
+    return users
