@@ -24,6 +24,7 @@ from annotation.services import (
     statistics,
     tasks,
     uploads,
+    values,
     versions,
     webhooks,
 )
@@ -110,6 +111,14 @@ def run_remap(ctx: JobContext, *, image_id: int, mapping: dict[str, Any]) -> Non
     image = Image.objects.filter(pk=image_id).first()
     if image is not None:
         mappings.image_remap(image=image, mapping=mapping)
+
+
+@jobkit.job(values.KEEP.name)
+def run_keep_values(ctx: JobContext, *, image_id: int) -> None:
+    """Keep the values of a deep picture as they came."""
+    image = Image.objects.select_related("dataset").filter(pk=image_id).first()
+    if image is not None:
+        values.values_keep(image=image)
 
 
 @jobkit.job(statistics.COUNT.name)

@@ -209,6 +209,7 @@ SPECTACULAR_SETTINGS = {
         "JobQueueEnum": "annotation.models.Job.Queue",
         "PromptTypeEnum": ["point", "box", "mask", "text"],
         "ReadinessEnum": ["ready", "pending", "failed", "absent"],
+        "PreparedEnum": ["ready", "pending", "failed"],
     },
 }
 

@@ -16,6 +16,7 @@ import resource
 import sys
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,15 @@ FORMATS = {
 LOSSY = ("JPEG", "HEIF", "AVIF")
 DEEP = ("I", "F")  # and I;16 in its variants
 TRANSPARENT = ("LA", "PA", "La", "RGBA", "RGBa")
-TURNED = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}  # EXIF orientation -> Image.Transpose
+TURNED: dict[int, Callable[[Any], Any]] = {  # EXIF orientation -> what makes HxW[xC] upright
+    2: lambda values: values[:, ::-1],
+    3: lambda values: values[::-1, ::-1],
+    4: lambda values: values[::-1],
+    5: lambda values: values.swapaxes(0, 1),
+    6: lambda values: values[::-1].swapaxes(0, 1),
+    7: lambda values: values[::-1, ::-1].swapaxes(0, 1),
+    8: lambda values: values[:, ::-1].swapaxes(0, 1),
+}
 KINDS = "JPEG, PNG, WebP, TIFF, BMP, GIF, HEIC, AVIF or DICOM"
 HEIC_MARKS = (b"ftypheic", b"ftypheix", b"ftyphevc")  # bytes 4 to 12 of such files
 
@@ -71,6 +80,20 @@ def allow(pixels: int) -> None:
         resource.setrlimit(name, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
 
 
+@dataclass(frozen=True)
+class Deep:
+    """Values that are mapped to 8 bits to be shown: HxW or HxWxC, any real dtype, upright like the display file.
+
+    `window` is the (low, high) that the file asks for, `inverted` whether low is white, `colours` whether the first
+    three channels are red, green and blue of one picture.
+    """
+
+    values: Any
+    window: tuple[float, float] | None = None
+    inverted: bool = False
+    colours: bool = False
+
+
 class Decoding:
     """One picture on its way to 8-bit RGB."""
 
@@ -85,13 +108,18 @@ class Decoding:
 
     def read(self, source: Path) -> Any:
         """The picture upright as a Pillow RGB image. Raises Refused and what the libraries raise."""
+        opened = self.open(source)
+        return self._shown(opened) if isinstance(opened, Deep) else opened
+
+    def open(self, source: Path) -> Any:
+        """`Deep` values, or a Pillow RGB image of what has 8 bits; upright. Raises as `read`."""
         with source.open("rb") as file:
             head = file.read(132)
         if dicom.is_dicom(head):
             self.media_type = "application/dicom"
             values, window, inverted, notes = dicom.read(source, self.max_pixels)
             self.notes += notes
-            return self._shown(values, window, inverted=inverted)
+            return _deep_or_rgb(Deep(values, window, inverted))
         if tiff.is_tiff(head):
             try:
                 reading = tiff.read(source, self.max_pixels)
@@ -102,14 +130,15 @@ class Decoding:
             if reading.values is not None:
                 self.media_type = FORMATS["TIFF"]
                 allow(reading.values.size)
-                shown = self._shown(reading.values, None, inverted=reading.inverted, colours=reading.colours)
-                return self._turned(shown, reading.orientation)
+                values = self._turned(reading.values, reading.orientation)
+                return _deep_or_rgb(Deep(values, None, reading.inverted, reading.colours))
         return self._read_plain(source)
 
     def _read_plain(self, source: Path) -> Any:
         """What Pillow reads."""
         from PIL import Image, ImageOps
 
+        Image.MAX_IMAGE_PIXELS = None  # our own limit comes first, from the header
         with Image.open(source, formats=list(FORMATS)) as opened:
             self._check(*opened.size)
             kind = str(opened.format)
@@ -127,7 +156,7 @@ class Decoding:
             if upright.mode in DEEP or upright.mode.startswith("I;16"):
                 import numpy as np
 
-                return self._shown(np.asarray(upright), None)
+                return Deep(np.asarray(upright))
             return _to_rgb(upright, self.notes)
 
     def _check(self, width: int, height: int) -> None:
@@ -139,35 +168,41 @@ class Decoding:
             raise Refused("image_too_large", f"The picture is {width} x {height} pixels; the limit is {limit}.")
         allow(width * height)
 
-    def _shown(
-        self, values: Any, window: tuple[float, float] | None, *, inverted: bool = False, colours: bool = False
-    ) -> Any:
-        """Deep values or many channels by the mapping; 8-bit RGB as it is."""
+    def _shown(self, deep: Deep) -> Any:
+        """Deep values or many channels by the mapping."""
         from PIL import Image
 
-        if values.ndim == 3 and values.shape[2] == 3 and values.dtype.name == "uint8":
-            return Image.fromarray(values)
         try:
-            rgb, self.mapping = depth.to_rgb(values, self.wanted, window, inverted=inverted, colours=colours)
+            rgb, self.mapping = depth.to_rgb(
+                deep.values, self.wanted, deep.window, inverted=deep.inverted, colours=deep.colours
+            )
         except depth.NoValues:
             raise Refused("image_empty", "The picture holds no finite value.") from None
         self.notes.append(depth.sentence(self.mapping))
         return Image.fromarray(rgb)
 
-    def _turned(self, picture: Any, orientation: int) -> Any:
+    def _turned(self, values: Any, orientation: int) -> Any:
+        """HxW or HxWxC upright, as a view."""
         if orientation == 1:
-            return picture
-        from PIL import Image
-
+            return values
         self.notes.append("turned upright")
-        return picture.transpose(Image.Transpose(TURNED[orientation]))
+        return TURNED[orientation](values)
+
+
+def _deep_or_rgb(deep: Deep) -> Any:
+    """8-bit RGB is shown as it is."""
+    from PIL import Image
+
+    values = deep.values
+    if values.ndim == 3 and values.shape[2] == 3 and values.dtype.name == "uint8":
+        return Image.fromarray(values)
+    return deep
 
 
 def decode(source: Path, folder: Path, max_pixels: int, mapping: dict[str, Any] | None = None) -> dict[str, Any]:
     """Upright 8-bit RGB without metadata as display file, and a thumbnail. Raises Refused and what libraries raise."""
     from PIL import Image
 
-    Image.MAX_IMAGE_PIXELS = None  # our own limit comes first, from the header
     decoding = Decoding(max_pixels, mapping)
     rgb = decoding.read(source)
     display = "display.jpg" if decoding.lossy else "display.png"
@@ -247,16 +282,26 @@ def _to_srgb(picture: Any, notes: list[str]) -> Any:
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """Decode for one request; every way in which a library refuses becomes a sentence."""
-    from PIL import Image, UnidentifiedImageError
+    """Decode for one request."""
+    from PIL import Image
 
-    try:
-        allow(0)
+    def decoded() -> dict[str, Any]:
         folder, limit = Path(request["folder"]), int(request["max_pixels"])
         source = Path(request["source"])
         if "HEIF" not in Image.OPEN and source.open("rb").read(12)[4:] in HEIC_MARKS:
             raise Refused("not_an_image", "HEIC pictures cannot be read here: pillow-heif is not installed.")
         return decode(source, folder, limit, request.get("mapping"))
+
+    return attempted(decoded)
+
+
+def attempted(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The answer of `work`; every way in which a library refuses becomes a sentence."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        allow(0)
+        return work()
     except Refused as refused:
         return {"code": refused.args[0], "message": refused.args[1]}
     except (MemoryError, Image.DecompressionBombError):
@@ -273,19 +318,20 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         return {"code": "image_damaged", "message": "The picture is damaged and cannot be decoded."}
 
 
-def serve(load: Callable[[], None], reply: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-    """Answer requests until stdin ends. `load` brings in the libraries, before memory is limited."""
+def serve(prepare: Callable[[], None], reply: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Answer requests until stdin ends. `prepare` brings in the libraries, before memory is limited."""
     warnings.simplefilter("ignore")
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever a C library prints cannot get between the answers
-    load()
+    prepare()
     cage()
     for line in sys.stdin:
         answers.write(json.dumps(reply(json.loads(line))) + "\n")
         answers.flush()
 
 
-def _load() -> None:
+def load() -> None:
+    """The libraries that decode pictures."""
     from PIL import Image, ImageCms, ImageOps  # noqa: F401  loaded before memory is limited
 
     Image.preinit()
@@ -299,4 +345,4 @@ def _load() -> None:
 
 def main() -> None:
     """The child that decodes pictures."""
-    serve(_load, answer)
+    serve(load, answer)

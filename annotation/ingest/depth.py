@@ -43,11 +43,11 @@ def to_rgb(
     wanted = wanted or {}
     channels = _channels(wanted.get("channels"), count)
     inverted = bool(wanted.get("inverted", inverted))
-    found = [_bounds(values[..., channel], window) for channel in channels]
+    found = [bounds(values[..., channel], window) for channel in channels]
     if colours:
-        shared = min(bounds[0] for bounds, _ in found), max(bounds[1] for bounds, _ in found)
+        shared = min(low for (low, _), _ in found), max(high for (_, high), _ in found)
         found = [(shared, extremes) for _, extremes in found]
-    ends = [_chosen(wanted, place) or bounds for place, (bounds, _) in enumerate(found)]
+    ends = [_chosen(wanted, place) or own for place, (own, _) in enumerate(found)]
     out = np.empty((*values.shape[:2], len(channels)), np.uint8)
     for place, channel in enumerate(channels):
         _map(values[..., channel], *ends[place], out[..., place], inverted=inverted)
@@ -96,7 +96,7 @@ def _chosen(wanted: dict[str, Any], place: int) -> tuple[float, float] | None:
     return None
 
 
-def _bounds(plane: Values, window: tuple[float, float] | None) -> tuple[tuple[float, float], tuple[float, float]]:
+def bounds(plane: Values, window: tuple[float, float] | None) -> tuple[tuple[float, float], tuple[float, float]]:
     """((low, high), (minimum, maximum)) of the finite values; the percentiles come from a regular sample."""
     minimum, maximum = np.inf, -np.inf
     rows = max(1, BAND // max(1, plane.shape[1]))

@@ -18,7 +18,7 @@ from django.utils import timezone
 from annotation.models import Group, Job, ReviewItem, Task, Upload, Version, Webhook
 from annotation.services import uploads
 from annotation.services.people import invitation_create, token_create
-from engine.models import Audit, Embedding, ModelVersion, Snapshot, TrainingRun
+from engine.models import Audit, Embedding, ModelVersion, Snapshot, TrainingRun, VersionComparison
 from tests.cast import add_image, add_mask, client_of, make_cast, mask_body
 
 ALL = "++++0!"
@@ -68,6 +68,9 @@ TABLE = {
     ("GET", "measurement-figures"): ALL,
     ("POST", "measurement-figures"): ALL,
     ("GET", "measurements-file"): ALL,
+    ("GET", "comparisons"): ALL,
+    ("POST", "comparisons"): NO_VIEWER,
+    ("GET", "comparison"): ALL,
     ("GET", "mask-index"): ALL,
     ("POST", "mask-index"): NO_VIEWER,
     ("GET", "mask-similar"): ALL,
@@ -84,6 +87,9 @@ TABLE = {
     ("GET", "image-file"): ALL,
     ("GET", "image-thumbnail"): ALL,
     ("GET", "image-tile"): ALL,
+    ("GET", "image-values"): ALL,
+    ("POST", "image-values"): ALL,
+    ("GET", "image-value-tile"): ALL,
     ("GET", "image-overlay"): ALL,
     ("GET", "image-masks"): ALL,
     ("GET", "image-changes"): ALL,
@@ -238,6 +244,10 @@ class Stage:
         self.group.roles.create(dataset=self.cast.dataset, role="viewer")
         self.token, _key = token_create(user=self.cast.ana, name="x")
         self.audit = Audit.objects.create(dataset=self.cast.dataset, source="accepted", size=1, seed=0)
+        base = ModelVersion.objects.get(is_default=True)
+        self.comparison = VersionComparison.objects.create(
+            dataset=self.cast.dataset, first=base, second=self.version, images=[], finished_at=timezone.now()
+        )
         # Known by the version's digest, since an address has one of them.
         Snapshot.objects.create(dataset=self.cast.dataset, digest=self.version.digest, path="snapshots/x", counts={})
         Embedding.objects.create(
@@ -271,6 +281,7 @@ class Stage:
             "consensus_id": 1,
             "token_id": self.token.pk,
             "webhook_id": self.webhook.pk,
+            "comparison_id": self.comparison.pk,
         }
         route = re.sub(r"<\w+:(\w+)>", lambda found: str(values[found.group(1)]), str(pattern.pattern))
         assert "<" not in route
@@ -288,6 +299,7 @@ class Stage:
             "rights": {"all": True, "licence": "CC0"},
             "removals": {"images": [self.image.pk], "reason": "asked for"},
             "exports": {"format": "coco"},
+            "comparisons": {"first": "b" * 64, "second": self.version.digest, "images": [self.image.pk]},
             "audits": {"size": 5, "source": "accepted"},
             "stage-rule": {"masks": 10},
             "stage-move": {"to": "semi_automatic"},

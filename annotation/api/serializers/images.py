@@ -12,6 +12,7 @@ from rest_framework import serializers
 from annotation import ports, selectors
 from annotation.api.fields import Number
 from annotation.models import Image, Stage, Task
+from annotation.services.values import values_offered
 
 READINESS = ("ready", "pending", "failed", "absent")
 
@@ -36,6 +37,10 @@ class ImageOut(serializers.ModelSerializer[Any]):
     tiles_url = serializers.SerializerMethodField(
         help_text="Of a large picture: the address of its tiles, with {z} for the level, {x} for the column and {y} "
         "for the row; null for one that is shown whole."
+    )
+    values_url = serializers.SerializerMethodField(
+        help_text="Of a picture of more than 8 bits or other than three channels: where its own values are told; null "
+        "where there are none, the original was not kept, or they are too many."
     )
     tile_levels = serializers.IntegerField(help_text="How many levels of tiles there are; the last is one tile.")
     overlay_url = serializers.SerializerMethodField(
@@ -74,6 +79,7 @@ class ImageOut(serializers.ModelSerializer[Any]):
             "thumbnail_url",
             "tiles_url",
             "tile_levels",
+            "values_url",
             "overlay_url",
             "mask_count",
             "task_state",
@@ -94,6 +100,10 @@ class ImageOut(serializers.ModelSerializer[Any]):
         if not row.tile_levels:
             return None
         return f"{reverse('image', args=[row.pk])}tiles/{{z}}/{{x}}/{{y}}/?v={row.pixels_sha256[:12]}"
+
+    def get_values_url(self, row: Any) -> str | None:
+        """Changes with the mapping."""
+        return reverse("image-values", args=[row.pk]) if values_offered(row) else None
 
     def get_overlay_url(self, row: Any) -> str | None:
         """Changes with the masks."""
@@ -124,6 +134,32 @@ def images_out(rows: Iterable[Image]) -> list[dict[str, Any]]:
 def image_out(image_id: int) -> dict[str, Any]:
     """One image as JSON, read anew."""
     return images_out([selectors.with_summary(Image.objects.all()).get(pk=image_id)])[0]
+
+
+class OwnChannelOut(serializers.Serializer[Any]):
+    """One channel of a deep picture, in its own values."""
+
+    low = serializers.FloatField(help_text="Black as long as nobody looks otherwise.")
+    high = serializers.FloatField(help_text="White as long as nobody looks otherwise.")
+    minimum = serializers.FloatField()
+    maximum = serializers.FloatField()
+
+
+class OwnValuesOut(serializers.Serializer[Any]):
+    """A deep picture's own values."""
+
+    state = serializers.ChoiceField(choices=["ready", "pending", "failed"])
+    message = serializers.CharField(allow_blank=True, help_text="Why it failed.")
+    url = serializers.CharField(
+        allow_null=True, help_text="Address of a tile, with {channel}, {z} for the level, {x} for the column, {y}."
+    )
+    kind = serializers.ChoiceField(choices=["uint8", "uint16", "int16", "float32"], allow_null=True)
+    levels = serializers.IntegerField(help_text="How many resolutions there are; the last is one tile.")
+    channels = OwnChannelOut(many=True)
+    shown = serializers.ListField(
+        child=serializers.IntegerField(), help_text="Channels that are red, green and blue; one alone is grey."
+    )
+    inverted = serializers.BooleanField(help_text="Whether low values are white.")
 
 
 class RejectedOut(serializers.Serializer[Any]):

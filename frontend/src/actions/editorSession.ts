@@ -2,23 +2,23 @@ import { api } from "../api/endpoints";
 import type { ActiveClock } from "../core/clock";
 import { EMPTY_DRAFT, isEmptyDraft } from "../core/draft";
 import { Emitter } from "../core/emitter";
-import { clamp, type ImagePoint } from "../core/geometry";
 import { History } from "../core/history";
 import { type KeptLayout, MaskLayout } from "../core/layout";
 import { type MaskItem, MaskStore } from "../core/maskStore";
-import { patchBox, type StrokePoint } from "../core/patch";
+import { patchBox } from "../core/patch";
 import type { PreferenceStore } from "../core/preferences";
 import { uuidFrom } from "../core/uuid";
 import { zoomToBox } from "../core/viewport";
 import type { Readiness } from "../segmenter/segmenter";
 import { preferencesOf } from "../storage/preferences";
-import type { OutlineUse, Tool } from "../tools/tool";
+import type { Tool } from "../tools/tool";
 import type { CorrectionOptions } from "./corrections";
 import { Drafting } from "./drafting";
 import { KeyCursor } from "./keyCursor";
 import { LiveChanges } from "./liveChanges";
 import { MaskActions } from "./maskActions";
 import { MaskSync } from "./maskSync";
+import { OwnValues } from "./ownValues";
 import { PixelWork } from "./pixelWork";
 import { Proposals } from "./proposals";
 import { draftFromItem, firstMasks } from "./records";
@@ -26,9 +26,9 @@ import { type ReviewWork, reviewOf } from "./reviewWork";
 import { Selection } from "./selection";
 import type { SessionOptions } from "./sessionOptions";
 import { SplitView } from "./splitView";
-import { Surface } from "./surface";
 import { TaskFlow } from "./taskFlow";
 import { createTools, type ToolId } from "./toolbox";
+import { ToolHand } from "./toolHand";
 import { WorkTime } from "./workTime";
 
 export type { SessionOptions } from "./sessionOptions";
@@ -36,14 +36,11 @@ export type { ToolId } from "./toolbox";
 
 const newId = () => uuidFrom(crypto.getRandomValues(new Uint8Array(16)));
 
-const BRUSH_SMALLEST = 1;
-const BRUSH_LARGEST = 400;
-
 /**
  * One image being worked on: all editor state outside React. Components subscribe to `changed` and read the fields;
  * commands and tools call the methods.
  */
-export class EditorSession extends Surface {
+export class EditorSession extends ToolHand {
   /** Sentences for the person; also read out by screen readers. */
   readonly notices = new Emitter<string>();
   readonly store = new MaskStore();
@@ -62,20 +59,14 @@ export class EditorSession extends Surface {
   readonly preferences: PreferenceStore;
   readiness: Readiness = { state: "pending", message: "Preparing this image", progress: null };
   tool: Tool;
-  toolId: ToolId = "click";
-  /** For those without a second button: the plain gesture of a tool removes while this is set. */
-  removing = false;
-  outlineUse: OutlineUse = "model";
-  brushRadius = 12;
+  /** What a deep picture holds beyond the 8 bits that are stored for showing. */
+  readonly values: OwnValues;
   allHidden = false;
-  strokePreview: { points: readonly StrokePoint[]; value: 0 | 1 } | null = null;
-  /** The distance that was measured last, in image pixels. */
-  ruler: { readonly from: ImagePoint; readonly to: ImagePoint } | null = null;
   private readonly chosen = new Selection(this.store, () => this.touch());
   private opened = false;
   private touched = false;
   private readonly sync: MaskSync;
-  private readonly tools: Record<ToolId, Tool>;
+  protected readonly tools: Record<ToolId, Tool>;
   private readonly stop = new AbortController();
   private readonly time: WorkTime;
   private readonly offs: (() => void)[];
@@ -138,6 +129,11 @@ export class EditorSession extends Surface {
       onConnection: () => this.touch(),
       notice: work.notice,
     });
+    this.values = new OwnValues({
+      offered: image.values_url !== null,
+      ask: (again, signal) => api.values(image.id, again, signal),
+      changed: () => this.touch(),
+    });
     this.tools = createTools(this);
     this.tool = this.tools.click;
     this.offs = this.listen();
@@ -178,6 +174,7 @@ export class EditorSession extends Surface {
     this.live.close();
     this.sync.close();
     this.drafting.close();
+    this.values.close();
     this.leave();
     this.layout.close();
   }
@@ -245,40 +242,6 @@ export class EditorSession extends Surface {
     this.opened = true;
     const since = next.finish(now);
     if (since !== null) timings.nextImage.add(since);
-  }
-
-  /** A tool for one gesture, which is not in the toolbox. */
-  takeTool(tool: Tool): void {
-    this.drafting.hover(null);
-    this.tool = tool;
-    this.touch();
-  }
-
-  setTool(id: ToolId): void {
-    this.tool.cancel();
-    this.drafting.hover(null);
-    this.cursor.release();
-    this.proposals.pointAt(null);
-    this.ruler = null;
-    this.toolId = id;
-    this.tool = this.tools[id];
-    this.outlineUse = id === "polygon" ? "add" : "model";
-    this.touch();
-  }
-
-  setRemoving(removing: boolean): void {
-    this.removing = removing;
-    this.touch();
-  }
-
-  growBrush(factor: number): void {
-    this.brushRadius = clamp(this.brushRadius * factor, BRUSH_SMALLEST / 2, BRUSH_LARGEST);
-    this.touch();
-  }
-
-  setOutlineUse(use: OutlineUse): void {
-    this.outlineUse = use;
-    this.touch();
   }
 
   select(id: string | null): void {
@@ -373,6 +336,12 @@ export class EditorSession extends Surface {
     const { hold } = this.flow;
     this.notices.emit("message" in hold ? hold.message : "One moment: this image is being taken up for you.");
     return false;
+  }
+
+  protected putDown(): void {
+    this.drafting.hover(null);
+    this.cursor.release();
+    this.proposals.pointAt(null);
   }
 
   private corrections(): CorrectionOptions {

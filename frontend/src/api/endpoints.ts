@@ -63,6 +63,8 @@ import type {
   TrainingRun,
   UploadRecord,
   UploadsAnswer,
+  ValuesAnswer,
+  VersionComparison,
   VersionDifference,
   WaitingRow,
   Webhook,
@@ -140,6 +142,8 @@ export const api = {
     request<Page<Category> | Category[]>(`/api/datasets/${dataset}/categories/`).then(listOf),
   embedding: (image: number, signal?: AbortSignal) =>
     request<EmbeddingAnswer>(`/api/images/${image}/embedding/`, { signal }),
+  values: (image: number, again: boolean, signal?: AbortSignal) =>
+    request<ValuesAnswer>(`/api/images/${image}/values/`, { method: again ? "POST" : "GET", signal }),
   predict: (image: number, body: Record<string, unknown>, signal?: AbortSignal) =>
     request<PredictAnswer>(`/api/images/${image}/predict/`, { method: "POST", body, signal }),
 
@@ -286,6 +290,27 @@ export const api = {
       method: "POST",
       body: filters,
     }),
+  run: (id: number) => request<TrainingRun>(`/api/training-runs/${id}/`),
+  comparisons: (dataset: number) => request<VersionComparison[]>(`/api/datasets/${dataset}/comparisons/`),
+  startComparison: (dataset: number, body: { first: string; second: string; images: number[] }) =>
+    request<VersionComparison>(`/api/datasets/${dataset}/comparisons/`, { method: "POST", body }),
+  maskIndex: (dataset: number) => request<MaskIndex>(`/api/datasets/${dataset}/mask-index/`),
+  describeMasks: (dataset: number) =>
+    request<MaskIndex>(`/api/datasets/${dataset}/mask-index/`, { method: "POST", body: {} }),
+  similarMasks: (mask: string) => request<Found>(`/api/masks/${mask}/similar/`),
+  /** Of all categories with null. */
+  unusualMasks: (dataset: number, category: string | null) =>
+    request<Found>(`/api/datasets/${dataset}/unusual/${chosenMasks({ category })}`),
+  /** `chosen`: of one image, of one category; with null of all. */
+  measurements: (dataset: number, chosen: { image: string | null; category: string | null }, next: string | null) =>
+    request<Page<Measurement>>(next ? pathOf(next) : `/api/datasets/${dataset}/measurements/${chosenMasks(chosen)}`),
+  measurementsUrl: (dataset: number, chosen: { image: string | null; category: string | null }) =>
+    `/api/datasets/${dataset}/measurements/csv/${chosenMasks(chosen)}`,
+  measurementFigures: (dataset: number) => request<MeasurementsState>(`/api/datasets/${dataset}/measurements/figures/`),
+  measureMasks: (dataset: number) =>
+    request<MeasurementsState>(`/api/datasets/${dataset}/measurements/figures/`, { method: "POST", body: {} }),
+  setPixelSize: (image: number, metres: number | null) =>
+    request<ImageRecord>(`/api/images/${image}/`, { method: "PATCH", body: { pixel_size: metres } }),
   decoderUrl: (digest: string) => `/api/models/${digest}/decoder/`,
   exportUrl: (job: string) => `/api/exports/${job}/download/`,
 };

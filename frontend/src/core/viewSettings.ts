@@ -1,12 +1,13 @@
 import { clamp } from "./geometry";
 
-export type Channel = "colour" | "red" | "green" | "blue" | "grey";
+/** A number: one of the channels of a picture that has own values (core/deepValues.ts), from 0. */
+export type Channel = "colour" | "red" | "green" | "blue" | "grey" | number;
 
 /** How the picture is shown. It changes what people see, never what is saved or what the model gets. */
 export interface PictureLook {
-  /** 0 .. 1: what is shown as black, and everything below it. */
+  /** 0 .. 1 of the stored picture, beyond it in a picture's own values: what is shown as black, and all below it. */
   readonly black: number;
-  /** 0 .. 1, over `black`: what is shown as white, and everything above it. */
+  /** Likewise, over `black`: what is shown as white, and everything above it. */
   readonly white: number;
   /** -1 .. 1, added. */
   readonly brightness: number;
@@ -58,11 +59,33 @@ const STEPS = 256;
 /** Black and white are at least one such value apart. */
 export const NARROWEST = 1 / (STEPS - 1);
 
+/** Where black and white may lie, and how far apart they are at least. */
+export interface WindowLimits {
+  readonly low: number;
+  readonly high: number;
+  readonly step: number;
+}
+
+export const STORED_LIMITS: WindowLimits = { low: 0, high: 1, step: NARROWEST };
+
 /** The look with another black or white; the other end gives way where they would meet. */
-export function withWindow(look: PictureLook, end: "black" | "white", at: number): PictureLook {
+export function withWindow(
+  look: PictureLook,
+  end: "black" | "white",
+  at: number,
+  { low, high, step }: WindowLimits = STORED_LIMITS,
+): PictureLook {
   return end === "black"
-    ? { ...look, black: Math.min(at, 1 - NARROWEST), white: Math.max(look.white, Math.min(1, at + NARROWEST)) }
-    : { ...look, white: Math.max(at, NARROWEST), black: Math.min(look.black, Math.max(0, at - NARROWEST)) };
+    ? {
+        ...look,
+        black: clamp(at, low, high - step),
+        white: clamp(look.white, clamp(at, low, high - step) + step, high),
+      }
+    : {
+        ...look,
+        white: clamp(at, low + step, high),
+        black: clamp(look.black, low, clamp(at, low + step, high) - step),
+      };
 }
 
 /** Which values of a deep picture became black and white when it was stored (annotation.ingest.depth). */
@@ -90,19 +113,22 @@ export function valueText(share: number, range: StoredRange | null): string {
 }
 
 /**
- * The look as a table: the value at i stands for an input of i / (n - 1), all in 0..1. First the window from black to
- * white, then gamma, then contrast round one half, then brightness, then inversion.
+ * What a look makes of a value that lies this share of the way from black to white, 0..1: first gamma, then contrast
+ * round one half, then brightness, then inversion.
  */
-export function transferTable(look: PictureLook): number[] {
-  return Array.from({ length: STEPS }, (_, at) => {
-    const windowed = clamp((at / (STEPS - 1) - look.black) / (look.white - look.black), 0, 1);
-    const lifted = windowed ** (1 / look.gamma);
-    const value = clamp((lifted - 0.5) * look.contrast + 0.5 + look.brightness, 0, 1);
-    return Math.round((look.invert ? 1 - value : value) * 10_000) / 10_000;
-  });
+export function toneOf(look: PictureLook, share: number): number {
+  const lifted = clamp(share, 0, 1) ** (1 / look.gamma);
+  const value = clamp((lifted - 0.5) * look.contrast + 0.5 + look.brightness, 0, 1);
+  return look.invert ? 1 - value : value;
 }
 
-const CHANNELS: Record<Exclude<Channel, "colour">, readonly [number, number, number]> = {
+/** The look as a table for the stored picture: the value at i stands for an input of i / (n - 1), all in 0..1. */
+export function transferTable(look: PictureLook): number[] {
+  const tone = (at: number) => toneOf(look, (at / (STEPS - 1) - look.black) / (look.white - look.black));
+  return Array.from({ length: STEPS }, (_, at) => Math.round(tone(at) * 10_000) / 10_000);
+}
+
+const CHANNELS: Record<Exclude<Channel, "colour" | number>, readonly [number, number, number]> = {
   red: [1, 0, 0],
   green: [0, 1, 0],
   blue: [0, 0, 1],
@@ -112,7 +138,7 @@ const CHANNELS: Record<Exclude<Channel, "colour">, readonly [number, number, num
 
 /** 4 x 5 matrix of a colour transform that shows one channel as grey; null where nothing is to be mixed. */
 export function channelMatrix(channel: Channel): readonly number[] | null {
-  if (channel === "colour") return null;
+  if (channel === "colour" || typeof channel === "number") return null;
   const row = [...CHANNELS[channel], 0, 0];
   return [...row, ...row, ...row, 0, 0, 0, 1, 0];
 }

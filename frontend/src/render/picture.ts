@@ -1,10 +1,10 @@
 import type { Size } from "../core/geometry";
 import type { Viewport } from "../core/viewport";
 import { drawImage, pyramidOf } from "./imagePyramid";
-import { TiledPicture } from "./tiledPicture";
+import { TileLayer } from "./tileLayer";
 
-/** What is annotated: decoded whole, or in tiles where it is too large for that. */
-export type Picture = HTMLImageElement | TiledPicture;
+/** What is annotated: decoded whole, or in tiles where it is too large for that or shown in its own values. */
+export type Picture = HTMLImageElement | TileLayer<unknown>;
 
 /** Draws the part of the picture that the canvas shows. `context` is in device pixels, `ratio` per CSS pixel. */
 export function drawPicture(
@@ -14,11 +14,11 @@ export function drawPicture(
   view: Viewport,
   ratio: number,
 ): void {
-  if (picture instanceof TiledPicture) picture.draw(context, view, ratio);
+  if (picture instanceof TileLayer) picture.draw(context, view, ratio);
   else drawImage(context, picture, size, view, ratio);
 }
 
 /** Calls back when the picture can be drawn better than before. Returns what takes the listener off. */
 export function onBetter(picture: Picture, listener: () => void): () => void {
-  return (picture instanceof TiledPicture ? picture : pyramidOf(picture)).onBetter(listener);
+  return (picture instanceof TileLayer ? picture : pyramidOf(picture)).onBetter(listener);
 }

@@ -1,153 +1,30 @@
 import type { Size } from "../core/geometry";
-import { levelFor } from "../core/pyramid";
-import type { Viewport } from "../core/viewport";
+import { type TileImage, TileLayer } from "./tileLayer";
 
-/** Pixels of a tile on a side; docs/ingest.md. */
-const TILE = 1024;
-/** Decoded tiles that are kept, of 4 MiB each: two screens of an ordinary window. */
-const KEEP = 40;
-/** Requests under way; a browser sends six to a server at once, and the model wants some. */
-const AT_ONCE = 4;
-/** What was asked for longer ago than so many tiles is no longer in view. */
-const WAITING = 32;
-
-/** Tiles by level, column and row; `null` while one is on its way. */
-type Key = `${number}/${number}/${number}`;
-
-/**
- * A picture too large to be decoded whole: tiles of several resolutions, of which those in view are fetched. Until a
- * tile is there, what is known of its place at a coarser resolution is drawn.
- */
-export class TiledPicture {
-  private readonly tiles = new Map<Key, ImageBitmap>();
-  private readonly asked = new Set<Key>();
-  private waiting: Key[] = [];
-  private readonly listeners = new Set<() => void>();
-  private readonly last: number;
-
+/** A picture too large to be decoded whole. */
+export class TiledPicture extends TileLayer<ImageBitmap> {
   /** `address` has {z}, {x} and {y} for level, column and row. */
   constructor(
     private readonly address: string,
-    private readonly size: Size,
+    size: Size,
     levels: number,
-    private readonly load: (address: string) => Promise<ImageBitmap> = fetchTile,
+    private readonly fetchImage: (address: string) => Promise<ImageBitmap> = fetchTile,
   ) {
-    this.last = levels - 1;
+    super(size, levels);
   }
 
-  /** The whole picture at its coarsest, so that there is something to draw. Rejects if it cannot be had. */
-  async open(): Promise<this> {
-    this.tiles.set(`${this.last}/0/0`, await this.load(this.addressOf(`${this.last}/0/0`)));
-    return this;
+  protected load(level: number, column: number, row: number): Promise<ImageBitmap> {
+    const { address } = this;
+    return this.fetchImage(address.replace("{z}", `${level}`).replace("{x}", `${column}`).replace("{y}", `${row}`));
   }
 
-  /** Calls back when a tile has arrived. Returns what takes the listener off. */
-  onBetter(listener: () => void): () => void {
-    this.listeners.add(listener);
-    return () => this.listeners.delete(listener);
+  protected imageOf(tile: ImageBitmap): TileImage {
+    return { source: tile, width: tile.width, height: tile.height };
   }
 
-  /** Draws the part that the canvas shows. `context` is in device pixels, `ratio` per CSS pixel. */
-  draw(context: CanvasRenderingContext2D, view: Viewport, ratio: number): void {
-    const scale = view.scale * ratio;
-    const level = Math.min(levelFor(scale), this.last);
-    const side = TILE * 2 ** level * scale;
-    const [x, y] = [view.x * ratio, view.y * ratio];
-    // Zoomed in, people judge single pixels: show them as they are.
-    context.imageSmoothingEnabled = scale < 2;
-    context.imageSmoothingQuality = "medium";
-    const { canvas } = context;
-    const columns = range(-x, canvas.width - x, side, this.size.width * scale);
-    const rows = range(-y, canvas.height - y, side, this.size.height * scale);
-    for (const row of rows) {
-      for (const column of columns) {
-        // On whole device pixels, or seams show where tiles meet.
-        const [left, top] = [Math.round(x + column * side), Math.round(y + row * side)];
-        const right = Math.round(x + Math.min((column + 1) * side, this.size.width * scale));
-        const bottom = Math.round(y + Math.min((row + 1) * side, this.size.height * scale));
-        this.drawTile(context, level, column, row, left, top, right - left, bottom - top);
-      }
-    }
-    this.fetchMore();
+  protected drop(tile: ImageBitmap): void {
+    tile.close();
   }
-
-  private drawTile(
-    context: CanvasRenderingContext2D,
-    level: number,
-    column: number,
-    row: number,
-    left: number,
-    top: number,
-    width: number,
-    height: number,
-  ): void {
-    if (width <= 0 || height <= 0) return;
-    const wanted: Key = `${level}/${column}/${row}`;
-    for (let up = 0; level + up <= this.last; up++) {
-      const key: Key = `${level + up}/${column >> up}/${row >> up}`;
-      const tile = this.tiles.get(key);
-      if (!tile) continue;
-      if (up > 0) this.ask(wanted);
-      this.tiles.delete(key);
-      this.tiles.set(key, tile); // used last
-      const part = TILE / 2 ** up;
-      const [sx, sy] = [(column - ((column >> up) << up)) * part, (row - ((row >> up) << up)) * part];
-      const [wide, high] = [Math.min(part, tile.width - sx), Math.min(part, tile.height - sy)];
-      if (wide > 0 && high > 0) context.drawImage(tile, sx, sy, wide, high, left, top, width, height);
-      return;
-    }
-    this.ask(wanted);
-  }
-
-  private ask(key: Key): void {
-    if (this.asked.has(key)) return;
-    this.waiting = [...this.waiting.filter((one) => one !== key), key].slice(-WAITING);
-  }
-
-  /** The newest wishes first. */
-  private fetchMore(): void {
-    while (this.asked.size < AT_ONCE) {
-      const key = this.waiting.pop();
-      if (!key) return;
-      this.asked.add(key);
-      void this.fetchOne(key);
-    }
-  }
-
-  private async fetchOne(key: Key): Promise<void> {
-    try {
-      this.tiles.set(key, await this.load(this.addressOf(key)));
-      this.forget();
-      for (const listener of this.listeners) listener();
-    } catch {
-      // What is there stays, coarser; the next look at this place asks again.
-    } finally {
-      this.asked.delete(key);
-      this.fetchMore();
-    }
-  }
-
-  private forget(): void {
-    const [coarsest]: Key[] = [`${this.last}/0/0`];
-    for (const [key, tile] of this.tiles) {
-      if (this.tiles.size <= KEEP) return;
-      if (key === coarsest) continue;
-      this.tiles.delete(key);
-      tile.close();
-    }
-  }
-
-  private addressOf(key: Key): string {
-    const [level = "", column = "", row = ""] = key.split("/");
-    return this.address.replace("{z}", level).replace("{x}", column).replace("{y}", row);
-  }
-}
-
-/** Numbers of the tiles between two device pixels, counted from the picture's edge, inside the picture. */
-function range(from: number, to: number, side: number, end: number): number[] {
-  const first = Math.max(0, Math.floor(from / side));
-  const last = Math.min(Math.ceil(to / side), Math.ceil(end / side));
-  return Array.from({ length: Math.max(0, last - first) }, (_, at) => first + at);
 }
 
 /** Decoded away from the main thread. */

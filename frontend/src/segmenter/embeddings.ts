@@ -1,21 +1,12 @@
 import { ApiError } from "../api/client";
 import { api } from "../api/endpoints";
 import type { EmbeddingAnswer } from "../api/types";
+import { sleep } from "../core/sleep";
 import type { EmbeddingSource } from "./protocol";
 import type { Readiness } from "./segmenter";
 
 const FIRST_WAIT = 300;
 const LONGEST_WAIT = 2000;
-
-export function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, milliseconds);
-    signal.addEventListener("abort", () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
-}
 
 /** Asks until the image is encoded (asking queues the work). Null when it failed, which was reported, or was aborted. */
 export async function waitForEmbedding(

@@ -3,6 +3,7 @@ import type { EditorSession } from "../../actions/editorSession";
 import { isPlain } from "../../core/viewSettings";
 import { type Layers, Painter } from "../../render/painter";
 import type { Picture } from "../../render/picture";
+import { ValuesPicture } from "../../render/valuesPicture";
 import { Announcer } from "./Announcer";
 import { FILTER_ID } from "./PictureFilter";
 import { attachPointer } from "./pointer";
@@ -19,6 +20,8 @@ export function CanvasHost({ session, image }: CanvasHostProps) {
   const host = useRef<HTMLDivElement>(null);
   const cursor = useEditor(session, (state) => (state.editable ? state.tool.cursor : "default"));
   const plain = useEditor(session, (state) => isPlain(state.options.view.current.look));
+  // A picture in its own values makes its look of them.
+  const filtered = !plain && !(image instanceof ValuesPicture);
   const picture = useRef(image);
   const painter = useRef<Painter | null>(null);
   picture.current = image;
@@ -54,7 +57,7 @@ export function CanvasHost({ session, image }: CanvasHostProps) {
 
   return (
     <div ref={host} className="stage__canvases">
-      <canvas data-layer="image" style={plain ? undefined : { filter: `url(#${FILTER_ID})` }} />
+      <canvas data-layer="image" style={filtered ? { filter: `url(#${FILTER_ID})` } : undefined} />
       <canvas data-layer="masks" />
       {/* biome-ignore lint/a11y/noInteractiveElementToNoninteractiveRole: it takes keys and pointer as an application does */}
       <canvas

@@ -29,6 +29,8 @@ import { TopBar } from "./TopBar";
 import { useEditor } from "./useEditor";
 import { useFinish } from "./useFinish";
 import { useKeys } from "./useKeys";
+import { useValues } from "./useValues";
+import { ValueReadout } from "./ValueReadout";
 import { ViewPanel } from "./ViewPanel";
 
 type Overlay = "none" | "help" | "skip" | "history" | "settings";
@@ -43,6 +45,7 @@ export function Editor({ session, dataset }: { session: EditorSession; dataset: 
   const [list, setList] = useState(false);
   const [viewing, setViewing] = useState(false);
   const { image, failed } = usePicture(session.options.image);
+  const values = useValues(session, viewing);
   const look = useEditor(session, (state) => state.options.view.current.look);
   const selected = useEditor(session, (state) => state.selected);
   const large = useEditor(session, (state) => state.preferences.current.largeTargets);
@@ -85,7 +88,7 @@ export function Editor({ session, dataset }: { session: EditorSession; dataset: 
       <ToolRail session={session} page={page} />
       <div className="stage">
         <PictureFilter look={look} />
-        <CanvasHost session={session} image={image} />
+        <CanvasHost session={session} image={values ?? image} />
         <SplitDivider session={session} />
         <StageBanner session={session} dataset={dataset} saving={finish.saving} pictureFailed={failed} />
         <StageHint session={session} />
@@ -93,8 +96,9 @@ export function Editor({ session, dataset }: { session: EditorSession; dataset: 
         <CandidateStrip session={session} image={image} />
         <Nudge session={session} />
         <ScaleBar session={session} />
+        {values && <ValueReadout session={session} picture={values} />}
         <Minimap session={session} image={image} />
-        {viewing && <ViewPanel session={session} onClose={() => setViewing(false)} />}
+        {viewing && <ViewPanel session={session} picture={values} onClose={() => setViewing(false)} />}
         {panel && <TimesPanel session={session} />}
       </div>
       <MaskList

@@ -1,9 +1,12 @@
 import { RotateCcw, Ruler, SquareSplitHorizontal, X } from "lucide-react";
 import { useId } from "react";
 import type { EditorSession } from "../../actions/editorSession";
-import { type Channel, isPlain, NARROWEST, type StoredRange, valueText, withWindow } from "../../core/viewSettings";
+import { type Channel, isPlain } from "../../core/viewSettings";
+import type { ValuesPicture } from "../../render/valuesPicture";
 import { Button, IconButton } from "../kit/kit";
+import { Slider } from "./Slider";
 import { useEditor } from "./useEditor";
+import { WindowFields } from "./WindowFields";
 
 const CHANNELS: [Channel, string][] = [
   ["colour", "Colour"],
@@ -13,17 +16,19 @@ const CHANNELS: [Channel, string][] = [
   ["grey", "Grey"],
 ];
 
+interface ViewPanelProps {
+  session: EditorSession;
+  /** The picture in its own values, where it has some and they are there. */
+  picture: ValuesPicture | null;
+  onClose: () => void;
+}
+
 /** How the picture is shown. Nothing here changes what is saved, or what the model sees. */
-export function ViewPanel({ session, onClose }: { session: EditorSession; onClose: () => void }) {
+export function ViewPanel({ session, picture, onClose }: ViewPanelProps) {
   const { view } = session.options;
   const settings = useEditor(session, (state) => state.options.view.current);
   const divided = useEditor(session, (state) => state.split.before !== null);
   const { look } = settings;
-  const range = session.options.image.mapping as StoredRange | null;
-  const ends = [
-    ["black", "Black at"],
-    ["white", "White at"],
-  ] as const;
   return (
     <section className="view-panel" aria-label="Picture and view">
       <div className="view-panel__head">
@@ -33,18 +38,7 @@ export function ViewPanel({ session, onClose }: { session: EditorSession; onClos
         </Button>
         <IconButton icon={X} size="small" look="quiet" label="Close" onClick={onClose} />
       </div>
-      {ends.map(([end, label]) => (
-        <Slider
-          key={end}
-          label={label}
-          low={0}
-          high={1}
-          step={NARROWEST}
-          value={look[end]}
-          text={valueText(look[end], range)}
-          set={(at) => view.setLook(withWindow(look, end, at))}
-        />
-      ))}
+      <WindowFields session={session} picture={picture} />
       <Slider
         label="Brightness"
         low={-1}
@@ -56,16 +50,20 @@ export function ViewPanel({ session, onClose }: { session: EditorSession; onClos
       <Slider label="Gamma" low={0.2} high={5} value={look.gamma} set={(gamma) => view.setLook({ gamma })} />
       <fieldset className="view-panel__channels">
         <legend className="sr-only">Channel</legend>
-        {CHANNELS.map(([channel, label]) => (
-          <Button
-            key={channel}
-            size="small"
-            aria-pressed={look.channel === channel}
-            onClick={() => view.setLook({ channel })}
-          >
-            {label}
-          </Button>
-        ))}
+        {picture ? (
+          <OwnChannels picture={picture} channel={look.channel} set={(channel) => view.setLook({ channel })} />
+        ) : (
+          CHANNELS.map(([channel, label]) => (
+            <Button
+              key={channel}
+              size="small"
+              aria-pressed={look.channel === channel}
+              onClick={() => view.setLook({ channel })}
+            >
+              {label}
+            </Button>
+          ))
+        )}
         <Button size="small" aria-pressed={look.invert} onClick={() => view.setLook({ invert: !look.invert })}>
           Invert
         </Button>
@@ -108,34 +106,31 @@ export function ViewPanel({ session, onClose }: { session: EditorSession; onClos
   );
 }
 
-interface SliderProps {
-  label: string;
-  low: number;
-  high: number;
-  step?: number;
-  value: number;
-  /** What is written beside it; the value itself if nothing else is meant. */
-  text?: string;
-  set: (value: number) => void;
+interface OwnChannelsProps {
+  picture: ValuesPicture;
+  channel: Channel;
+  set: (channel: Channel) => void;
 }
 
-function Slider({ label, low, high, step = 0.05, value, text = value.toFixed(2), set }: SliderProps) {
-  const id = useId();
+/** Every channel of a deep picture, also those that the stored one does not show. */
+function OwnChannels({ picture: { source }, channel, set }: OwnChannelsProps) {
+  if (source.channels.length < 2) return null;
+  const together = source.shown.length > 1 ? "Together" : `As stored (${(source.shown[0] ?? 0) + 1})`;
   return (
-    <div className="view-panel__slider">
-      <label htmlFor={id}>{label}</label>
-      <input
-        id={id}
-        type="range"
-        min={low}
-        max={high}
-        step={step}
-        value={value}
-        aria-valuetext={text}
-        onChange={(event) => set(Number(event.target.value))}
-      />
-      <output htmlFor={id}>{text}</output>
-    </div>
+    <select
+      className="input"
+      aria-label="Channel of the picture"
+      value={typeof channel === "number" ? channel : ""}
+      onChange={({ target }) => set(target.value === "" ? "colour" : Number(target.value))}
+    >
+      <option value="">{together}</option>
+      {source.channels.map((_, at) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: a channel is its number
+        <option key={at} value={at}>
+          Channel {at + 1}
+        </option>
+      ))}
+    </select>
   );
 }
 
