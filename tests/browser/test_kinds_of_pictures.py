@@ -51,5 +51,7 @@ def test_deep_medical_and_geographic_pictures_are_clicked(page):
             expect(white).to_have_value("1000", timeout=90_000)  # as it was stored
             white.fill("-992")
             white.press("Enter")
-            panel.get_by_label("Black at").first.fill("1")  # beyond white, which gives way
+            black = panel.get_by_label("Black at, value")
+            black.fill("900")  # beyond white, which gives way
+            black.press("Enter")
             expect(white).not_to_have_value("-992")
