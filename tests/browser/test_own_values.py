@@ -81,7 +81,7 @@ def test_a_picture_of_eight_bits_is_windowed_as_it_is_stored(editor):
     page = editor.page
     page.keyboard.press("i")
     panel = page.get_by_label("Picture and view")
-    panel.get_by_label("White at").fill("0.5")
+    panel.get_by_label("White at").fill("0.2")  # 51 of 255
     expect(page.locator("canvas[data-layer=image]")).to_have_attribute("style", re.compile("filter"))
     expect(panel.get_by_role("button", name="Fit to what is in view")).to_have_count(0)
     expect(panel.get_by_role("button", name="Grey")).to_be_visible()
