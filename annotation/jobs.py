@@ -23,6 +23,7 @@ from annotation.services import (
     measurements,
     statistics,
     tasks,
+    tiles,
     uploads,
     values,
     versions,
@@ -121,6 +122,13 @@ def run_keep_values(ctx: JobContext, *, image_id: int) -> None:
         values.values_keep(image=image)
 
 
+@jobkit.job(tiles.CUT.name)
+def run_cut_tiles(ctx: JobContext, *, image_id: int) -> dict[str, Any] | None:
+    """Cut a large picture into tiles."""
+    image = Image.objects.filter(pk=image_id).first()
+    return {"levels": tiles.image_tile(image=image)} if image is not None else None
+
+
 @jobkit.job(statistics.COUNT.name)
 def run_statistics(ctx: JobContext, *, dataset_id: int) -> dict[str, Any]:
     """Count a dataset."""
@@ -168,6 +176,12 @@ def sweep_jobs() -> None:
 def expire_leases() -> int:
     """Give images back whose holder went away."""
     return tasks.tasks_expire()
+
+
+@jobkit.periodic(seconds=3600)
+def tend_tiles() -> None:
+    """Large pictures that came before there were tiles."""
+    tiles.tiles_tend()
 
 
 @jobkit.periodic(seconds=3600)

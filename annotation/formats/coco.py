@@ -16,8 +16,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
 
+from annotation.formats import croissant
 from annotation.formats.base import UNNAMED, Brief, ExportFormat, Option, Records
 from annotation.formats.checking import verify_masks
+from annotation.formats.croissant import Column, Resource, Table
 from annotation.formats.manifest import Counts, ManifestWriter, VerifyError, verify_files
 from annotation.formats.outlines import polygons_of
 from annotation.formats.pictures import file_name_of, provenance_of, put_picture
@@ -49,8 +51,54 @@ def write(folder: Path, records: Records, brief: Brief) -> Counts:
                 counts.images += 1
                 brief.on_image()
         manifest.add(DOCUMENT)
+        croissant.described(folder, manifest, brief, *_description(polygons=polygons))
         counts.categories = list(category_ids)
     return counts
+
+
+def document_resources(document: str) -> tuple[Resource, ...]:
+    """A document of COCO's shape for three tables, and its pictures."""
+    tables = ("categories", "images", "annotations")
+    return (*(Resource(f"{document}-{name}", (croissant.JSON,), document) for name in tables), croissant.pictures_of())
+
+
+def document_tables(document: str) -> tuple[Table, ...]:
+    """Categories and images of a document of COCO's shape, and the pictures."""
+    categories = (
+        Column("id", "int64", "Number of the category.", path="$.categories[*].id"),
+        Column("name", "string", "What it is called.", path="$.categories[*].name"),
+    )
+    images = (
+        Column("id", "int64", "Number of the image.", path="$.images[*].id"),
+        Column("file_name", "string", "Name of the picture in images/.", path="$.images[*].file_name"),
+        Column("width", "int32", "Columns of pixels.", path="$.images[*].width"),
+        Column("height", "int32", "Rows of pixels.", path="$.images[*].height"),
+    )
+    return (
+        Table("categories", f"{document}-categories", categories, key="id"),
+        Table("images", f"{document}-images", images, key="id"),
+        croissant.PICTURE_TABLE,
+    )
+
+
+def _description(*, polygons: bool) -> tuple[tuple[Resource, ...], tuple[Table, ...]]:
+    row = "$.annotations[*]"
+    # Polygons stand beside the run lengths of crowds, and no column has two types: they are read with pycocotools.
+    drawn = (
+        Column("counts", "string", "Compressed COCO run lengths.", path=f"{row}.segmentation.counts"),
+        Column("size", "int32", "Height and width.", path=f"{row}.segmentation.size", repeated=True),
+    )
+    masks = (
+        Column("id", "int64", "Number of the mask.", path=f"{row}.id"),
+        Column("image_id", "int64", "Number of its image.", references="images/id", path=f"{row}.image_id"),
+        Column("category_id", "int64", "What it shows.", references="categories/id", path=f"{row}.category_id"),
+        *(() if polygons else drawn),
+        Column("bbox", "int32", "x, y, width and height in pixels.", path=f"{row}.bbox", repeated=True),
+        Column("area", "int64", "Pixels inside.", path=f"{row}.area"),
+        Column("iscrowd", "int32", "1 where it covers a crowd rather than one object.", path=f"{row}.iscrowd"),
+    )
+    table = Table("masks", f"{DOCUMENT}-annotations", masks, key="id")
+    return document_resources(DOCUMENT), (*document_tables(DOCUMENT), table)
 
 
 def numbered(names: Iterable[str]) -> dict[str, int]:

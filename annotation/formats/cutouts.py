@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from annotation.formats import croissant
 from annotation.formats.base import UNNAMED, Brief, ExportFormat, Option, Records
+from annotation.formats.croissant import Column, Resource, Table
 from annotation.formats.manifest import Counts, ManifestWriter, VerifyError, verify_files
 from annotation.formats.pictures import INDEX, IndexWriter, index_rows, load_png, pixels_of, save_png, stem_of
 from annotation.models import Mask
@@ -17,6 +19,11 @@ from modelzoo import rle
 FORMAT = "cutouts"
 OBJECT, REST, INVERSE = "object", "rest", "inverse"
 MAX_FEATHER = 50
+PLACES = (
+    Column("file", "string", "The cut-out."),
+    Column("offset", "int32", "x and y in the picture of its first pixel.", repeated=True),
+)
+TABLES = (Table("masks", INDEX, (*croissant.INDEX_COLUMNS, *PLACES), key="file"),)
 
 
 def write(folder: Path, records: Records, brief: Brief) -> Counts:
@@ -40,6 +47,8 @@ def write(folder: Path, records: Records, brief: Brief) -> Counts:
                 manifest.counts.masks += len(masks)
                 brief.on_image()
         manifest.add(INDEX)
+        files = Resource("cutouts", ("image/png",), includes=(f"{kind}/*/*.png",))
+        croissant.described(folder, manifest, brief, (Resource(INDEX, (croissant.JSON_LINES,), INDEX), files), TABLES)
         manifest.counts.categories = sorted({name or UNNAMED for name in brief.categories})
     return manifest.counts
 

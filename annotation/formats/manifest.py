@@ -13,6 +13,7 @@ from typing import IO, Any
 from annotation import storage
 
 NAME = "manifest.json"
+DESCRIPTION = "croissant.json"  # of annotation.formats.croissant: no document of masks either
 
 
 class VerifyError(Exception):

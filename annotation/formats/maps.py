@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 
 from annotation.errors import UserError
+from annotation.formats import croissant
 from annotation.formats.base import UNNAMED, Brief, ExportFormat, Option, Records
+from annotation.formats.croissant import Column, Resource, Table
 from annotation.formats.manifest import Counts, ManifestWriter, VerifyError, verify_files
 from annotation.formats.pictures import (
     INDEX,
@@ -33,6 +35,12 @@ from modelzoo import rle
 FORMAT = "png"
 NAMES = "labels.json"
 BINARY, LABELS, INSTANCES = "binary", "labels", "instances"
+PLACES = (
+    Column("file", "string", "The map it is painted in."),
+    Column("value", "int32", "Its value there."),
+    Column("pixels", "int64", "How many of its pixels are seen there."),
+)
+TABLES = (croissant.PICTURE_TABLE, Table("masks", INDEX, (*croissant.INDEX_COLUMNS, *PLACES)))
 
 
 def write(folder: Path, records: Records, brief: Brief) -> Counts:
@@ -64,8 +72,14 @@ def write(folder: Path, records: Records, brief: Brief) -> Counts:
         names = {"0": "background"} | {str(number): name for name, number in numbers.items()}
         (folder / NAMES).write_text(json.dumps(names, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         manifest.add(NAMES)
+        croissant.described(folder, manifest, brief, _resources(kind), TABLES)
         manifest.counts.categories = list(numbers)
     return manifest.counts
+
+
+def _resources(kind: str) -> tuple[Resource, ...]:
+    maps = Resource("maps", ("image/png",), includes=(f"{kind}/*/*.png" if kind == BINARY else f"{kind}/*.png",))
+    return Resource(INDEX, (croissant.JSON_LINES,), INDEX), croissant.pictures_of(), maps
 
 
 def _write_binary(

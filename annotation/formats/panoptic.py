@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from annotation.formats import croissant
 from annotation.formats.base import UNNAMED, Brief, ExportFormat, Records
-from annotation.formats.coco import document_in, image_of, numbered
+from annotation.formats.coco import document_in, document_resources, document_tables, image_of, numbered
+from annotation.formats.croissant import Column, Resource, Table
 from annotation.formats.manifest import Counts, ManifestWriter, VerifyError, verify_files
 from annotation.formats.pictures import (
     file_name_of,
@@ -30,6 +32,21 @@ from annotation.models import Mask
 
 FORMAT = "coco_panoptic"
 DOCUMENT = "panoptic.json"
+ROW = "$.annotations[*]"
+RESOURCES = (*document_resources(DOCUMENT), Resource("map-files", ("image/png",), includes=("panoptic/*.png",)))
+TABLES = (
+    *document_tables(DOCUMENT),
+    Table(
+        "maps",
+        f"{DOCUMENT}-annotations",
+        (
+            Column("image_id", "int64", "Number of the image.", references="images/id", path=f"{ROW}.image_id"),
+            Column("file_name", "string", "Name of the map in panoptic/.", path=f"{ROW}.file_name"),
+        ),
+        key="image_id",
+    ),
+    croissant.table_of_files("map-pictures", "map-files", "The map: red + 256 green + 256^2 blue is the segment's id."),
+)
 
 
 def write(folder: Path, records: Records, brief: Brief) -> Counts:
@@ -55,6 +72,7 @@ def write(folder: Path, records: Records, brief: Brief) -> Counts:
                 counts.left_out += len(masks) - len(segments)
                 brief.on_image()
         manifest.add(DOCUMENT)
+        croissant.described(folder, manifest, brief, RESOURCES, TABLES)
         counts.categories = list(category_ids)
     return counts
 

@@ -21,12 +21,15 @@ from typing import Any
 from annotation.formats import croissant
 from annotation.formats.base import UNNAMED, Brief, ExportFormat, Records
 from annotation.formats.checking import verify_masks
-from annotation.formats.croissant import IMAGES, MASKS, PICTURES, Column
+from annotation.formats.croissant import Column, Resource, Table
 from annotation.formats.manifest import Counts, ManifestWriter, VerifyError, verify_files
 from annotation.formats.pictures import file_name_of, provenance_of, put_picture
 from annotation.models import Image, Mask
 
 FORMAT = "parquet"
+PICTURES = "images"
+IMAGES = f"{PICTURES}/metadata.parquet"
+MASKS = "masks.parquet"
 GROUP_ROWS = 5000  # of one row group, and fewer where rows are large
 GROUP_BYTES = 8 << 20  # of the run lengths of one group
 
@@ -46,7 +49,7 @@ IMAGE_COLUMNS = (
 )
 MASK_COLUMNS = (
     Column("mask_id", "int64", "Number of the mask."),
-    Column("image_id", "int64", "Number of its image.", references="image_id"),
+    Column("image_id", "int64", "Number of its image.", references="images/image_id"),
     Column("file_name", "string", f"Name of its picture in {PICTURES}/."),
     Column("split", "string", "Split of its image."),
     Column("category", "string", f"What it shows; {UNNAMED} for masks without a category."),
@@ -70,9 +73,14 @@ MASK_COLUMNS = (
     Column("seconds", "float64", "Active time of the person."),
     Column("edits", "int32", "Strokes of brush and eraser."),
 )
+RESOURCES = (*(Resource(name, (croissant.PARQUET,), name) for name in (IMAGES, MASKS)), croissant.pictures_of())
+TABLES = (
+    Table("images", IMAGES, IMAGE_COLUMNS, key="image_id", pictures=croissant.PICTURE_FILES),
+    Table("masks", MASKS, MASK_COLUMNS, key="mask_id"),
+)
 
 
-class Table:
+class Rows:
     """A Parquet file that is written row by row; use as a context manager."""
 
     def __init__(self, path: Path, columns: tuple[Column, ...]) -> None:
@@ -86,7 +94,7 @@ class Table:
         self._rows: list[dict[str, Any]] = []
         self._bytes = 0
 
-    def __enter__(self) -> Table:
+    def __enter__(self) -> Rows:
         return self
 
     def add(self, row: dict[str, Any], size: int = 0) -> None:
@@ -114,7 +122,7 @@ def write(folder: Path, records: Records, brief: Brief) -> Counts:
     (folder / PICTURES).mkdir()
     with ManifestWriter(folder, file_format=FORMAT, about=brief.about) as manifest:
         counts = manifest.counts
-        with Table(folder / IMAGES, IMAGE_COLUMNS) as images, Table(folder / MASKS, MASK_COLUMNS) as rows:
+        with Rows(folder / IMAGES, IMAGE_COLUMNS) as images, Rows(folder / MASKS, MASK_COLUMNS) as rows:
             for image, masks in records:
                 name = file_name_of(image)
                 put_picture(image, folder / PICTURES / name)
@@ -125,9 +133,9 @@ def write(folder: Path, records: Records, brief: Brief) -> Counts:
                 counts.images += 1
                 counts.masks += len(masks)
                 brief.on_image()
-        croissant.write(folder, brief.about, brief.licences, IMAGE_COLUMNS, MASK_COLUMNS)
-        for name in (IMAGES, MASKS, croissant.DOCUMENT):
+        for name in (IMAGES, MASKS):
             manifest.add(name)
+        croissant.described(folder, manifest, brief, RESOURCES, TABLES)
         counts.categories = list(brief.category_ids())
     return counts
 

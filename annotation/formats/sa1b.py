@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 
 from annotation.errors import UserError
+from annotation.formats import croissant
 from annotation.formats.base import Brief, ExportFormat, ImportFormat, Option, Records
 from annotation.formats.checking import verify_masks
+from annotation.formats.croissant import Column, Resource, Table
 from annotation.formats.manifest import Counts, ManifestWriter, VerifyError, verify_files
 from annotation.formats.pictures import put_picture
 from annotation.formats.source import (
@@ -36,6 +38,35 @@ from modelzoo import rle
 FORMAT = "sa1b"
 SHARDS = "shards"
 SHARD = 1000  # images of one archive
+ROW = "$.annotations[*]"
+TABLES = (
+    Table(
+        "images",
+        "records-image",
+        (
+            Column("image_id", "int64", "Number of the image.", path="$.image.image_id"),
+            Column("file_name", "string", "Name of the picture.", path="$.image.file_name"),
+            Column("width", "int32", "Columns of pixels.", path="$.image.width"),
+            Column("height", "int32", "Rows of pixels.", path="$.image.height"),
+        ),
+        key="image_id",
+    ),
+    Table(
+        "masks",
+        "records-annotations",
+        (
+            Column("record", "string", "Name of the record it stands in: that of its picture.", property="filename"),
+            Column("id", "int64", "Number of the mask.", path=f"{ROW}.id"),
+            Column("counts", "string", "Compressed COCO run lengths.", path=f"{ROW}.segmentation.counts"),
+            Column("size", "int32", "Height and width.", path=f"{ROW}.segmentation.size", repeated=True),
+            Column("bbox", "int32", "x, y, width and height in pixels.", path=f"{ROW}.bbox", repeated=True),
+            Column("area", "int64", "Pixels inside.", path=f"{ROW}.area"),
+            Column("predicted_iou", "float64", "The model's own estimate.", path=f"{ROW}.predicted_iou"),
+            Column("stability_score", "float64", "Agreement at other thresholds.", path=f"{ROW}.stability_score"),
+        ),
+        key="id",
+    ),
+)
 _HEAD = re.compile(rb'"image"\s*:\s*\{')
 
 
@@ -115,7 +146,7 @@ def write(folder: Path, records: Records, brief: Brief) -> Counts:
             if shards:
                 if manifest.counts.images % SHARD == 0:
                     _close(tar, manifest)
-                    tar = tarfile.open(folder / f"sa_{manifest.counts.images // SHARD:06d}.tar", "w")  # noqa: SIM115
+                    tar = tarfile.open(folder / shard_name(manifest.counts.images // SHARD), "w")  # noqa: SIM115
                 assert tar is not None
                 for name in names:
                     append(tar, folder / name, name)
@@ -127,7 +158,30 @@ def write(folder: Path, records: Records, brief: Brief) -> Counts:
             manifest.counts.masks += len(masks)
             brief.on_image()
         _close(tar, manifest)
+        archives = -(-manifest.counts.images // SHARD) if shards else 0
+        croissant.described(
+            folder, manifest, brief, _resources(archives), (croissant.PICTURE_TABLE, *(() if shards else TABLES))
+        )
     return manifest.counts
+
+
+def shard_name(number: int) -> str:
+    """The archive of this number, from 0."""
+    return f"sa_{number:06d}.tar"
+
+
+def _resources(archives: int) -> tuple[Resource, ...]:
+    names = tuple(shard_name(number) for number in range(archives))
+    tars = (Resource(name, (croissant.TAR,), name) for name in names)
+    told = [
+        Resource(key, types, includes=includes, inside=names)
+        for key, types, includes in (
+            ("records-image", (croissant.JSON,), ("sa_*.json",)),
+            ("records-annotations", (croissant.JSON,), ("sa_*.json",)),
+            (croissant.PICTURE_FILES, croissant.PICTURE_TYPES, ("sa_*.jpg", "sa_*.png")),
+        )
+    ]
+    return (*tars, *told)
 
 
 def _close(tar: tarfile.TarFile | None, manifest: ManifestWriter) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from annotation.errors import UserError
+from annotation.formats.manifest import DESCRIPTION
 from annotation.formats.manifest import NAME as MANIFEST
 from modelzoo import rle
 from modelzoo.rle_batch import examine_all
@@ -141,8 +142,9 @@ class FileIndex:
         return [(name, path) for name, path in self.items() if name.lower().endswith(suffix)]
 
     def documents(self) -> list[tuple[str, Path]]:
-        """JSON files but the manifests of our own exports, in order of name."""
-        return [(name, path) for name, path in self.ending(".json") if name.rsplit("/", 1)[-1] != MANIFEST]
+        """JSON files but those that only tell of others (our manifests, Croissant), in order of name."""
+        about = (MANIFEST, DESCRIPTION)
+        return [(name, path) for name, path in self.ending(".json") if name.rsplit("/", 1)[-1] not in about]
 
     def pictures(self) -> Iterator[tuple[str, Path]]:
         """Those that by their name are pictures, in order of name."""

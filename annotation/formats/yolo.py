@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from annotation.formats import croissant
 from annotation.formats.base import UNNAMED, Brief, ExportFormat, Records
+from annotation.formats.croissant import Column, Resource, Table
 from annotation.formats.manifest import Counts, ManifestWriter, VerifyError, verify_files
 from annotation.formats.outlines import joined, parts_of
 from annotation.formats.pictures import INDEX, IndexWriter, file_name_of, index_rows, put_picture, stem_of
@@ -20,6 +22,16 @@ from modelzoo import rle
 
 FORMAT = "yolo"
 SPLITS = {Image.Split.TRAIN.value: "train", Image.Split.VALIDATION.value: "val", Image.Split.HELD_OUT.value: "test"}
+RESOURCES = (
+    Resource(INDEX, (croissant.JSON_LINES,), INDEX),
+    croissant.pictures_of("images/*/*.jpg", "images/*/*.png"),
+    Resource("labels", ("text/plain",), includes=("labels/*/*.txt",)),
+)
+PLACES = (
+    Column("label", "string", "The file of labels it stands in."),
+    Column("line", "int32", "Its line there, from 0; none where no ring holds it."),
+)
+TABLES = (croissant.PICTURE_TABLE, Table("masks", INDEX, (*croissant.INDEX_COLUMNS, *PLACES)))
 
 
 def write(folder: Path, records: Records, brief: Brief) -> Counts:
@@ -50,6 +62,7 @@ def write(folder: Path, records: Records, brief: Brief) -> Counts:
         manifest.add(INDEX)
         (folder / "data.yaml").write_text(_yaml(numbers), encoding="utf-8")
         manifest.add("data.yaml")
+        croissant.described(folder, manifest, brief, RESOURCES, TABLES)
         manifest.counts.categories = list(numbers)
     return manifest.counts
 
@@ -80,10 +93,13 @@ def drawn_from(shares: list[str], height: int, width: int) -> rle.RLE:
 
 
 def _yaml(numbers: dict[str, int]) -> str:
-    """data.yaml; a JSON string is a YAML string."""
+    """data.yaml; a JSON string is a YAML string.
+
+    Without `path`, Ultralytics looks beside this file; with `path: .` where it was started (check_det_dataset).
+    """
     places = "".join(f"{split}: images/{split}\n" for split in SPLITS.values())
     names = "".join(f"  {number}: {json.dumps(name, ensure_ascii=False)}\n" for name, number in numbers.items())
-    return f"path: .\n{places}names:{(names and chr(10) + names) or ' {}' + chr(10)}"
+    return f"{places}names:{(names and chr(10) + names) or ' {}' + chr(10)}"
 
 
 def verify(folder: Path, counts: Counts) -> None:

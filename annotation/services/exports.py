@@ -20,6 +20,7 @@ from annotation.services import packing
 from annotation.services.versions import present, version_names, version_of, version_present, version_records
 
 DATASHEET = "datasheet.md"
+ATTEMPTS = 5  # of one export, while pictures are removed
 EXPORT = jobkit.declare("export", queue="io", title="Export dataset", time_limit=24 * 3600)
 
 Progress = Callable[[float, str], None]
@@ -68,8 +69,29 @@ def export_run(
     filters: dict[str, Any] | None = None,
     version: int | None = None,
 ) -> dict[str, Any]:
-    """Write, verify and pack an export; the result of its job. Raises UserError if there is nothing to export."""
-    chosen = ExportFilter.of(filters or {})
+    """Write, verify and pack an export; the result of its job. Raises UserError if there is nothing to export.
+
+    One that was overtaken by the removal of a picture is written anew: it may hold that picture.
+    """
+    for _ in range(ATTEMPTS):
+        removed = dataset.tombstones.count()
+        result = _export_make(job, dataset, export_format, progress, options or {}, filters or {}, version)
+        if dataset.tombstones.count() == removed:
+            return result
+        storage.remove(storage.path_for("exports", str(job.pk)))
+    raise UserError("export_overtaken", "Pictures were removed again and again while this was written. Try it later.")
+
+
+def _export_make(
+    job: Job,
+    dataset: Dataset,
+    export_format: str,
+    progress: Progress,
+    options: dict[str, Any],
+    filters: dict[str, Any],
+    version: int | None,
+) -> dict[str, Any]:
+    chosen = ExportFilter.of(filters)
     with storage.work_folder() as work:
         folder = work / "dataset"
         folder.mkdir()
@@ -87,7 +109,7 @@ def export_run(
         result = {
             "file": f"{_slug(dataset.name)}-{export_format}{packed.suffix}",
             "format": export_format,
-            "options": options or {},
+            "options": options,
             "filters": chosen.as_json(),
             "version": version,
             "bytes": packed.stat().st_size,

@@ -66,6 +66,6 @@ def _remove(dataset: Dataset, image: Image, user: Any, reason: str) -> None:
 
 
 def _exports_remove(dataset: Dataset) -> None:
-    """Exports hold copies of pictures and masks; they can be written again."""
-    for pk in Job.objects.filter(dataset=dataset, kind=EXPORT.name, state__in=Job.ENDED).values_list("pk", flat=True):
+    """Exports hold copies of pictures and masks; they can be written again. One under way sees to it by itself."""
+    for pk in Job.objects.filter(dataset=dataset, kind=EXPORT.name).values_list("pk", flat=True):
         storage.remove(storage.path_for("exports", str(pk)))

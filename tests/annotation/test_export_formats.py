@@ -23,6 +23,7 @@ from annotation import jobs as _jobs  # noqa: F401  binds the functions, as a wo
 from annotation.errors import UserError
 from annotation.exported import CHUNK_MASKS, ExportFilter, export_records, export_size
 from annotation.formats import registry
+from annotation.formats.geojson import ring_area
 from annotation.models import Image, Job, Mask
 from annotation.services import exports, packing
 from modelzoo import rle
@@ -32,6 +33,7 @@ from tests.cast import add_image, add_mask, ellipse
 NAMES = sorted(registry.EXPORTS)
 KINDS = [(name, {}) for name in NAMES] + [
     ("coco", {"masks": "polygons"}),
+    ("geojson", {"coordinates": "map"}),
     ("sa1b", {"layout": "shards"}),
     ("png", {"kind": "labels"}),
     ("png", {"kind": "binary"}),
@@ -108,6 +110,7 @@ def test_yolo_is_what_ultralytics_would_draw(full, image, tmp_path):
     out = export(full, "yolo", tmp_path / "out")
     data = yaml.safe_load((out / "data.yaml").read_text())
     assert (data["train"], data["test"]) == ("images/train", "images/test")
+    assert "path" not in data, "Ultralytics takes the folder of this file"
     for row in rows_of(out):
         line = (out / row["label"]).read_text().splitlines()[row["line"]].split()
         assert data["names"][int(line[0])] == row["category"]
@@ -177,6 +180,32 @@ def test_geojson_has_holes(full, image, tmp_path):
         for x, y in centres.tolist()
     ]
     assert np.array_equal(np.reshape(inside, drawn.shape), rle.decode(Mask.objects.get(category="ring").segmentation))
+
+
+@pytest.mark.parametrize(("crs", "name"), [("EPSG:32632", "urn:ogc:def:crs:EPSG::32632"), ("a local grid",) * 2])
+def test_geojson_of_a_geotiff_lies_on_the_map(full, image, tmp_path, crs, name):
+    """North up, half a metre a pixel: a corner (x, y) lies at 500 000 + x / 2, 5 400 000 - y / 2."""
+    transform = [0.5, 0.0, 500_000.0, 0.0, -0.5, 5_400_000.0]
+    Image.objects.filter(pk=image.pk).update(georeference={"crs": crs, "transform": transform, "pixel_is": "area"})
+    pixels, on_map = (export(full, "geojson", tmp_path / kind, {"coordinates": kind}) for kind in ("pixels", "map"))
+    (told, elsewhere), (plain, _) = (
+        [json.loads(path.read_text()) for path in sorted((out / "geojson").iterdir())] for out in (on_map, pixels)
+    )
+    assert told["crs"]["properties"]["name"] == name
+    assert "crs" not in plain
+    assert "crs" not in elsewhere, "the other image has no place"
+    for here, there in zip(plain["features"], told["features"], strict=True):
+        for part, moved in zip(here["geometry"]["coordinates"], there["geometry"]["coordinates"], strict=True):
+            for ring, other in zip(part, moved, strict=True):
+                assert {(500_000 + x / 2, 5_400_000 - y / 2) for x, y in ring} == {(x, y) for x, y in other}
+                assert ring_area(other) == ring_area(ring) / 4, "in the same sense of rotation, holes the other way"
+
+
+def test_a_place_that_is_a_line_is_none(full, image, tmp_path):
+    flat = {"crs": "EPSG:32632", "transform": [1.0, 0.0, 0.0, 1.0, 0.0, 0.0], "pixel_is": "area"}
+    Image.objects.filter(pk=image.pk).update(georeference=flat)
+    out = export(full, "geojson", tmp_path / "out", {"coordinates": "map"})
+    assert not any("crs" in json.loads(path.read_text()) for path in (out / "geojson").iterdir())
 
 
 def test_shards_hold_what_the_files_hold(full, tmp_path):

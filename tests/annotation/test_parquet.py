@@ -13,8 +13,8 @@ from pycocotools import mask as coco_mask  # noqa: TID251  what others decode wi
 
 from annotation import storage
 from annotation.exported import ExportFilter
-from annotation.formats import croissant, parquet
-from annotation.formats.manifest import VerifyError
+from annotation.formats import parquet
+from annotation.formats.manifest import DESCRIPTION, VerifyError
 from annotation.models import Mask
 from annotation.services import exports
 from annotation.services.versions import version_freeze
@@ -124,7 +124,7 @@ def test_a_damaged_mask_is_found_before_the_link_appears(full, tmp_path, monkeyp
 
 
 def test_every_column_is_described(out):
-    told = json.loads((out / croissant.DOCUMENT).read_text())
+    told = json.loads((out / DESCRIPTION).read_text())
     for record_set, file in (("masks", "masks.parquet"), ("images", "images/metadata.parquet")):
         fields = next(one["field"] for one in told["recordSet"] if one["@id"] == record_set)
         names = [field["name"] for field in fields if field["name"] != "picture"]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+import zipfile
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import Image as Picture
 
-from annotation import storage
+from annotation import jobkit, storage
+from annotation import jobs as _jobs  # noqa: F401  binds the functions, as a worker does
 from annotation.models import Image, Job, Mask, Tombstone
+from annotation.services import exports, packing
+from annotation.services.rights import images_remove
 from engine.forgetting import image_forget
 from engine.models import Embedding, ModelVersion, Snapshot, SnapshotImage
 from tests.cast import add_image, add_mask, picture
@@ -126,3 +130,25 @@ def test_what_was_removed_is_refused_with_a_sentence(removed, cast, as_):
     assert rejected["code"] == "image_removed"
     assert "removed for good" in rejected["message"]
     assert upload(as_(cast.ana), cast.dataset, picture(seed=8)).status_code == 201
+
+
+def test_an_export_that_a_removal_overtakes_is_written_anew(cast, monkeypatch):
+    """It has read the picture before it was removed: what it wrote is thrown away."""
+    kept, gone = [add_image(cast.dataset, seed=seed) for seed in (1, 2)]
+    pack = packing.pack
+    calls = []
+
+    def slow(*args):
+        calls.append(args)
+        if len(calls) == 1:
+            images_remove(dataset=cast.dataset, image_ids=[gone.pk], user=cast.ana, reason="asked for")
+        return pack(*args)
+
+    monkeypatch.setattr(packing, "pack", slow)
+    job = exports.export_request(dataset=cast.dataset, export_format="coco", user=cast.ana)
+    jobkit.run_pending()
+    job.refresh_from_db()
+    assert (job.state, len(calls), job.result["images"]) == ("succeeded", 2, 1)
+    with zipfile.ZipFile(exports.export_file(job=job)[0]) as archive:
+        pictures = [name for name in archive.namelist() if name.startswith("images/")]
+    assert [int(name.split("/")[1][:8]) for name in pictures] == [kept.pk]
