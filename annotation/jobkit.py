@@ -18,6 +18,7 @@ import os
 import traceback
 import uuid
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from celery import current_app
@@ -26,6 +27,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from annotation import holders
+from annotation.broker_line import Line
 from annotation.errors import Conflict, Missing, UserError
 from annotation.jobcontext import GRACE_SECONDS, LOG_CHARACTERS, JobCancelled, JobContext, JobLost, this_is_a_worker
 from annotation.jobkinds import JobKind, beat_schedule, declare, functions, job, kinds, periodic, scheduled
@@ -57,6 +59,7 @@ RUN_TASK = "annotation.jobkit.run"
 RETRY_SECONDS = 5  # before the second attempt, twice that before the third
 RESEND_SECONDS = 15  # a queued job whose message is older was perhaps never delivered
 SWEEP_LIMIT = 20  # of each queue, oldest first: a backlog of thousands must not double its messages every few seconds
+_line = Line()
 UNEXPECTED = "Something unexpected went wrong. The log of the job has the details."
 
 
@@ -234,6 +237,7 @@ def worker_started() -> None:
 def sweep() -> dict[str, int]:
     """Take back jobs whose worker is lost, set aside those that keep losing it, re-send what was not started."""
     now = timezone.now()
+    _line.look_again()
     poison, taken_back = _take_back(now)
     due = Q(lease_expires_at=None) | Q(lease_expires_at__lte=now)
     unsent = Q(sent_at=None, created_at__lt=now - timedelta(seconds=2)) | Q(sent_at=None, attempts__gt=0)
@@ -287,10 +291,8 @@ def _send(row: Job) -> bool:
     kind = kinds.get(row.kind)
     # For pools of child processes, which kill what ignores its limit; a worker of one process ends itself (_beat).
     limit = kind.time_limit + GRACE_SECONDS if kind and kind.time_limit else None
-    try:
-        current_app.send_task(RUN_TASK, args=[str(row.pk)], queue=row.queue, retry=False, time_limit=limit)
-    except Exception:
-        logger.exception("wake-up not sent", extra={"job": row.pk, "kind": row.kind})
+    task = partial(current_app.send_task, RUN_TASK, args=[str(row.pk)], queue=row.queue, retry=False, time_limit=limit)
+    if not _line.send(task, job=row.pk, kind=row.kind):
         return False
     Job.objects.filter(pk=row.pk).update(sent_at=timezone.now())
     return True

@@ -12,7 +12,21 @@ from kombu.transport import TRANSPORT_ALIASES
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 TRANSPORT_ALIASES["filesystem"] = "config.broker:Transport"
 
-app = Celery("anymask")
+SEND_SECONDS = 0.5  # for connecting, and for each answer of the broker, when a message is sent
+
+
+class Application(Celery):
+    """Celery with little patience when it sends: people wait for the answer, and a message is only a wake-up."""
+
+    def connection_for_write(self, url: str | None = None, **options: Any) -> Any:
+        """A connection for sending. Workers wait for messages on others, which may stay silent for long."""
+        if str(self.conf.broker_url).startswith("redis"):
+            limits = {"socket_timeout": SEND_SECONDS, "socket_connect_timeout": SEND_SECONDS}
+            options["transport_options"] = limits | (options.get("transport_options") or {})
+        return super().connection_for_write(url, **options)
+
+
+app = Application("anymask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 # An exchange of its own for each queue: on a shared one every worker would get every message.
 app.conf.task_queues = [

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from celery import current_app
 
+from annotation import jobkit
+from annotation.broker_line import Line
 from tests import cast as people
 from tests.modelzoo.reference import pytest_terminal_summary  # noqa: F401  under xdist only this conftest is asked
 
@@ -30,6 +32,7 @@ def sent(monkeypatch) -> list[dict[str, Any]]:
         messages.append({"name": name, "args": args, "queue": queue})
 
     monkeypatch.setattr(current_app._get_current_object(), "send_task", send_task)
+    monkeypatch.setattr(jobkit, "_line", Line())  # what one test breaks is whole for the next
     return messages
 
 

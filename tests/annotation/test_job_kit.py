@@ -143,6 +143,27 @@ def test_a_broker_that_is_away_loses_nothing(kind, monkeypatch, django_capture_o
     assert jobkit.sweep()["sent"] == 1
 
 
+def test_a_broker_that_is_silent_costs_one_wait_and_not_one_for_each(
+    kind, monkeypatch, django_capture_on_commit_callbacks
+):
+    tries = []
+
+    def time_out(*args, **kwargs):
+        tries.append(args)
+        raise TimeoutError("no answer")
+
+    monkeypatch.setattr(jobkit.current_app._get_current_object(), "send_task", time_out)
+    name = kind(lambda ctx: None)
+    with django_capture_on_commit_callbacks(execute=True):
+        rows = [jobkit.enqueue(name, {}) for _ in range(5)]
+    assert len(tries) == 1, "the others leave it to the sweeper at once"
+    Job.objects.update(created_at=timezone.now() - timedelta(seconds=10))
+    assert jobkit.sweep()["sent"] == 0
+    assert len(tries) == 2, "it looks once in a round"
+    monkeypatch.setattr(jobkit.current_app._get_current_object(), "send_task", lambda *a, **k: None)
+    assert jobkit.sweep()["sent"] == len(rows)
+
+
 def test_the_job_of_a_lost_worker_is_taken_back(kind, sent):
     row = jobkit.enqueue(kind(lambda ctx: {"ok": True}), {})
     age(row, state="running", attempts=1, lease_expires_at=timezone.now() - timedelta(seconds=1))
