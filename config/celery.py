@@ -15,7 +15,7 @@ TRANSPORT_ALIASES["filesystem"] = "config.broker:Transport"
 SEND_SECONDS = 0.5  # for connecting, and for each answer of the broker, when a message is sent
 
 
-class Application(Celery):
+class Application(Celery):  # type: ignore[misc]  # Celery publishes no types
     """Celery with little patience when it sends: people wait for the answer, and a message is only a wake-up."""
 
     def connection_for_write(self, url: str | None = None, **options: Any) -> Any:

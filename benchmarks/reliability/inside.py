@@ -160,10 +160,12 @@ def effects() -> list[list[Any]]:
     return [list(row) for row in Effect.objects.values_list("key", "attempt")]
 
 
-def waiting(*, dataset: int) -> dict[str, int]:
-    """Jobs of a dataset that wait, and that have ended well."""
-    jobs = Job.objects.filter(dataset=dataset)
-    return {"queued": jobs.filter(state__in=Job.OPEN).count(), "ended": jobs.filter(state="succeeded").count()}
+def deliveries() -> dict[str, int]:
+    """Messages to webhooks that wait, and that were taken."""
+    from annotation.models import Delivery
+
+    waiting = Delivery.objects.filter(delivered_at=None).count()
+    return {"waiting": waiting, "delivered": Delivery.objects.count() - waiting}
 
 
 def checkpoints(*, kills: int, seed: int) -> dict[str, int]:
@@ -373,7 +375,7 @@ def _in_threads(calls: list[Callable[[], None]]) -> None:
 QUESTIONS: dict[str, Callable[..., Any]] = {
     function.__name__: function
     for function in (
-        *(make, encode_all, saved, enqueue, ledger, alive, holder, withdraw, effects, waiting, checkpoints),
+        *(make, encode_all, saved, enqueue, ledger, alive, holder, withdraw, effects, deliveries, checkpoints),
         *(leases, writes, digests, hostile, jobs_of, count, overdue),
         *(fuzz_masks, fuzz_legal, fuzz_archives, fuzz_documents),
     )

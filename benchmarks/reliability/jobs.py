@@ -12,7 +12,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -206,23 +206,24 @@ def clock_is_single(trial: Trial) -> Finding:
 def broker_down_loses_nothing(trial: Trial) -> Finding:
     """R18: saves while the broker is gone, and while it takes connections and says nothing."""
     seconds, failed, tried, notes = trial.size(8, 30), 0, 0, []
+    worst: dict[str, float] = {}
     with trial.installation(ANYMASK_URL_NETWORKS="127.0.0.0/8") as one, _listener() as address:
         made = one.inside("make", images=200, people=8, webhook=address)
         one.start("web", "interactive", "io", "beat")
         one.wait_ready()
-        for name, away in _outages(one).items():
+        for name, away in {"as usual": nullcontext, **_outages(one)}.items():
             with away():
                 took, bad = _save_for(one, made, seconds, trial.dice)
             failed += bad
             tried += len(took)
             took.sort()
-            notes.append(f"{name}: p50 {took[len(took) // 2]:.2f}, p99 {took[int(len(took) * 0.99)]:.2f} s")
-        wait_for("the queue", lambda: not one.inside("waiting", dataset=made["dataset"])["queued"], PATIENCE)
-        notes.append(
-            f"everything queued ran afterwards ({one.inside('waiting', dataset=made['dataset'])['ended']} jobs)"
-        )
-    slow = any(float(note.split("p99 ")[1].split()[0]) > 1 for note in notes if "p99" in note)
-    return Finding(failed, tried, "saves failed", "; ".join(notes), holds=not failed and not slow)
+            worst[name] = took[int(len(took) * 0.99)]
+            notes.append(f"{name}: p50 {took[len(took) // 2]:.2f}, p99 {worst[name]:.2f} s")
+        wait_for("the messages", lambda: not one.inside("deliveries")["waiting"], PATIENCE)
+        told = one.inside("deliveries")["delivered"]
+    notes.append(f"{told} messages of webhooks for them arrived in the end")
+    slow = max(worst.values()) > 1 + worst["as usual"]  # a busy machine is slow by itself
+    return Finding(failed, tried, "saves failed", "; ".join(notes), holds=not failed and not slow and told > 0)
 
 
 @contextmanager

@@ -69,6 +69,7 @@ print(json.dumps({
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # two hundred migrations on a machine that may be busy
 def test_nothing_is_lost_on_the_way_from_the_first_release(elsewhere):  # noqa: F811
     filled = elsewhere("-c", FILL.format(first=FIRST))
     assert filled.returncode == 0, filled.stderr[-2000:]

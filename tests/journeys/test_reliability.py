@@ -1,0 +1,24 @@
+"""Real processes, killed at random: the smallest of the trials of `make reliability`, one of each family."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.reliability import data, jobs, transfers
+from benchmarks.reliability.trial import Trial
+
+SHORT = {
+    "R1": data.no_lost_submit,
+    "R11": jobs.ledger_is_the_record,
+    "R22": transfers.no_unchecked_mask,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.journey
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("name", SHORT)
+def test_a_short_trial_finds_nothing(name):
+    finding = SHORT[name](Trial("embedded", share=0.0, seed=17))
+    assert finding.tried >= 20
+    assert finding.met, str(finding)
