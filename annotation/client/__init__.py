@@ -31,6 +31,7 @@ __all__ = ["ApiError", "Candidate", "Client", "Dataset", "Image", "Job", "JobFai
 
 TUS = {"Tus-Resumable": "1.0.0"}
 PIECE = 8 << 20
+PATIENCE = 600.0  # seconds, as the page has
 ENDED = ("succeeded", "failed", "cancelled")
 
 
@@ -230,24 +231,27 @@ class Client:
         return str(self._wire.send("POST", f"api/datasets/{dataset}/uploads/", b"", headers).headers["Location"])
 
     def _push(self, address: str, content: IO[bytes], size: int, on_progress: Callable[[int, int], None]) -> None:
-        """Send from where the server's file ends; after a broken connection ask again where that is."""
-        failures = 0
+        """Send from where the server's file ends; after a broken connection ask again where that is.
+
+        Gives up where nothing has arrived for PATIENCE seconds: a server may take its time to start again.
+        """
+        furthest, since = -1, time.monotonic()
         while True:
-            offset = int(self._wire.send("HEAD", address, headers=TUS).headers["Upload-Offset"])
-            on_progress(offset, size)
-            if offset >= size:
-                return
-            content.seek(offset)
-            piece = content.read(PIECE)
-            headers = {**TUS, "Upload-Offset": str(offset), "Content-Type": "application/offset+octet-stream"}
             try:
-                self._wire.send("PATCH", address, piece, headers)
-                failures = 0
+                offset = int(self._wire.send("HEAD", address, headers=TUS).headers["Upload-Offset"])
+                if offset > furthest:
+                    furthest, since = offset, time.monotonic()
+                on_progress(offset, size)
+                if offset >= size:
+                    return
+                content.seek(offset)
+                headers = {**TUS, "Upload-Offset": str(offset), "Content-Type": "application/offset+octet-stream"}
+                self._wire.send("PATCH", address, content.read(PIECE), headers)
             except (OSError, http.client.HTTPException, ApiError) as problem:
-                if failures >= len(WAITS) or (isinstance(problem, ApiError) and problem.status not in (*AGAIN, 409)):
+                refused = isinstance(problem, ApiError) and problem.status not in (*AGAIN, 409)
+                if refused or time.monotonic() - since > PATIENCE:
                     raise
-                time.sleep(WAITS[failures])
-                failures += 1
+                time.sleep(WAITS[0])
 
 
 def _fingerprint(file: Path) -> str:
