@@ -42,9 +42,11 @@ class Segmenter(Protocol):
         box: NDArray[np.float32] | None,
         mask_input: NDArray[np.bool_] | None,
         multimask: bool = True,
+        model: str = "",
     ) -> Prediction:
         """Decode one prompt. points Nx2 (x, y), labels N (1 inside, 0 outside), box (x0, y0, x1, y1), all in image
-        pixels; mask_input is a previous mask HxW. Raises NotReady while the embedding is being made."""
+        pixels; mask_input is a previous mask HxW; model the digest of a version other than the serving one. Raises
+        NotReady while the embedding is being made, Missing for a version that is not the dataset's."""
         ...
 
 
@@ -63,6 +65,7 @@ class NoSegmenter:
         box: NDArray[np.float32] | None,
         mask_input: NDArray[np.bool_] | None,
         multimask: bool = True,
+        model: str = "",
     ) -> Prediction:
         """Always NotReady."""
         raise NotReady("model_absent", "No model serves this dataset yet.")
@@ -88,6 +91,7 @@ class FakeSegmenter:
         box: NDArray[np.float32] | None,
         mask_input: NDArray[np.bool_] | None,
         multimask: bool = True,
+        model: str = "",
     ) -> Prediction:
         """Discs of half, one and two radii round the first point, or boxes shrunk in the same way."""
         height, width = self.size_of(image_id)

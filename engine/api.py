@@ -23,10 +23,11 @@ from annotation.errors import Missing
 from annotation.models import Image
 from engine import embeddings
 from engine.models import Embedding, Evaluation, ModelVersion, TrainingRun
-from engine.promotion import version_restore, versions_of
+from engine.promotion import version_named, version_restore, versions_of
 from engine.retraining import loop_state, run_start
-from engine.serializers import EmbeddingOut, LoopOut, ModelVersionOut, TrainingRunOut, loop_out, version_context
+from engine.serializers import EmbeddingOut, LoopOut, TrainingRunOut, loop_out
 from engine.serving import decoder_halves, serving_version, serving_versions, version_by_digest
+from engine.version_shapes import ModelVersionOut, version_context
 
 # --- Embeddings and decoders -------------------------------------------------------------------------------------
 
@@ -67,11 +68,7 @@ class ImageEmbeddingView(APIView):
         digest = request.query_params.get("model", "")
         if not digest:
             return serving_version(image.dataset_id)
-        known = versions_of(image.dataset_id)
-        version = known.filter(digest=digest).first() if digest.isalnum() else None  # PostgreSQL chokes on NUL
-        if version is None:
-            raise Missing("unknown_model", "This dataset has no model with that digest.")
-        return version
+        return version_named(image.dataset_id, digest)
 
 
 def embedding_out(image: Image, state: embeddings.Readiness) -> dict[str, Any]:

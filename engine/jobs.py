@@ -17,6 +17,7 @@ from engine import (
     retraining,
     schedules,
     shadow,
+    side_by_side,
     similarity,
     tally,
     uncertainty,
@@ -118,6 +119,12 @@ def measure_uncertainty(ctx: JobContext, *, dataset: int, digest: str) -> dict[s
 def shadow_compare(ctx: JobContext, *, comparison: int) -> dict[str, Any]:
     """Replay people's prompts through two versions."""
     return shadow.shadow_run(comparison_id=comparison, progress=ctx.progress)
+
+
+@job(side_by_side.COMPARE.name)
+def compare_versions(ctx: JobContext, *, comparison: int) -> dict[str, Any]:
+    """The same prompts to two versions."""
+    return side_by_side.comparison_run(comparison_id=comparison, progress=ctx.progress)
 
 
 @job(similarity.INDEX.name)

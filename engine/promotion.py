@@ -107,9 +107,7 @@ def version_restore(*, dataset_id: int, digest: str, by: Any) -> Promotion:
     Missing when the version is not one of this dataset's; Conflict when it serves already, or when another version was
     put into service meanwhile.
     """
-    version = versions_of(dataset_id).filter(digest=digest).first()
-    if version is None:
-        raise Missing("unknown_model", "This dataset has no model with that digest.")
+    version = version_named(dataset_id, digest)
     current = serving_version(dataset_id)
     if current.pk == version.pk:
         raise Conflict("already_serving", f"{version.name} is the serving model already.")
@@ -123,6 +121,14 @@ def version_restore(*, dataset_id: int, digest: str, by: Any) -> Promotion:
             reason=f"{name} put {version.name} into service in place of {current.name}.",
             by=by,
         )
+
+
+def version_named(dataset_id: int, digest: str) -> ModelVersion:
+    """The version of a dataset with this digest, or Missing."""
+    known = versions_of(dataset_id).filter(digest=digest).first() if digest.isalnum() else None  # a NUL is no digest
+    if known is None:
+        raise Missing("unknown_model", "This dataset has no model with that digest.")
+    return known
 
 
 def versions_of(dataset_id: int) -> QuerySet[ModelVersion]:

@@ -14,6 +14,7 @@ from annotation.ports import Prediction, Readiness
 from engine import embeddings
 from engine.models import Embedding as EmbeddingRow
 from engine.models import ModelVersion
+from engine.promotion import version_named
 from engine.serving import Recent, decoder_for
 from modelzoo.embedding import Embedding
 from modelzoo.geometry import Frame, resize_bilinear
@@ -42,10 +43,12 @@ class OnnxSegmenter:
         box: NDArray[np.float32] | None,
         mask_input: NDArray[np.bool_] | None,
         multimask: bool = True,
+        model: str = "",
     ) -> Prediction:
         """Decode one prompt: points N x 2 (x, y), box (x0, y0, x1, y1) and mask_input H x W in image pixels.
 
-        Missing for an unknown image, UserError without any prompt, NotReady (the encoding is queued by then) while
+        By the serving version, or by the one of the dataset's whose digest is `model`. Missing for an unknown image or
+        version, UserError without any prompt, NotReady (the encoding is queued by then) while
         there is no embedding.
         """
         if points is None and box is None and mask_input is None:
@@ -53,7 +56,7 @@ class OnnxSegmenter:
         image = Image.objects.select_related("dataset").filter(pk=image_id).first()
         if image is None:
             raise Missing("not_found", "There is no such image.")
-        state = embeddings.readiness(image)
+        state = embeddings.readiness(image, version_named(image.dataset_id, model) if model else None)
         if state.embedding is None:
             embeddings.embedding_request(image=image, version=state.version)
             raise NotReady("embedding_pending", "The image is being prepared. Try again in a moment.")

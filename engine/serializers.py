@@ -8,11 +8,17 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from annotation.models import Job
-from engine.models import Detector, Evaluation, ModelVersion, Promotion, ShadowComparison, TrainingRun
+from engine.models import Evaluation, Promotion, ShadowComparison, TrainingRun
 from engine.plans import MOST_STEPS
 from engine.retraining import LoopState, is_abandoned
+from engine.version_shapes import DetectorOut, ModelVersionOut, version_context
 
-SIZE = serializers.ListField(child=serializers.IntegerField(), min_length=2, max_length=2, help_text="[height, width]")
+
+def size() -> serializers.ListField:
+    """A field of its own each time: one that stands in a shape twice would be known by its last name alone."""
+    return serializers.ListField(
+        child=serializers.IntegerField(), min_length=2, max_length=2, help_text="[height, width]"
+    )
 
 
 class LayoutOut(serializers.Serializer[Any]):
@@ -25,9 +31,9 @@ class LayoutOut(serializers.Serializer[Any]):
 class FrameOut(serializers.Serializer[Any]):
     """How the picture lies in the model's input; every size is [height, width]."""
 
-    original_size = SIZE
-    input_size = SIZE
-    padded_size = SIZE
+    original_size = size()
+    input_size = size()
+    padded_size = size()
 
 
 class EmbeddingOut(serializers.Serializer[Any]):
@@ -41,91 +47,6 @@ class EmbeddingOut(serializers.Serializer[Any]):
     frame = FrameOut(allow_null=True)
     decoder_url = serializers.CharField(help_text="ONNX file of the decoder.")
     job = serializers.UUIDField(allow_null=True, help_text="The job that prepares the image.")
-
-
-def version_context(dataset_id: int, serving: ModelVersion | None) -> dict[str, Any]:
-    """What ModelVersionOut has to know of the dataset: which version serves, and how each was last judged there."""
-    judged = Evaluation.objects.filter(run__dataset_id=dataset_id).order_by("pk").values_list("version_id", "summary")
-    detectors = {row.version_id: row for row in Detector.objects.filter(dataset_id=dataset_id).order_by("pk")}
-    return {"serving": serving.pk if serving else None, "judged": dict(judged), "detectors": detectors}
-
-
-class GridGatesOut(serializers.Serializer[Any]):
-    """Gates of the fully automatic stage's grid, and what they keep on validation images."""
-
-    pred_iou_thresh = serializers.FloatField()
-    stability_score_thresh = serializers.FloatField()
-    kept = serializers.IntegerField()
-    right = serializers.IntegerField()
-    pictures = serializers.IntegerField()
-
-
-class DetectorOut(serializers.Serializer[Any]):
-    """What finds masks in the machine's stages, for one version and dataset."""
-
-    digest = serializers.CharField()
-    model = serializers.CharField(source="version.digest", help_text="Digest of the version whose embeddings it reads.")
-    precision = serializers.FloatField(source="calibration.precision", help_text="Share that was to be right.")
-    right_iou = serializers.FloatField(source="calibration.right_iou", help_text="IoU from which a proposal is right.")
-    threshold = serializers.FloatField(source="calibration.threshold", help_text="Chance from which it is proposed.")
-    calibrated = serializers.BooleanField(
-        source="calibration.measured", help_text="False: too few validation masks, the plain score decides."
-    )
-    gates = GridGatesOut(allow_null=True, help_text="Null: no gates keep enough right masks, the grid is not used.")
-    metrics = serializers.DictField(
-        child=serializers.FloatField(allow_null=True), help_text="On held-out images, see docs/evaluation.md."
-    )
-    created_at = serializers.DateTimeField()
-
-
-class ModelVersionOut(serializers.ModelSerializer[Any]):
-    """One version as a dataset sees it; the context is made by `version_context`."""
-
-    parent = serializers.CharField(source="parent.digest", default=None, allow_null=True)  # type: ignore[assignment]
-    serving = serializers.SerializerMethodField()
-    state = serializers.ChoiceField(choices=ModelVersion.State.choices)
-    metrics = serializers.SerializerMethodField(help_text="On held-out images of the dataset; empty before a run.")
-    origin = serializers.DictField(
-        child=serializers.CharField(), help_text="Of weights made elsewhere: licence, file, url, project, where known."
-    )
-    detector = serializers.SerializerMethodField(help_text="Null: a grid of points proposes.")
-
-    class Meta:
-        model = ModelVersion
-        fields = [
-            "digest",
-            "name",
-            "variant",
-            "parent",
-            "serving",
-            "state",
-            "metrics",
-            "origin",
-            "detector",
-            "created_at",
-        ]
-
-    def get_serving(self, row: ModelVersion) -> bool:
-        """Whether annotators of the dataset work with it now."""
-        return bool(row.pk == self.context["serving"])
-
-    @extend_schema_field(DetectorOut(allow_null=True))
-    def get_detector(self, row: ModelVersion) -> dict[str, Any] | None:
-        """The newest one of the dataset."""
-        detector = self.context["detectors"].get(row.pk)
-        # Its version is this row, at hand: no query for each.
-        return None if detector is None else dict(DetectorOut(_with_version(detector, row)).data)
-
-    @extend_schema_field(serializers.DictField(child=serializers.FloatField(allow_null=True)))
-    def get_metrics(self, row: ModelVersion) -> dict[str, float | None]:
-        """The newest figures; a version trained elsewhere brings its own until it is judged here."""
-        judged: dict[str, float | None] = self.context["judged"].get(row.pk, row.metrics)
-        return judged
-
-
-def _with_version(detector: Detector, version: ModelVersion) -> Detector:
-    detector.version = version
-    return detector
 
 
 class SnapshotOut(serializers.Serializer[Any]):

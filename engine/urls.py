@@ -12,6 +12,7 @@ from engine import (
     api_provenance,
     api_retraining,
     api_shadow,
+    api_side_by_side,
     api_similarity,
     api_stages,
 )
@@ -37,6 +38,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="shadow-start",
     ),
     path("datasets/<row:dataset_id>/shadows/", api_shadow.ShadowsView.as_view(), name="shadows"),
+    path("datasets/<row:dataset_id>/comparisons/", api_side_by_side.ComparisonsView.as_view(), name="comparisons"),
+    path(
+        "datasets/<row:dataset_id>/comparisons/<row:comparison_id>/",
+        api_side_by_side.ComparisonView.as_view(),
+        name="comparison",
+    ),
     path("datasets/<row:dataset_id>/mask-index/", api_similarity.MaskIndexView.as_view(), name="mask-index"),
     path("datasets/<row:dataset_id>/unusual/", api_similarity.UnusualView.as_view(), name="unusual"),
     path("masks/<uuid:mask_id>/similar/", api_similarity.SimilarView.as_view(), name="mask-similar"),

@@ -9,6 +9,7 @@ RetrainingPlan how a dataset is retrained, and what came of its schedule the las
 TrainingRun    one way from a snapshot to a candidate; at most one open per dataset
 Evaluation     what was measured for the candidate or the serving version in one run
 Promotion      every switch of the serving version, and every refusal to switch
+VersionComparison  the same prompts to two versions on images that a person chose
 ShadowComparison  people's prompts replayed through the serving version and another one
 Detector       finds boxes on one version's embeddings: what the semi-automatic stage proposes
 StageResult    one image done by one machine stage with one version and one set of settings
@@ -23,6 +24,7 @@ Audit          a random sample that people correct, and what that says of the ma
 from __future__ import annotations
 
 from engine.models.audits import Audit, AuditedImage
+from engine.models.comparisons import VersionComparison
 from engine.models.similarity import MaskIndex, MaskVectors
 from engine.models.stages import Detector, StageMove, StageResult, StageRule
 from engine.models.training import (
@@ -57,6 +59,7 @@ __all__ = [
     "StageRule",
     "TrainingRun",
     "Uncertainty",
+    "VersionComparison",
     "WorkCursor",
     "WorkTally",
 ]

@@ -81,6 +81,7 @@ def test_dicom_tells_it_in_millimetres(tmp_path):
     data = pydicom.Dataset()
     data.file_meta = pydicom.dataset.FileMetaDataset()
     data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    data.SOPClassUID = data.SOPInstanceUID = "1.2.3"
     data.ImagerPixelSpacing = [0.2, 0.2]
     path = tmp_path / "picture.dcm"
     data.save_as(path, enforce_file_format=True)

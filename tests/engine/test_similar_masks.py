@@ -12,6 +12,7 @@ from annotation import storage
 from annotation.jobkit import run_pending
 from annotation.models import Job, Mask
 from engine import jobs, similarity  # noqa: F401  the jobs
+from engine.forgetting import image_forget
 from engine.models import Embedding, MaskIndex, MaskVectors, ServingModel
 from modelzoo.geometry import Frame
 from tests.cast import add_image, add_mask, ellipse
@@ -195,12 +196,12 @@ def test_beyond_the_limit_nothing_is_described_and_the_answer_says_so(cast, as_,
     assert (state["described"], state["masks"], state["most"]) == (2, 4, 2)
 
 
-def test_what_is_removed_for_good_leaves_no_vector(cast, as_, colours):
+def test_what_is_removed_for_good_leaves_no_vector(cast, colours):
     described(cast)
-    gone = colours["reddish"].image_id
-    body = {"images": [gone], "reason": "asked for"}
-    assert as_(cast.ana).post(f"/api/datasets/{cast.dataset.pk}/removals/", body, format="json").status_code == 200
-    run_pending()
+    gone = colours["reddish"].image
+    told = {"dataset": cast.dataset, "image_id": gone.pk, "sha256": gone.sha256}
+    gone.delete()
+    assert image_forget(**told)["vectors"] == 2
     index = MaskIndex.objects.get()
     left = {colours["red"].serial, colours["green"].serial}
     assert {serial for serials, _ in similarity._blocks(index) for serial in serials.tolist()} == left

@@ -177,6 +177,9 @@ class PredictIn(serializers.Serializer[Any]):
     box = Box(required=False, allow_null=True, help_text="[x0, y0, x1, y1]")
     mask_input = Segmentation(required=False, allow_null=True)
     multimask = serializers.BooleanField(default=True)
+    model = serializers.CharField(
+        required=False, default="", allow_blank=True, max_length=64, help_text="Digest of a version; empty: serving."
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """As many labels as points, and something to go by."""

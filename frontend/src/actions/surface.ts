@@ -1,7 +1,7 @@
 import { Emitter } from "../core/emitter";
-import type { ScreenPoint, Size } from "../core/geometry";
+import type { Box, ScreenPoint, Size } from "../core/geometry";
 import type { Timings } from "../core/latency";
-import { fitImage, panBy, resized, type Viewport, zoomAt } from "../core/viewport";
+import { fitImage, panBy, resized, type Viewport, zoomAt, zoomToBox } from "../core/viewport";
 
 /** Which part of the image the canvas shows, and how long painting it takes. What shows a session listens to `changed`. */
 export class Surface {
@@ -9,6 +9,8 @@ export class Surface {
   version = 0;
   view: Viewport;
   canvas: Size = { width: 1, height: 1 };
+  /** What is shown first; null: all of the image. */
+  opening: Box | null = null;
   /** When the last prompt was given, until its mask is painted. */
   promptedAt: number | null = null;
 
@@ -26,7 +28,8 @@ export class Surface {
 
   setCanvas(canvas: Size): void {
     const first = this.canvas.width <= 1;
-    this.view = first ? fitImage(this.size, canvas) : resized(this.view, this.canvas, canvas);
+    const opened = () => (this.opening ? zoomToBox(this.opening, canvas) : fitImage(this.size, canvas));
+    this.view = first ? opened() : resized(this.view, this.canvas, canvas);
     this.canvas = canvas;
     this.touch();
   }

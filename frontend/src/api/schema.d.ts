@@ -110,6 +110,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/datasets/{dataset_id}/comparisons/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Newest first, at most ten. */
+        get: operations["comparisons"];
+        put?: never;
+        /** @description Annotators and above. 400 same_version or bad_images, 404, 409 comparison_open. */
+        post: operations["comparison_start"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets/{dataset_id}/comparisons/{comparison_id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description With every mask's figures once it is done. */
+        get: operations["comparison"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/datasets/{dataset_id}/datasheet/": {
         parameters: {
             query?: never;
@@ -191,6 +226,41 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets/{dataset_id}/groups/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Every group with a role. */
+        get: operations["dataset_groups"];
+        put?: never;
+        /** @description Give a group of the caller's a role, or another one. Leads only; 409 `last_lead`. */
+        post: operations["dataset_groups_set"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets/{dataset_id}/groups/{group_id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** @description Take it away; people keep what they have otherwise. Leads only; 409 `last_lead`. */
+        delete: operations["dataset_groups_remove"];
         options?: never;
         head?: never;
         patch?: never;
@@ -304,6 +374,76 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/datasets/{dataset_id}/mask-index/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description How far it is. */
+        get: operations["mask_index"];
+        put?: never;
+        /** @description Have all masks described; new ones follow from then on. Annotators and above. */
+        post: operations["mask_index_make"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets/{dataset_id}/measurements/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Of accepted masks, in the order in which they came. */
+        get: operations["measurements"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets/{dataset_id}/measurements/csv/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description CSV, one line for each measured mask, in pixels and in the dataset's unit. */
+        get: operations["measurements_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets/{dataset_id}/measurements/figures/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The last ones. */
+        get: operations["measurement_figures"];
+        put?: never;
+        /** @description Measure what is new. Everybody who may see the dataset. */
+        post: operations["measurements_make"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/datasets/{dataset_id}/members/": {
         parameters: {
             query?: never;
@@ -402,6 +542,23 @@ export interface paths {
         put?: never;
         /** @description A lead's wish. 400 too_few_prompts, 409 already_serving or shadow_open. */
         post: operations["shadow_start"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets/{dataset_id}/overlaps/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Newest first. Reviewers and leads. */
+        get: operations["overlaps"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -655,6 +812,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/datasets/{dataset_id}/unusual/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Accepted masks, the least alike first; empty before anything is described. */
+        get: operations["unusual"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/datasets/{dataset_id}/uploads/": {
         parameters: {
             query?: never;
@@ -832,6 +1006,42 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/groups/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Those the caller owns or is in, by name. */
+        get: operations["groups"];
+        put?: never;
+        /** @description Make one; whoever makes it owns it. 409 `name_taken`, 400 `user_unknown`. */
+        post: operations["groups_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/groups/{group_id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** @description With the roles it gave. The owner; 409 `last_lead`. */
+        delete: operations["groups_delete"];
+        options?: never;
+        head?: never;
+        /** @description Another name, or other people (all of them). Their roles follow at once. The owner; 409 `last_lead`. */
+        patch: operations["groups_change"];
         trace?: never;
     };
     "/api/images/{image_id}/": {
@@ -1041,6 +1251,45 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/images/{image_id}/values/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Kinds, ends and addresses. Asking for what is not kept yet has it kept: ask again until it is ready. */
+        get: operations["images_values"];
+        put?: never;
+        /** @description Try again after a failure. */
+        post: operations["images_values_again"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/images/{image_id}/values/{channel}/{level}/{column}/{row}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description 1024 x 1024 values, fewer at the right and lower edge, of the channel halved `level` times by means of 2 x 2.
+         *
+         *     Row after row, little-endian, of the stated kind; always gzip (Content-Encoding).
+         */
+        get: operations["images_value_tile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/invitations/{secret}/": {
         parameters: {
             query?: never;
@@ -1189,6 +1438,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/masks/{mask_id}/similar/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Of the whole dataset, most alike first. 404 no_index before anything is described, 503 embedding_pending. */
+        get: operations["mask_similar"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/models/{digest}/decoder/": {
         parameters: {
             query?: never;
@@ -1257,6 +1523,41 @@ export interface paths {
         get: operations["tasks_get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tasks/{task_id}/consensus/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Every object with both masks and how far they agree, and what was decided. Reviewers and leads. */
+        get: operations["consensus"];
+        put?: never;
+        /** @description Take either's masks, their union or intersection, or none. All of them or nothing; 409 if masks changed. */
+        post: operations["consensus_decide"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tasks/{task_id}/consensus/{consensus_id}/undo/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Undo one decision; 409 `consensus_changed` if a mask that came of it was changed since. */
+        post: operations["consensus_undo"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1578,6 +1879,11 @@ export interface components {
             /** @description [x, y, w, h] */
             bbox?: number[];
         };
+        /** @description The same of one category. */
+        CategoryMeasuresOut: {
+            name: string;
+            quantities: components["schemas"]["QuantityOut"][];
+        };
         /** @description A name in use. */
         CategoryOut: {
             name: string;
@@ -1605,12 +1911,66 @@ export interface components {
         };
         /** @enum {integer} */
         ClicksEnum: 1 | 3;
+        /** @description Two versions and the images to look at. */
+        CompareInRequest: {
+            /** @description Digest. */
+            first: string;
+            second: string;
+            images: number[];
+        };
+        /** @description One image; its largest masks were asked about. */
+        ComparedImageOut: {
+            image: number;
+            /** @description Accepted masks it has. */
+            of: number;
+            masks: components["schemas"]["ComparedMaskOut"][];
+            count: number;
+            /** @description Mean IoU: first, second. */
+            click: number[] | null;
+            /** @description Mean IoU: first, second. */
+            box: number[] | null;
+        };
+        /** @description IoU of both versions' answers with one accepted mask. */
+        ComparedMaskOut: {
+            /** Format: uuid */
+            mask: string;
+            /** @description One click on its innermost pixel. */
+            click: number[];
+            /** @description Its box. */
+            box: number[];
+        };
+        /** @description Over all masks that were asked about. */
+        ComparedMeansOut: {
+            count: number;
+            /** @description Mean IoU: first, second. */
+            click: number[] | null;
+            /** @description Mean IoU: first, second. */
+            box: number[] | null;
+        };
+        /** @description What came of it. */
+        ComparedOut: {
+            images: components["schemas"]["ComparedImageOut"][];
+            means: components["schemas"]["ComparedMeansOut"];
+        };
         /** @description The score (mean IoU of 1, 3, 5 clicks and a box) and every figure of one set of masks. */
         ComparisonOut: {
             combined: components["schemas"]["DifferenceOut"];
             metrics: {
                 [key: string]: components["schemas"]["DifferenceOut"];
             };
+        };
+        /** @enum {string} */
+        ConsensusChoiceEnum: "first" | "second" | "union" | "intersection" | "neither";
+        /** @description A doubly masked image. */
+        ConsensusOut: {
+            image: number;
+            file_name: string;
+            /** @description User name of the second person. */
+            second: string | null;
+            /** @description Those that both masked first, the least agreement first. */
+            objects: components["schemas"]["ObjectPairOut"][];
+            /** @description Newest first; those that were undone too. */
+            decisions: components["schemas"]["DecidedOut"][];
         };
         /** @enum {string} */
         ConsentEnum: "given" | "not_needed" | "refused";
@@ -1659,6 +2019,12 @@ export interface components {
             review_adapts?: boolean;
             /**
              * Format: float
+             * @description Metres, where images tell nothing.
+             */
+            pixel_size?: number | null;
+            length_unit?: components["schemas"]["LengthUnitEnum"];
+            /**
+             * Format: float
              * @description Of an hour of work.
              */
             hourly_rate?: number | null;
@@ -1687,6 +2053,9 @@ export interface components {
             /** Format: double */
             review_share: number;
             review_adapts: boolean;
+            /** Format: double */
+            pixel_size: number | null;
+            length_unit: components["schemas"]["LengthUnitEnum"];
             blur_faces: boolean;
             /** @description From annotation.counts, as the view brought them along. */
             readonly image_count: number;
@@ -1695,6 +2064,11 @@ export interface components {
             /** @description Gold images with masks. */
             readonly gold_count: number;
             readonly progress: components["schemas"]["ProgressOut"];
+            /**
+             * Format: date-time
+             * @description When images and masks were counted; null: just now. Of a large dataset a job counts them.
+             */
+            readonly counted_at: string | null;
             /** @description Thumbnail of the first image. */
             readonly cover: string | null;
             /** Format: date-time */
@@ -1718,6 +2092,24 @@ export interface components {
             /** Format: date-time */
             readonly created_at: string;
         };
+        /** @description One decision, about any number of objects. */
+        DecidedOut: {
+            readonly id: number;
+            readonly by: string | null;
+            /** Format: date-time */
+            readonly at: string;
+            objects: number;
+            /** Format: date-time */
+            undone_at: string | null;
+        };
+        /** @description Of one object: its two masks as they were shown, and what is taken. */
+        DecisionInRequest: {
+            /** Format: uuid */
+            first: string | null;
+            /** Format: uuid */
+            second: string | null;
+            choice: components["schemas"]["ConsensusChoiceEnum"];
+        };
         /** @description What the gate said. `numbers` is its record as it was written; `gate` the comparisons in it. */
         DecisionOut: {
             kind: components["schemas"]["PromotionKindEnum"];
@@ -1727,6 +2119,10 @@ export interface components {
             readonly gate: components["schemas"]["GateOut"] | null;
             /** Format: date-time */
             readonly at: string;
+        };
+        /** @description Made at once, undone at once. */
+        DecisionsInRequest: {
+            objects: components["schemas"]["DecisionInRequest"][];
         };
         /** @description One message and what became of it. */
         DeliveryOut: {
@@ -1792,6 +2188,35 @@ export interface components {
             high: number;
             masks: number;
         };
+        /** @description With its histogram. */
+        DistributionOut: {
+            name: components["schemas"]["NameEnum"];
+            count: number;
+            /** Format: double */
+            mean: number;
+            /**
+             * Format: double
+             * @description Of the sample (n - 1); null for a single mask.
+             */
+            deviation: number | null;
+            /** Format: double */
+            least: number;
+            /** Format: double */
+            p5: number;
+            /** Format: double */
+            median: number;
+            /** Format: double */
+            p95: number;
+            /** Format: double */
+            most: number;
+            /** @description Masks in equal steps from 0 to `edge`. */
+            bars: number[];
+            /**
+             * Format: double
+             * @description The 99 % quantile; what is larger is in the last bar.
+             */
+            edge: number;
+        };
         /** @description A file that is there already. */
         DuplicateOut: {
             name: string;
@@ -1799,7 +2224,7 @@ export interface components {
         };
         /** @description Where the image stands for the model, and where its embedding and decoder are once it is ready. */
         EmbeddingOut: {
-            state: components["schemas"]["EmbeddingOutStateEnum"];
+            state: components["schemas"]["PreparedEnum"];
             message: string;
             /** @description float16, little-endian, tensors one after the other. */
             url: string | null;
@@ -1815,8 +2240,6 @@ export interface components {
              */
             job: string | null;
         };
-        /** @enum {string} */
-        EmbeddingOutStateEnum: "ready" | "pending" | "failed";
         /** @description The one shape of every refusal. */
         ErrorOut: {
             /** @description Stable: scripts may rely on it. */
@@ -2008,6 +2431,42 @@ export interface components {
             exports: components["schemas"]["ExportFormatOut"][];
             imports: components["schemas"]["ImportFormatOut"][];
         };
+        /** @description A mask with all that is needed to show it. */
+        FoundMaskOut: {
+            /** Format: uuid */
+            id: string;
+            image: number;
+            file_name: string;
+            width: number;
+            height: number;
+            /** @description Of the whole picture; cached for ever. */
+            readonly thumbnail_url: string;
+            category: string;
+            status: components["schemas"]["MaskStatusEnum"];
+            /** @description [x, y, w, h] */
+            bbox: number[];
+            area: number;
+            /** @description COCO RLE: size is [height, width]; counts is compressed text. */
+            segmentation: {
+                size: number[];
+                counts: string;
+            };
+            /**
+             * Format: double
+             * @description Cosine, -1..1.
+             */
+            similarity: number;
+        };
+        /** @description Masks in their order, and what was searched for them. */
+        FoundOut: {
+            index: components["schemas"]["MaskIndexOut"];
+            /**
+             * Format: double
+             * @description How long the search took.
+             */
+            seconds: number;
+            results: components["schemas"]["FoundMaskOut"][];
+        };
         /** @description How the picture lies in the model's input; every size is [height, width]. */
         FrameOut: {
             /**
@@ -2044,6 +2503,39 @@ export interface components {
             right: number;
             pictures: number;
         };
+        /** @description Name and people; what is left out stays. */
+        GroupInRequest: {
+            name: string;
+            people?: string[];
+        };
+        /** @description A group that the caller owns or is in. */
+        GroupOut: {
+            readonly id: number;
+            name: string;
+            owner: string;
+            /** @description Whether the caller may change it. */
+            readonly mine: boolean;
+            readonly people: string[];
+            /** Format: date-time */
+            readonly created_at: string;
+        };
+        /** @description Give a group a role. */
+        GroupRoleInRequest: {
+            group: number;
+            role: components["schemas"]["RoleEnum"];
+        };
+        /** @description A group with a role in a dataset. */
+        GroupRoleOut: {
+            group: number;
+            name: string;
+            /** @description Who says who is in it. */
+            owner: string;
+            /** @description Their number. */
+            readonly people: number;
+            role: components["schemas"]["RoleEnum"];
+            /** Format: date-time */
+            readonly created_at: string;
+        };
         /** @description Who has an image: nobody, once the lease has ended. */
         HolderOut: {
             readonly id: number;
@@ -2076,6 +2568,9 @@ export interface components {
             consent: components["schemas"]["ConsentEnum"] | components["schemas"]["BlankEnum"];
             mapping: unknown;
             georeference: unknown;
+            /** Format: double */
+            pixel_size: number | null;
+            pixel_size_from: string;
             /** @description The picture whose pixels all coordinates mean. */
             readonly file_url: string;
             /** @description Cached for ever too. */
@@ -2084,6 +2579,8 @@ export interface components {
             readonly tiles_url: string | null;
             /** @description How many levels of tiles there are; the last is one tile. */
             tile_levels: number;
+            /** @description Of a picture of more than 8 bits or other than three channels: where its own values are told; null where there are none, the original was not kept, or they are too many. */
+            readonly values_url: string | null;
             /** @description Masks as a transparent PNG of the thumbnail's size; null without masks. */
             readonly overlay_url: string | null;
             /** @description Accepted masks. */
@@ -2270,6 +2767,8 @@ export interface components {
             /** Format: uuid */
             lease: string;
         };
+        /** @enum {string} */
+        LengthUnitEnum: "px" | "um" | "mm" | "m";
         /** @description Today's values of the loop. */
         LoopOut: {
             /** @description On training images, since the last run was started. */
@@ -2337,6 +2836,27 @@ export interface components {
         };
         /** @enum {string} */
         MaskInSourceEnum: "model" | "model_edited" | "hand";
+        /** @description How many masks are described, by which version, and whether more are being described. */
+        MaskIndexOut: {
+            state: components["schemas"]["MaskIndexOutStateEnum"];
+            /** @description Accepted, proposed, and what was superseded since. */
+            described: number;
+            /** @description Accepted masks. Of a large dataset as of a while ago. */
+            masks: number;
+            /** @description Masks of one dataset that are described at the most. */
+            most: number;
+            /** @description Digest of the version that is searched. */
+            model: string | null;
+            /** @description Digest of the version that serves. */
+            serving: string;
+            /**
+             * Format: uuid
+             * @description The job that describes masks now.
+             */
+            job: string | null;
+        };
+        /** @enum {string} */
+        MaskIndexOutStateEnum: "absent" | "partial" | "complete";
         /** @description A mask. */
         MaskOut: {
             /** Format: uuid */
@@ -2413,6 +2933,19 @@ export interface components {
             /** Format: date-time */
             readonly created_at: string;
         };
+        /** @description A dataset's measurements in one unit. */
+        MeasureFiguresOut: {
+            unit: components["schemas"]["LengthUnitEnum"];
+            /** @description Measured masks. */
+            masks: number;
+            /** @description Masks of a regular sample; null: all of them. */
+            sampled: number | null;
+            /** @description Masks on images of unknown scale: not in the figures. */
+            without_scale: number;
+            images: number;
+            quantities: components["schemas"]["DistributionOut"][];
+            categories: components["schemas"]["CategoryMeasuresOut"][];
+        };
         /** @description A figure with its 95 % interval; null where it rests on too few cases. */
         MeasuredOut: {
             /** Format: double */
@@ -2423,6 +2956,40 @@ export interface components {
             high: number | null;
             /** @description Cases it rests on. */
             of: number;
+        };
+        /** @description One measured mask. */
+        MeasurementOut: {
+            /** Format: uuid */
+            mask: string;
+            image: number;
+            file_name: string;
+            category: string;
+            /**
+             * Format: double
+             * @description Centroid in pixels, from the left edge.
+             */
+            x: number;
+            /**
+             * Format: double
+             * @description From the upper edge.
+             */
+            y: number;
+            /** @description In pixels. */
+            readonly pixels: components["schemas"]["ValuesOut"];
+            /** @description In the dataset's unit; null where the scale is not known. */
+            readonly values: components["schemas"]["ValuesOut"] | null;
+        };
+        /** @description The figures as of their last making. */
+        MeasurementsStateOut: {
+            figures: components["schemas"]["MeasureFiguresOut"] | null;
+            /** Format: date-time */
+            measured_at: string | null;
+            current: boolean;
+            measuring: boolean;
+            /** @description Images of unknown scale. */
+            unknown_images: number;
+            /** @description Images that have a scale of their own, by who told it. */
+            scales: components["schemas"]["ScaleOut"][];
         };
         /** @description Give a role. */
         MemberInRequest: {
@@ -2435,6 +3002,8 @@ export interface components {
             username: string;
             name: string;
             role: components["schemas"]["RoleEnum"];
+            /** @description Null: groups have no say. Empty: by groups alone. */
+            readonly own_role: string | null;
             /** @description False: a lead closed the dataset to them. */
             readonly active: boolean;
             readonly training: components["schemas"]["StandingOut"];
@@ -2489,9 +3058,15 @@ export interface components {
             };
             /** @description Null: a grid of points proposes. */
             readonly detector: components["schemas"]["DetectorOut"] | null;
+            /** @description Null: it was not trained on this dataset. */
+            readonly trained_on: components["schemas"]["TrainedOnOut"] | null;
+            /** @description What was decided about it, oldest first. */
+            readonly switches: components["schemas"]["SwitchOut"][];
             /** Format: date-time */
             readonly created_at: string;
         };
+        /** @enum {string} */
+        NameEnum: "area" | "perimeter" | "length" | "diameter";
         /** @description One value and how often it occurs. */
         NamedOut: {
             name: string;
@@ -2499,6 +3074,22 @@ export interface components {
         };
         /** @enum {unknown} */
         NullEnum: null;
+        /** @description One object. */
+        ObjectPairOut: {
+            first: components["schemas"]["SideOut"] | null;
+            second: components["schemas"]["SideOut"] | null;
+            /**
+             * Format: double
+             * @description Null where only one of them has it.
+             */
+            iou: number | null;
+            /**
+             * Format: double
+             * @description Of the bands along both outlines (Cheng 2021).
+             */
+            boundary_iou: number | null;
+            settled: components["schemas"]["SettledOut"] | null;
+        };
         /** @description A value of an option. */
         OptionChoiceOut: {
             value: string;
@@ -2514,6 +3105,64 @@ export interface components {
             low: number;
             high: number;
         };
+        /** @description One image that two people have masked. */
+        OverlapOut: {
+            readonly id: number;
+            image: number;
+            file_name: string;
+            /** @description Address. */
+            readonly thumbnail: string;
+            /** @description User name of the second person. */
+            readonly second: string | null;
+            /**
+             * Format: double
+             * @description When they submitted.
+             */
+            mean_iou: number | null;
+            /** @description Objects that both masked, when they submitted. */
+            readonly pairs: number;
+            /** @description Objects of the first person alone. */
+            missed: number;
+            /** @description Objects of the second person alone. */
+            extra: number;
+            /** @description Objects on which a decision stands. */
+            decided: number;
+        };
+        /** @description One channel of a deep picture, in its own values. */
+        OwnChannelOut: {
+            /**
+             * Format: double
+             * @description Black as long as nobody looks otherwise.
+             */
+            low: number;
+            /**
+             * Format: double
+             * @description White as long as nobody looks otherwise.
+             */
+            high: number;
+            /** Format: double */
+            minimum: number;
+            /** Format: double */
+            maximum: number;
+        };
+        /** @description A deep picture's own values. */
+        OwnValuesOut: {
+            state: components["schemas"]["PreparedEnum"];
+            /** @description Why it failed. */
+            message: string;
+            /** @description Address of a tile, with {channel}, {z} for the level, {x} for the column, {y}. */
+            url: string | null;
+            kind: (components["schemas"]["OwnValuesOutKindEnum"] | components["schemas"]["NullEnum"]) | null;
+            /** @description How many resolutions there are; the last is one tile. */
+            levels: number;
+            channels: components["schemas"]["OwnChannelOut"][];
+            /** @description Channels that are red, green and blue; one alone is grey. */
+            shown: number[];
+            /** @description Whether low values are white. */
+            inverted: boolean;
+        };
+        /** @enum {string} */
+        OwnValuesOutKindEnum: "uint8" | "uint16" | "int16" | "float32";
         PaginatedDatasetOutList: {
             /** Format: uri */
             next: string | null;
@@ -2548,6 +3197,20 @@ export interface components {
             /** Format: uri */
             previous: string | null;
             results: components["schemas"]["JobOut"][];
+        };
+        PaginatedMeasurementOutList: {
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            results: components["schemas"]["MeasurementOut"][];
+        };
+        PaginatedOverlapOutList: {
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            results: components["schemas"]["OverlapOut"][];
         };
         PaginatedSnapshotImageOutList: {
             /** Format: uri */
@@ -2602,12 +3265,23 @@ export interface components {
             review_adapts?: boolean;
             /**
              * Format: float
+             * @description Metres, where images tell nothing.
+             */
+            pixel_size?: number | null;
+            length_unit?: components["schemas"]["LengthUnitEnum"];
+            /**
+             * Format: float
              * @description Of an hour of work.
              */
             hourly_rate?: number | null;
             /** @description ISO 4217. */
             currency?: string;
             blur_faces?: boolean;
+        };
+        /** @description Name and people; what is left out stays. */
+        PatchedGroupInRequest: {
+            name?: string;
+            people?: string[];
         };
         /** @description What a lead may set. */
         PatchedImageInRequest: {
@@ -2616,6 +3290,11 @@ export interface components {
             credit?: string;
             consent?: components["schemas"]["ConsentEnum"] | components["schemas"]["BlankEnum"];
             gold?: boolean;
+            /**
+             * Format: float
+             * @description Metres; null: as the dataset says.
+             */
+            pixel_size?: number | null;
         };
         /** @description Change a role, or say that somebody needs no more training (or does). */
         PatchedMemberChangeInRequest: {
@@ -2666,6 +3345,11 @@ export interface components {
             } | null;
             /** @default true */
             multimask: boolean;
+            /**
+             * @description Digest of a version; empty: serving.
+             * @default
+             */
+            model: string;
         };
         /** @description Candidates, best first as the model orders them. */
         PredictOut: {
@@ -2687,6 +3371,8 @@ export interface components {
             /** @description [x, y, w, h] */
             bbox: number[];
         };
+        /** @enum {string} */
+        PreparedEnum: "ready" | "pending" | "failed";
         /** @description Tasks by state. */
         ProgressOut: {
             open: number;
@@ -2790,6 +3476,28 @@ export interface components {
             miou_1: components["schemas"]["MeasuredOut"];
             miou_3: components["schemas"]["MeasuredOut"];
             miou_box: components["schemas"]["MeasuredOut"];
+        };
+        /** @description What one quantity comes to over many masks. */
+        QuantityOut: {
+            name: components["schemas"]["NameEnum"];
+            count: number;
+            /** Format: double */
+            mean: number;
+            /**
+             * Format: double
+             * @description Of the sample (n - 1); null for a single mask.
+             */
+            deviation: number | null;
+            /** Format: double */
+            least: number;
+            /** Format: double */
+            p5: number;
+            /** Format: double */
+            median: number;
+            /** Format: double */
+            p95: number;
+            /** Format: double */
+            most: number;
         };
         /** @enum {string} */
         QueueOrderEnum: "oldest" | "newest" | "random" | "uncertainty";
@@ -2990,6 +3698,11 @@ export interface components {
                 counts: string;
             } | null;
         };
+        /** @description Who tells the scale of images. */
+        ScaleOut: {
+            said: string;
+            images: number;
+        };
         /** @enum {string} */
         ScheduleInKindEnum: "off" | "hours" | "daily" | "weekly";
         /** @description `every` for hours; `at` and `zone` for daily and weekly; `weekday` for weekly. */
@@ -3046,6 +3759,14 @@ export interface components {
             user: components["schemas"]["UserOut"] | null;
             demo: components["schemas"]["DemoOut"] | null;
         };
+        /** @description What was decided of an object. */
+        SettledOut: {
+            consensus: number;
+            choice: components["schemas"]["ConsensusChoiceEnum"];
+            readonly by: string | null;
+            /** Format: date-time */
+            at: string;
+        };
         /** @description A comparison on live prompts. */
         ShadowOut: {
             id: number;
@@ -3087,6 +3808,18 @@ export interface components {
             agreed: number;
             /** @description True where other images had too few prompts. */
             on_training_images: boolean;
+        };
+        /** @description One person's mask of an object. */
+        SideOut: {
+            /** Format: uuid */
+            id: string;
+            /** @description COCO RLE: size is [height, width]; counts is compressed text. */
+            segmentation: {
+                size: number[];
+                counts: string;
+            };
+            category: string;
+            readonly by: string | null;
         };
         /** @description Name and password. */
         SignInInRequest: {
@@ -3267,6 +4000,15 @@ export interface components {
             seconds: number;
             answer: components["schemas"]["TaskAnswerEnum"];
         };
+        /** @description One decision about a version: promoted or refused by the gate, or put to work by a person. */
+        SwitchOut: {
+            kind: components["schemas"]["PromotionKindEnum"];
+            /** @description Null: the gate. */
+            by: string | null;
+            reason: string;
+            /** Format: date-time */
+            readonly at: string;
+        };
         /** @enum {string} */
         TaskAnswerEnum: "done" | "nothing_left";
         /** @enum {string} */
@@ -3336,6 +4078,21 @@ export interface components {
             removed_by: string | null;
             /** Format: date-time */
             removed_at: string;
+        };
+        /** @description The run that made a version, and what it learnt from. */
+        TrainedOnOut: {
+            run: number;
+            snapshot: string | null;
+            /** @description Images and masks per part. */
+            parts: {
+                [key: string]: {
+                    [key: string]: number;
+                };
+            };
+            /** @description Shares of the views. */
+            mix: {
+                [key: string]: number;
+            };
         };
         /** @description One run; rows come with dataset, job, snapshot, base, candidate, evaluations and decisions. */
         TrainingRunOut: {
@@ -3477,6 +4234,23 @@ export interface components {
             /** @description What is counted: masks or images. */
             unit: string;
         };
+        /** @description Lengths and an area in one unit. */
+        ValuesOut: {
+            /** Format: double */
+            area: number;
+            /** Format: double */
+            perimeter: number;
+            /**
+             * Format: double
+             * @description Maximum Feret diameter.
+             */
+            length: number;
+            /**
+             * Format: double
+             * @description Of the circle with the same area.
+             */
+            diameter: number;
+        };
         /** @description Of one mask; an empty verdict takes back what was said. */
         VerdictInRequest: {
             reason?: components["schemas"]["ReviewReasonEnum"] | components["schemas"]["BlankEnum"];
@@ -3505,6 +4279,32 @@ export interface components {
             };
             /** Format: date-time */
             readonly created_at: string;
+        };
+        /** @description Two versions on chosen images. */
+        VersionComparisonOut: {
+            id: number;
+            first: string;
+            second: string;
+            first_name: string;
+            second_name: string;
+            images: number[];
+            /**
+             * Format: double
+             * @description 0..1
+             */
+            readonly progress: number;
+            /** @description While it runs, or why it came to nothing. */
+            readonly message: string;
+            /**
+             * @description Empty unless it failed.
+             * @default
+             */
+            error_code: string;
+            readonly result: components["schemas"]["ComparedOut"] | null;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            finished_at: string | null;
         };
         /** @description From the earlier to the later version; `listed` are the first hundred images that differ. */
         VersionDifferenceOut: {
@@ -3946,6 +4746,98 @@ export interface operations {
             };
         };
     };
+    comparisons: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionComparisonOut"][];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    comparison_start: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CompareInRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionComparisonOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    comparison: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                comparison_id: number;
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionComparisonOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
     datasheet: {
         parameters: {
             query?: never;
@@ -3986,7 +4878,7 @@ export interface operations {
                 id?: string;
                 /** @description Number of results to return per page. */
                 limit?: number;
-                subject?: "audit" | "dataset" | "export" | "image" | "import" | "invitation" | "job" | "mask" | "member" | "model" | "review" | "task" | "token" | "webhook";
+                subject?: "audit" | "dataset" | "export" | "group" | "image" | "import" | "invitation" | "job" | "mask" | "member" | "model" | "review" | "task" | "token" | "webhook";
             };
             header?: never;
             path: {
@@ -4132,6 +5024,97 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["PaginatedFeedbackItemOutList"];
                 };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    dataset_groups: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GroupRoleOut"][];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    dataset_groups_set: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GroupRoleInRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GroupRoleOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    dataset_groups_remove: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+                group_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             default: {
                 headers: {
@@ -4403,6 +5386,194 @@ export interface operations {
             };
         };
     };
+    mask_index: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MaskIndexOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    mask_index_make: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MaskIndexOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    measurements: {
+        parameters: {
+            query?: {
+                /** @description Of this category alone; empty: of those without. */
+                category?: string;
+                /** @description The pagination cursor value. */
+                cursor?: string;
+                /** @description Of this image alone. */
+                image?: number;
+                /** @description Number of results to return per page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedMeasurementOutList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    measurements_file: {
+        parameters: {
+            query?: {
+                /** @description Of this category alone; empty: of those without. */
+                category?: string;
+                /** @description Of this image alone. */
+                image?: number;
+            };
+            header?: never;
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    measurement_figures: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MeasurementsStateOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    measurements_make: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MeasurementsStateOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
     members_list: {
         parameters: {
             query?: never;
@@ -4635,6 +5806,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ShadowOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    overlaps: {
+        parameters: {
+            query?: {
+                /** @description The pagination cursor value. */
+                cursor?: string;
+                /** @description Number of results to return per page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedOverlapOutList"];
                 };
             };
             default: {
@@ -5247,6 +6452,40 @@ export interface operations {
             };
         };
     };
+    unusual: {
+        parameters: {
+            query?: {
+                /** @description Of this alone; empty: of those without. */
+                category?: string;
+                /** @description Masks to show, 48 if nothing is said, 200 at the most. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FoundOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
     uploads_list: {
         parameters: {
             query?: {
@@ -5700,6 +6939,125 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["FormatsOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    groups: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GroupOut"][];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    groups_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GroupInRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GroupOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    groups_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                group_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    groups_change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                group_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedGroupInRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GroupOut"];
                 };
             };
             default: {
@@ -6176,6 +7534,97 @@ export interface operations {
             };
         };
     };
+    images_values: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                image_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnValuesOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    images_values_again: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                image_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnValuesOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    images_value_tile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel: number;
+                column: number;
+                image_id: number;
+                level: number;
+                row: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
     invitation_show: {
         parameters: {
             query?: never;
@@ -6510,6 +7959,38 @@ export interface operations {
             };
         };
     };
+    mask_similar: {
+        parameters: {
+            query?: {
+                /** @description Masks to show, 48 if nothing is said, 200 at the most. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                mask_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FoundOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
     decoder_file: {
         parameters: {
             query?: never;
@@ -6670,6 +8151,98 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TaskOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    consensus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsensusOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    consensus_decide: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DecisionsInRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsensusOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    consensus_undo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                consensus_id: number;
+                task_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsensusOut"];
                 };
             };
             default: {

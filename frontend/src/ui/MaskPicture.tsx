@@ -41,7 +41,7 @@ export function MaskPicture({ image, item, against, label, width = 420, height =
 }
 
 /** Share of the pixels of both that they have in common, 0..1. */
-export function overlapOf(a: MaskItem, b: MaskItem): number {
+export function overlapOf(a: Pick<MaskItem, "patch">, b: Pick<MaskItem, "patch">): number {
   const shared = sharedArea(a.patch, b.patch);
   const all = patchArea(a.patch) + patchArea(b.patch) - shared;
   return all === 0 ? 1 : shared / all;

@@ -17,6 +17,7 @@ const TABS: { to: string; label: string; may?: (dataset: Dataset) => boolean }[]
   { to: "review", label: "Review" },
   { to: "quality", label: "Quality" },
   { to: "statistics", label: "Statistics" },
+  { to: "objects", label: "Objects" },
   { to: "proof", label: "Proof", may: (dataset) => mayReview(dataset) },
   { to: "jobs", label: "Jobs" },
   { to: "export", label: "Export" },

@@ -38,6 +38,7 @@ export function MaskPage() {
           <h2 id="mask">{mask.category || "Mask"}</h2>
           <Badge tone={mask.status === "accepted" ? "good" : undefined}>{mask.status}</Badge>
           <Badge>{stageTitle(mask.stage)}</Badge>
+          <Link to={`/datasets/${dataset.id}/objects/alike?like=${mask.id}`}>More like this</Link>
         </div>
       </section>
       <div className="columns">

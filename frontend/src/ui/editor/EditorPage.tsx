@@ -1,9 +1,10 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
-import { useLocation, useParams } from "react-router";
+import { useLocation, useParams, useSearchParams } from "react-router";
 import { EditorSession } from "../../actions/editorSession";
 import { api } from "../../api/endpoints";
 import type { ChangesAnswer, Dataset, ImageRecord, Task } from "../../api/types";
+import { patchBox } from "../../core/patch";
 import { ErrorState, Loading } from "../kit/kit";
 import { rememberWork } from "../lastWork";
 import { useUser } from "../session";
@@ -59,6 +60,8 @@ function WithSession({ image, masks, dataset, task }: WithSessionProps) {
   const workbench = useWorkbench();
   const user = useUser();
   const queries = useQueryClient();
+  const [search] = useSearchParams();
+  const [named] = useState(search.get("mask"));
   const [loaded] = useState({ image, masks, dataset, task });
   const [session, setSession] = useState<EditorSession | null>(null);
 
@@ -88,6 +91,11 @@ function WithSession({ image, masks, dataset, task }: WithSessionProps) {
       setSession(opened);
       rememberWork(loaded.image);
       void opened.open();
+      const shown = named ? opened.store.mask(named) : undefined;
+      if (shown) {
+        opened.select(shown.id);
+        opened.opening = patchBox(shown.patch);
+      }
     });
     return () => {
       left = true;
@@ -99,7 +107,7 @@ function WithSession({ image, masks, dataset, task }: WithSessionProps) {
       }
       void queries.invalidateQueries({ queryKey: ["image", loaded.image.id] });
     };
-  }, [loaded, user, workbench, queries]);
+  }, [loaded, user, workbench, queries, named]);
 
   return session ? <Editor session={session} dataset={dataset} /> : <Loading label="Opening the image" />;
 }

@@ -10,6 +10,7 @@ import {
   LockOpen,
   type LucideIcon,
   PencilLine,
+  ScanSearch,
   Trash2,
   Waypoints,
 } from "lucide-react";
@@ -59,6 +60,7 @@ export function MaskDetail({ session, item, onHistory }: DetailProps) {
         <Tool icon={ArrowDown} label="Move down" stroke="Ctrl+↓" run={() => masks.move(item.id, -1)} />
         <Tool icon={Copy} label="Duplicate" stroke="Ctrl+D" off={!editable} run={() => masks.duplicate(item.id)} />
         <Tool icon={History} label="History and comparison" stroke="Shift+H" run={onHistory} />
+        <Tool icon={ScanSearch} label="Find more like this (new tab)" run={() => showAlike(session, item)} />
         <Tool icon={Waypoints} label="Where it comes from (new tab)" run={() => showProvenance(session, item)} />
       </div>
       <div className="row">
@@ -81,6 +83,12 @@ export function MaskDetail({ session, item, onHistory }: DetailProps) {
 /** In a tab of its own: the work on the picture goes on. */
 function showProvenance(session: EditorSession, item: MaskItem): void {
   window.open(`/datasets/${session.options.image.dataset}/masks/${session.serverId(item.id)}`, "_blank", "noopener");
+}
+
+/** Masks of the whole dataset that look like this one to the model. */
+function showAlike(session: EditorSession, item: MaskItem): void {
+  const page = `/datasets/${session.options.image.dataset}/objects/alike`;
+  window.open(`${page}?like=${session.serverId(item.id)}`, "_blank", "noopener");
 }
 
 interface ToolProps {
