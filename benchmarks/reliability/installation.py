@@ -29,6 +29,7 @@ ROLES = {
     "beat": ["docker/start/beat.sh"],
     "interactive": ["docker/start/worker.sh", "interactive"],
     "io": ["docker/start/worker.sh", "io"],
+    "exports": ["docker/start/worker.sh", "exports"],
     "batch": ["docker/start/worker.sh", "batch"],
     "training": ["docker/start/worker.sh", "training"],
 }
