@@ -13,7 +13,7 @@ from tests.browser.editor import LARGEST_SCALE, MARGIN
 
 WIDTH, HEIGHT = 600, 400
 GROUND, SQUARE = 30_050, 30_090  # of 0 to 60 000: both are 128 of 255
-IN_SQUARE, BESIDE = (400, 250), (150, 250)
+IN_SQUARE, BESIDE = (400.5, 250.5), (150.5, 250.5)  # in the middle of a pixel
 
 
 def hidden_square() -> bytes:
