@@ -28,7 +28,7 @@ import numpy as np
 if TYPE_CHECKING:  # it loads torch, which would count as memory here
     from benchmarks.measure import Row
 
-SIZES = (10_000, 100_000)
+SIZES = (10_000, 100_000, 1_000_000)  # the last takes about ten minutes of a processor
 PER_IMAGE = 100
 HEIGHT, WIDTH = 480, 640
 SHAPES = 120  # different masks, used again and again
