@@ -187,8 +187,8 @@ class View:
         high = low = 0
         rows, columns = np.zeros(self.shape[0], bool), np.zeros(self.shape[1], bool)
         for strip, logits in self.strips():
-            high += np.count_nonzero(logits > threshold + offset)
-            low += np.count_nonzero(logits > threshold - offset)
+            high += int(np.count_nonzero(logits > threshold + offset))
+            low += int(np.count_nonzero(logits > threshold - offset))
             inside = logits > threshold
             inside.any(axis=1, out=rows[strip])
             columns |= inside.any(axis=0)
