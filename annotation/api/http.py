@@ -16,6 +16,7 @@ from django.core.exceptions import (
     SuspiciousOperation,
     ValidationError,
 )
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils.dateparse import parse_datetime
@@ -142,6 +143,15 @@ class CursorPages(CursorPagination):
         }
 
 
+class DatabaseAway(exceptions.APIException):
+    """It is being started, or too busy: not a bug, and the same request may be sent again."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_detail = "The database does not answer just now. Try again in a moment."
+    default_code = "database_away"
+    wait = 2  # seconds
+
+
 def exception_handler(problem: Exception, context: dict[str, Any]) -> Response | None:
     """Every refusal as {code, message, details}; what is not a refusal is a bug and goes on to be logged as a 500."""
     if isinstance(problem, UserError):
@@ -158,6 +168,9 @@ def exception_handler(problem: Exception, context: dict[str, Any]) -> Response |
         return Response(body, status=status.HTTP_413_REQUEST_ENTITY_TOO_LARGE)
     elif isinstance(problem, SuspiciousOperation):
         problem = exceptions.ParseError("The request cannot be read.")
+    elif isinstance(problem, OperationalError | InterfaceError):
+        logger.error("the database does not answer", exc_info=problem)
+        problem = DatabaseAway()
     if not isinstance(problem, exceptions.APIException):
         return None
     headers = {}

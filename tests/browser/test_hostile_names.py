@@ -9,10 +9,9 @@ from tests.browser.test_pages import TABS
 TEXT = "<img src=x onerror=alert(1)><svg/onload=alert(2)>'\"><script>alert(3)</script>{{7*7}}"
 LINK = "javascript:alert(4)//" + TEXT
 MAKE = """
-import json, sys
+import json
 from django.contrib.auth.models import User
-from annotation.models import Dataset, Image, Job, Mask, Member, Review, Task, Webhook
-from annotation.services.versions import version_freeze
+from annotation.models import Dataset, Image, Job, Member, Task, Webhook
 from tests.cast import add_image, add_mask
 text, link = {text!r}, {link!r}
 demo = User.objects.get(username="demo")
