@@ -200,7 +200,7 @@ def documents(*, count: int, seed: int, folder: str) -> dict[str, Any]:
                 for source in reader.read(FileIndex.of_folder(place), refusals):
                     told["masks"] += len(source.masks)
                     if source.shapes is not None:
-                        told["masks"] += len(source.shapes(40, 60))
+                        told["masks"] += len(list(source.shapes(40, 60)))
             except UserError:
                 told["refused"] += 1
             except Exception as problem:

@@ -145,7 +145,7 @@ class Installation:
 
     def start_all(self) -> None:
         """What `make run` starts but the trainer, until it answers."""
-        self.start("web", "interactive", "io", "batch", "beat")
+        self.start("web", "interactive", "io", "exports", "batch", "beat")
         self.wait_ready()
 
     def ready(self) -> bool:

@@ -91,7 +91,7 @@ def exports_are_whole(trial: Trial) -> Finding:
     half = again = offered = 0
     with trial.installation() as one:
         made = one.inside("make", images=1500, people=1)
-        one.start("web", "interactive", "io", "beat")
+        one.start("web", "interactive", "exports", "beat")
         one.wait_ready()
         caller = Caller(one.url, made["lead"])
         for image in made["images"][:50]:
@@ -103,7 +103,7 @@ def exports_are_whole(trial: Trial) -> Finding:
             job = caller.ask("POST", f"/api/datasets/{made['dataset']}/exports/", body).json()["id"]
             wait_for("the export", lambda job=job: _state(caller, job) != "queued", 300)
             time.sleep(dice.uniform(0, 2.5))
-            one.kill("io")
+            one.kill("exports")
             half += not _absent_or_whole(caller, job)
             wait_for("its end", lambda job=job: _state(caller, job) in ("succeeded", "failed"), PATIENCE)
             half += not _absent_or_whole(caller, job)
