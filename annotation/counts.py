@@ -2,7 +2,8 @@
 
 A figure is a function of a dataset's id, marked with `@figure`. Of small datasets it is counted at every call. Of large
 ones (`LARGE` images and masks) it says what a job counted last, and a look at what has become old queues that job: a
-page never waits for it, and says how old its figures are (`counted_at`).
+page never waits for it, and says how old its figures are (`counted_at`). That a dataset is large, or its figures are
+old, is seen where its head is shown (`counts_of`), which every page does.
 """
 
 from __future__ import annotations
@@ -39,7 +40,6 @@ def figure(name: str) -> Callable[[Callable[[int], Value]], Callable[[int], Valu
 
         @wraps(count)
         def told(dataset_id: int) -> Value:
-            counts_of([dataset_id])  # a small dataset may have become a large one
             row = Figures.objects.filter(dataset=dataset_id).first()
             if row is None:
                 return count(dataset_id)

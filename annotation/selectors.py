@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, F, IntegerField, Max, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import Count, Exists, F, IntegerField, Max, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -39,6 +39,12 @@ def with_summary(images: QuerySet[Image]) -> QuerySet[Image]:
         overlay_changed=Subquery(masks.annotate(n=Max("status_changed_at")).values("n")),
         task_state=Subquery(tasks.order_by("-id").values("state")[:1]),
     )
+
+
+def images_in_state(images: QuerySet[Image], state: str) -> QuerySet[Image]:
+    """Those whose newest annotate task is in this state: from the tasks to the images, not a look at every image."""
+    newer = Task.objects.filter(_ANNOTATE, image=OuterRef("image"), pk__gt=OuterRef("pk"))
+    return images.filter(pk__in=Task.objects.filter(_ANNOTATE, ~Exists(newer), state=state).values("image"))
 
 
 def masks_of_image(image: Image, *, history: bool = False) -> QuerySet[Mask]:

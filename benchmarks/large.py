@@ -49,7 +49,7 @@ def multiply(template: models.Model, rows: int, **columns: str) -> None:
     fields = [field.column for field in meta.concrete_fields if field.column != meta.pk.column]
     if meta.pk.column in columns:
         fields.append(str(meta.pk.column))
-    values = ", ".join(columns.get(field, f't."{field}"') for field in fields)
+    values = ", ".join(columns.get(str(field), f't."{field}"') for field in fields)
     names = ", ".join(f'"{field}"' for field in fields)
     with connection.cursor() as cursor:
         for start in range(0, rows, STEP):

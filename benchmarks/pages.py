@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.postgres import binaries, temporary_postgres
@@ -99,7 +100,7 @@ def measure_pages(images: int, masks: int) -> list[dict[str, Any]]:
     names = {"d": dataset.pk, "i": image.pk, "m": mask.uuid if mask else ""}
     get = _client("ana").get
     get("/api/session/")  # the first request of a process imports half of the product
-    found = []
+    found = [_counted(get, dataset)]
     for page, requests in PAGES.items():
         for request in requests:
             address = "/api/" + request.format(**names)
@@ -111,6 +112,21 @@ def measure_pages(images: int, masks: int) -> list[dict[str, Any]]:
             )
             print(f"{page:18} {request:45} {found[-1]['first_ms']:>9} {found[-1]['ms']:>9} ms", file=sys.stderr)
     return found
+
+
+def _counted(get: Any, dataset: Any) -> dict[str, Any]:
+    """The very first look at a dataset, and then what the worker does because of it: it counts every figure."""
+    from annotation import jobkit, jobs  # noqa: F401  the jobs are bound where they are imported
+    from annotation.models import Figures
+    from engine import jobs as more_jobs  # noqa: F401  the same
+
+    Figures.objects.filter(dataset=dataset).delete()
+    first, queries = _once(get, f"/api/datasets/{dataset.pk}/")
+    jobkit.run_pending(dataset=dataset)
+    seconds = Figures.objects.filter(dataset=dataset).values_list("seconds", flat=True).first() or 0.0
+    print(f"first look {first / 1000:.1f} s, the job then counts for {seconds:.1f} s", file=sys.stderr)
+    told = {"page": "the job that counts", "request": "", "first_ms": round(first, 1), "queries": queries}
+    return told | {"ms": round(seconds * 1000, 1), "best_ms": round(seconds * 1000, 1)}
 
 
 def measure_queue(*sizes: int) -> list[dict[str, Any]]:
@@ -169,8 +185,8 @@ def main() -> None:
 
         call_command("migrate", verbosity=0)
         settings.ALLOWED_HOSTS = ["testserver"]
-        measure = {"pages": measure_pages, "queue": measure_queue}[words[1]]
-        print(json.dumps(measure(*map(int, words[2:]))))
+        suites: dict[str, Callable[..., list[dict[str, Any]]]] = {"pages": measure_pages, "queue": measure_queue}
+        print(json.dumps(suites[words[1]](*map(int, words[2:]))))
         return
     what = words.pop(0) if words[:1] in (["queue"], ["pages"]) else "pages"
     database = words.pop() if words and not words[-1].isdigit() else ""

@@ -16,6 +16,7 @@ import numpy as np
 from django.db.models import Count, Sum
 from django.db.models.functions import TruncDate
 
+from annotation.counts import figure
 from annotation.intervals import of_mean, wilson
 from annotation.models import Dataset, Mask, Task
 from engine.gate import Row, after, told
@@ -38,7 +39,8 @@ QUALITY: dict[str, Callable[[Row], float]] = {
 def proof_of(dataset: Dataset) -> dict[str, Any]:
     """Everything but cost, JSON-able. `pending` counts masks that a job has still to count."""
     rows, pending = work_of(dataset.pk)
-    _add_dismissed(rows, dataset)
+    counted = counted_work(dataset.pk)
+    _add_dismissed(rows, counted["dismissed"])
     step = _step([row["day"] for row in rows])
     return {
         "pending": pending,
@@ -49,9 +51,9 @@ def proof_of(dataset: Dataset) -> dict[str, Any]:
         "by_author": _named(_grouped(rows, lambda row: row["author"]), _user_names),
         "by_stage": _grouped(rows, lambda row: row["stage"]),
         "by_model": _named(_grouped([row for row in rows if row["model"]], lambda row: row["model"]), _model_names),
-        "images": _images(dataset, rows, step),
+        "images": _images(counted["done"], rows, step),
         "quality": quality_of(dataset),
-        "hours": _hours(dataset),
+        "hours": counted["hours"],
     }
 
 
@@ -120,20 +122,34 @@ def _model_names(keys: list[Any]) -> dict[Any, str]:
     return dict(ModelVersion.objects.filter(digest__in=keys).order_by("-pk").values_list("digest", "name"))
 
 
-def _add_dismissed(rows: list[dict[str, Any]], dataset: Dataset) -> None:
-    """Prefilled masks that people deleted were decided, too; the index of decided masks answers it."""
+@figure("proof")
+def counted_work(dataset_id: int) -> dict[str, Any]:
+    """What no tally holds, JSON-able: prefilled masks that people deleted [[day, author, stage, model, masks]], images
+    submitted [[day, images]], and {kind of work: active hours}."""
     deleted = Mask.objects.filter(
-        image__dataset=dataset,
+        image__dataset=dataset_id,
         source=Mask.Source.MODEL,
         created_by=None,
         status=Mask.Status.DELETED,
         status_changed_by__isnull=False,
     )
-    grouped = deleted.order_by().values("status_changed_by", "stage", "model", day=TruncDate("status_changed_at"))
-    for row in grouped.annotate(n=Count("pk")):
-        sums = dict.fromkeys(SUMS, 0) | {"decided": row["n"]}
-        key = {"day": row["day"], "author": row["status_changed_by"], "stage": row["stage"], "model": row["model"]}
-        rows.append(key | sums)
+    key = ("day", "status_changed_by", "stage", "model")
+    dismissed = deleted.order_by().annotate(day=TruncDate("status_changed_at")).values_list(*key)
+    done = Task.objects.filter(image__dataset=dataset_id, kind=Task.Kind.ANNOTATE, submitted_at__isnull=False)
+    by_day = done.order_by().values_list(TruncDate("submitted_at")).annotate(n=Count("pk"))
+    tasks = Task.objects.filter(image__dataset=dataset_id, seconds__gt=0).order_by()
+    return {
+        "dismissed": [[row[0].isoformat(), *row[1:]] for row in dismissed.annotate(n=Count("pk"))],
+        "done": [[day.isoformat(), n] for day, n in by_day],
+        "hours": {row["kind"]: row["total"] / 3600 for row in tasks.values("kind").annotate(total=Sum("seconds"))},
+    }
+
+
+def _add_dismissed(rows: list[dict[str, Any]], dismissed: list[list[Any]]) -> None:
+    """Prefilled masks that people deleted were decided, too."""
+    for day, author, stage, model, masks in dismissed:
+        sums = dict.fromkeys(SUMS, 0) | {"decided": masks}
+        rows.append({"day": date.fromisoformat(day), "author": author, "stage": stage, "model": model} | sums)
 
 
 def _step(days: list[date]) -> str:
@@ -153,14 +169,12 @@ def _start(day: date, step: str) -> str:
     return day.isoformat()
 
 
-def _images(dataset: Dataset, rows: list[dict[str, Any]], step: str) -> dict[str, Any]:
+def _images(done: list[list[Any]], rows: list[dict[str, Any]], step: str) -> dict[str, Any]:
     """Images that people finished, and masks they made or kept on each, over all and over time."""
-    done = Task.objects.filter(image__dataset=dataset, kind=Task.Kind.ANNOTATE, submitted_at__isnull=False)
-    by_day = done.order_by().values(day=TruncDate("submitted_at")).annotate(n=Count("pk"))
     images: dict[str, int] = defaultdict(int)
     masks: dict[str, int] = defaultdict(int)
-    for row in by_day:
-        images[_start(row["day"], step)] += row["n"]
+    for day, number in done:
+        images[_start(date.fromisoformat(day), step)] += number
     for sums in rows:
         masks[_start(sums["day"], step)] += int(sums["masks"] + sums["kept"])
     total = sum(images.values())
@@ -169,12 +183,6 @@ def _images(dataset: Dataset, rows: list[dict[str, Any]], step: str) -> dict[str
         "masks_per_image": sum(masks.values()) / total if total else None,
         "over_time": [{"key": key, "images": images[key], "masks": masks[key]} for key in sorted(images)],
     }
-
-
-def _hours(dataset: Dataset) -> dict[str, float]:
-    """Active hours of people by kind of work."""
-    tasks = Task.objects.filter(image__dataset=dataset, seconds__gt=0).order_by()
-    return {row["kind"]: row["total"] / 3600 for row in tasks.values("kind").annotate(total=Sum("seconds"))}
 
 
 def quality_of(dataset: Dataset) -> list[dict[str, Any]]:

@@ -150,7 +150,7 @@ class AgreementView(APIView):
         """How well they agree. Reviewers and leads."""
         dataset = dataset_for(request.user, dataset_id, Role.REVIEWER)
         live = Task.objects.filter(image__dataset=dataset, kind=Task.Kind.OVERLAP, state__in=["open", "claimed"])
-        return Response(AgreementOut({**comparing.agreement_of(dataset), "waiting": live.count()}).data)
+        return Response(AgreementOut({**comparing.agreement_of(dataset.pk), "waiting": live.count()}).data)
 
 
 class DatasetJobsView(generics.ListAPIView[Any]):

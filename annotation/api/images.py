@@ -63,19 +63,22 @@ class ImagesView(generics.ListAPIView[Any]):
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Images of a dataset in order of arrival."""
         rows = selectors.with_summary(dataset_for(request.user, self.kwargs["dataset_id"]).images.all())
-        rows = self._filtered(rows, "state", "task_state", Task.State.values)
-        rows = self._filtered(rows, "split", "split", Image.Split.values)
-        rows = self._filtered(rows, "stage", "stage", Stage.values)
+        if state := self._asked("state", Task.State.values):
+            rows = selectors.images_in_state(rows, state)
+        rows = self._filtered(rows, "split", Image.Split.values)
+        rows = self._filtered(rows, "stage", Stage.values)
         page = self.paginate_queryset(rows)
         return self.get_paginated_response(images_out(page))  # type: ignore[arg-type]
 
-    def _filtered(self, rows: Any, parameter: str, field: str, allowed: list[str]) -> Any:
+    def _filtered(self, rows: Any, field: str, allowed: list[str]) -> Any:
+        value = self._asked(field, allowed)
+        return rows.filter(**{field: value}) if value else rows
+
+    def _asked(self, parameter: str, allowed: list[str]) -> str:
         value = self.request.query_params.get(parameter, "")
-        if not value:
-            return rows
-        if value not in allowed:
+        if value and value not in allowed:
             raise ParseError(f"{parameter} must be one of {', '.join(allowed)}.")
-        return rows.filter(**{field: value})
+        return value
 
     @extend_schema(
         operation_id="images_upload",

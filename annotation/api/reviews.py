@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Count
 from drf_spectacular.utils import extend_schema
 from rest_framework import generics, status
 from rest_framework.request import Request
@@ -21,7 +20,7 @@ from annotation.api.serializers.reviews import (
     SaidIn,
     VerdictIn,
 )
-from annotation.models import Dataset, Member, ReviewItem, Task
+from annotation.models import ReviewItem, Task
 from annotation.services import reviews
 from annotation.services.tasks import tasks_left_for
 
@@ -37,26 +36,15 @@ class ReviewsView(APIView):
         """What waits, what was found, and each annotator's record. Reviewers and leads."""
         dataset = dataset_for(request.user, dataset_id, Role.REVIEWER)
         live = Task.objects.filter(image__dataset=dataset, state__in=LIVE)
-        judged = ReviewItem.objects.filter(task__image__dataset=dataset, task__state=Task.State.SUBMITTED).order_by()
-        wrong = judged.filter(verdict__in=ReviewItem.WRONG).exclude(reason="")
         body = {
             "share": dataset.review_share,
             "adapts": dataset.review_adapts,
             "waiting": live.filter(kind=Task.Kind.REVIEW).count(),
             "left_for_you": tasks_left_for(dataset=dataset, user=request.user, kind=Task.Kind.REVIEW),
             "returned": live.filter(kind=Task.Kind.RETURNED).count(),
-            "verdicts": dict(judged.exclude(verdict="").values_list("verdict").annotate(n=Count("pk"))),
-            "reasons": dict(wrong.values_list("reason").annotate(n=Count("pk"))),
-            "people": _people(dataset),
+            **reviews.review_figures(dataset.pk),
         }
         return Response(ReviewsOut(body).data)
-
-
-def _people(dataset: Dataset) -> list[dict[str, Any]]:
-    members = dataset.members.filter(role=Member.Role.ANNOTATOR, deactivated_at=None).select_related("user")
-    names = {member.user_id: member.user.get_username() for member in members}
-    records = reviews.records_of(dataset, names)
-    return [{"username": names[user], **vars(record)} for user, record in records.items()]
 
 
 class TaskReviewView(APIView):

@@ -87,6 +87,7 @@ class Task(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["state", "lease_expires_at"], name="annotation_task_leases"),
             models.Index(fields=["kind", "state", "-priority", "id"], name="annotation_task_queue"),
+            models.Index(fields=["kind", "state", "-priority", "-image", "id"], name="annotation_task_newest"),
         ]
 
     def __str__(self) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from statistics import fmean
 from typing import Any
 
+from annotation.counts import figure
 from annotation.matching import match
-from annotation.models import Comparison, Dataset, Mask, Task
+from annotation.models import Comparison, Mask, Task
 
 
 def comparison_make(*, task: Task) -> Comparison:
@@ -37,13 +38,14 @@ def comparison_make(*, task: Task) -> Comparison:
     return row
 
 
-def agreement_of(dataset: Dataset) -> dict[str, Any]:
+@figure("agreement")
+def agreement_of(dataset_id: int) -> dict[str, Any]:
     """How well two people agree: mean IoU over all objects that both masked, and how many only one of them did.
 
     {"images", "pairs", "only_first", "only_second", "mean_iou", "found_by_both"}; the last two are null before there
     is anything, 0..1 else.
     """
-    rows = Comparison.objects.filter(task__image__dataset=dataset, task__kind=Task.Kind.OVERLAP)
+    rows = Comparison.objects.filter(task__image__dataset=dataset_id, task__kind=Task.Kind.OVERLAP)
     values = list(rows.values_list("pairs", "missed", "extra"))
     ious = [pair["iou"] for pairs, _, _ in values for pair in pairs]
     only_first, only_second = sum(missed for _, missed, _ in values), sum(extra for _, _, extra in values)

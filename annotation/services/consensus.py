@@ -165,7 +165,7 @@ def _bring_back(item: ConsensusItem, by: Any) -> None:
         if item.first is not None:
             _revive(item.first, by)
     elif item.first is not None:
-        if not Mask.objects.filter(pk=item.first_id, status=Mask.Status.DELETED).exists():
+        if not Mask.objects.filter(pk=item.first.pk, status=Mask.Status.DELETED).exists():
             raise CHANGED
         mask_restore(mask=item.first, user=by)
 

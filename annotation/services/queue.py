@@ -32,6 +32,21 @@ def in_order(tasks: QuerySet[Task], dataset: Dataset, kind: str = Kind.ANNOTATE)
     return tasks.order_by("-priority", "id")
 
 
+def first_of(tasks: QuerySet[Task], dataset: Dataset, kinds: list[str], free: list[Q], limit: int) -> list[int]:
+    """Ids of the first `limit` tasks of these kinds that one of `free` holds for, in order.
+
+    Each kind and condition is asked by itself: then a query walks an index from its beginning and stops, where one with
+    OR would read and sort everything that is open.
+    """
+    found: list[int] = []
+    for kind in kinds:
+        for condition in free:
+            rows = in_order(tasks.filter(condition, kind=kind), dataset, kind)
+            found += rows.values_list("pk", flat=True)[:limit]
+    first = Kind.REVIEW if kinds == [Kind.REVIEW] else Kind.ANNOTATE
+    return list(in_order(Task.objects.filter(pk__in=found), dataset, first).values_list("pk", flat=True)[:limit])
+
+
 def open_to(user: Any) -> Q:
     """Filter for the tasks that this person may do.
 

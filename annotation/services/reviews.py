@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, OuterRef, QuerySet, Subquery, Window
+from django.db.models import Count, F, OuterRef, QuerySet, Subquery, Window
 from django.db.models.functions import RowNumber
 from django.utils import timezone
 
+from annotation.counts import figure
 from annotation.errors import Conflict, UserError
 from annotation.intervals import wilson
 from annotation.models import Dataset, Image, Mask, Member, ReviewItem, Task
@@ -69,6 +70,21 @@ def records_of(dataset: Dataset, users: Iterable[int]) -> dict[int, Record]:
     return {
         user: Record(len(said), wrong[user], share_for(dataset, len(said), wrong[user]))
         for user, said in verdicts.items()
+    }
+
+
+@figure("review")
+def review_figures(dataset_id: int) -> dict[str, Any]:
+    """What reviewers found: {"verdicts": {verdict: masks}, "reasons": {reason: masks}, "people": [record of each]}."""
+    judged = ReviewItem.objects.filter(task__image__dataset=dataset_id, task__state=Task.State.SUBMITTED).order_by()
+    wrong = judged.filter(verdict__in=ReviewItem.WRONG).exclude(reason="")
+    annotators = Member.objects.filter(dataset=dataset_id, role=Member.Role.ANNOTATOR, deactivated_at=None)
+    names = dict(annotators.order_by("pk").values_list("user", "user__username"))
+    records = records_of(Dataset.objects.get(pk=dataset_id), names)
+    return {
+        "verdicts": dict(judged.exclude(verdict="").values_list("verdict").annotate(n=Count("pk"))),
+        "reasons": dict(wrong.values_list("reason").annotate(n=Count("pk"))),
+        "people": [{"username": names[user], **vars(record)} for user, record in records.items()],
     }
 
 

@@ -18,7 +18,7 @@ from django.utils import timezone
 from annotation.errors import Conflict, Missing, NotAllowed, UserError
 from annotation.models import Dataset, Image, Task
 from annotation.services.comparing import comparison_make
-from annotation.services.queue import in_order, open_to, overlap_due
+from annotation.services.queue import first_of, open_to, overlap_due
 from annotation.services.reviews import review_consider, review_finish
 from annotation.services.training import is_trainee, trainee_graduate, training_prepare
 from annotation.signals import send_on_commit, task_claimed, task_submitted
@@ -41,12 +41,16 @@ def task_claim_next(*, dataset: Dataset, user: Any, kind: str = Kind.ANNOTATE) -
     """
     now = timezone.now()
     kinds = _kinds(dataset, user) if kind == Kind.ANNOTATE else [kind]
-    tasks = Task.objects.filter(open_to(user), image__dataset=dataset, kind__in=kinds)
-    held = tasks.filter(state=State.CLAIMED, assignee=user, lease_expires_at__gt=now).order_by("id").first()
+    tasks = Task.objects.filter(open_to(user), image__dataset=dataset)
+    held = (
+        tasks.filter(kind__in=kinds, state=State.CLAIMED, assignee=user, lease_expires_at__gt=now)
+        .order_by("id")
+        .first()
+    )
     if held is not None and (kept := _kept(held)) is not None:
         return kept
     while True:
-        ids = list(in_order(tasks.filter(_free(now)), dataset, kind).values_list("pk", flat=True)[:BATCH])
+        ids = first_of(tasks, dataset, kinds, _ways_to_be_free(now), BATCH)
         if not ids:
             return None
         for pk in ids:  # somebody may be quicker with the first ones; then the next is ours
@@ -184,12 +188,19 @@ def tasks_left_for(*, dataset: Dataset, user: Any, kind: str) -> int:
 
 def tasks_upcoming(*, dataset: Dataset, limit: int = 3) -> list[int]:
     """Ids of the images that will be offered next, for prefetching."""
-    free = Task.objects.filter(_free(timezone.now()), image__dataset=dataset, kind=Kind.ANNOTATE)
-    return list(in_order(free, dataset).values_list("image_id", flat=True)[:limit])
+    tasks = Task.objects.filter(image__dataset=dataset)
+    ids = first_of(tasks, dataset, [Kind.ANNOTATE], _ways_to_be_free(timezone.now()), limit)
+    images = dict(Task.objects.filter(pk__in=ids).values_list("pk", "image_id"))
+    return [images[pk] for pk in ids if pk in images]
+
+
+def _ways_to_be_free(now: datetime) -> list[Q]:
+    return [Q(state=State.OPEN), Q(state=State.CLAIMED, lease_expires_at__lte=now)]
 
 
 def _free(now: datetime) -> Q:
-    return Q(state=State.OPEN) | Q(state=State.CLAIMED, lease_expires_at__lte=now)
+    is_open, has_ended = _ways_to_be_free(now)
+    return is_open | has_ended
 
 
 def _lease_end() -> datetime:
