@@ -18,45 +18,47 @@ export function ComparedImages({ comparison, result }: ComparedImagesProps) {
   const [open, setOpen] = useState(result.images[0]?.image ?? null);
   return (
     <>
-      <TableScroll label="IoU with the accepted masks" card>
-        <table className="table table--figures">
-          <caption className="muted small">
-            Mean IoU with {counted(result.means.count, "accepted mask")}: after one click on the innermost pixel, and
-            from the box. The last column of each is second minus first.
-          </caption>
-          <thead>
-            <tr>
-              <th scope="col">Image</th>
-              <th scope="col" className="number">
-                Masks
-              </th>
-              {["Click", "Box"].map((prompt) =>
-                ["first", "second", "change"].map((which) => (
-                  <th key={`${prompt} ${which}`} scope="col" className="number">
-                    {prompt}, {which}
-                  </th>
-                )),
-              )}
-            </tr>
-          </thead>
-          <tbody>
-            {result.images.map((image) => (
-              <ImageRow
-                key={image.image}
-                image={image}
-                open={image.image === open}
-                onOpen={() => setOpen(image.image)}
-              />
-            ))}
-            <tr>
-              <th scope="row">All masks</th>
-              <td className="number">{count(result.means.count)}</td>
-              <Pair values={result.means.click} />
-              <Pair values={result.means.box} />
-            </tr>
-          </tbody>
-        </table>
-      </TableScroll>
+      <div className="card card--pad">
+        <TableScroll label="IoU with the accepted masks">
+          <table className="table table--figures">
+            <caption className="muted small">
+              Mean IoU with {counted(result.means.count, "accepted mask")}: after one click on the innermost pixel, and
+              from the box. The last column of each is second minus first.
+            </caption>
+            <thead>
+              <tr>
+                <th scope="col">Image</th>
+                <th scope="col" className="number">
+                  Masks
+                </th>
+                {["Click", "Box"].map((prompt) =>
+                  ["first", "second", "change"].map((which) => (
+                    <th key={`${prompt} ${which}`} scope="col" className="number">
+                      {prompt}, {which}
+                    </th>
+                  )),
+                )}
+              </tr>
+            </thead>
+            <tbody>
+              {result.images.map((image) => (
+                <ImageRow
+                  key={image.image}
+                  image={image}
+                  open={image.image === open}
+                  onOpen={() => setOpen(image.image)}
+                />
+              ))}
+              <tr>
+                <th scope="row">All masks</th>
+                <td className="number">{count(result.means.count)}</td>
+                <Pair values={result.means.click} />
+                <Pair values={result.means.box} />
+              </tr>
+            </tbody>
+          </table>
+        </TableScroll>
+      </div>
       {open !== null && mayAnnotate(dataset) && <SideBySide key={open} comparison={comparison} imageId={open} />}
     </>
   );
@@ -73,7 +75,7 @@ function ImageRow({ image, open, onOpen }: ImageRowProps) {
   return (
     <tr>
       <th scope="row">
-        <button type="button" className="link" aria-pressed={open} onClick={onOpen}>
+        <button type="button" className="link-button" aria-pressed={open} onClick={onOpen}>
           {record.data?.file_name ?? `image ${image.image}`}
         </button>
       </th>

@@ -1,14 +1,12 @@
 import { useEffect, useRef, useState } from "react";
 import type { FoundMask } from "../../api/types";
-import type { Rgb } from "../../core/palette";
 import { decodePatch } from "../../core/rle";
-import { paintThumbnail } from "../../render/thumbnail";
+import { paintCrop } from "./paintSide";
 
 const SIDE = 168;
 const THUMBNAIL = 320; // pixels of a thumbnail's long side
 const ENOUGH = 48; // pixels of a mask in the thumbnail, from which that shows it well
 const MOST_PIXELS = 16e6; // of a picture that is loaded whole for the sake of one mask
-const COLOUR: Rgb = [86, 180, 233];
 
 /** A mask on its picture, cut to the place. The picture is loaded when it is scrolled to, and as small as will do. */
 export function MaskCrop({ mask }: { mask: FoundMask }) {
@@ -29,7 +27,7 @@ export function MaskCrop({ mask }: { mask: FoundMask }) {
     const picture = new Image();
     const patch = decodePatch(mask.segmentation);
     const size = { width: mask.width, height: mask.height };
-    picture.onload = () => paintThumbnail(element, picture, [[patch, COLOUR]], size);
+    picture.onload = () => paintCrop(element, picture, size, patch);
     picture.src = sourceOf(mask);
     return () => {
       picture.onload = null;

@@ -4,7 +4,7 @@ import { ChartFrame } from "../charts/ChartFrame";
 import { scaleFromZero } from "../charts/scale";
 import { count, counted } from "../kit/format";
 import { TableScroll } from "../kit/kit";
-import { figure, QUANTITIES, type Quantity, unitOf } from "./units";
+import { figure, QUANTITIES, type Quantity, SHORT, unitOf } from "./units";
 
 const [WIDTH, HEIGHT] = [560, 220];
 const MARGIN = { left: 46, right: 12, top: 10, bottom: 34 };
@@ -17,22 +17,24 @@ export function MeasureFigures({ figures }: { figures: Figures }) {
   return (
     <>
       <div className="columns">
+        <Summary figures={figures} />
         <div className="stack stack--small">
-          <select
-            className="input input--small"
-            aria-label="Quantity"
-            value={chosen}
-            onChange={(event) => setChosen(event.target.value as Quantity)}
-          >
-            {Object.entries(QUANTITIES).map(([name, label]) => (
-              <option key={name} value={name}>
-                {label}
-              </option>
-            ))}
-          </select>
+          <div className="row">
+            <select
+              className="input input--small"
+              aria-label="Quantity"
+              value={chosen}
+              onChange={(event) => setChosen(event.target.value as Quantity)}
+            >
+              {Object.entries(QUANTITIES).map(([name, label]) => (
+                <option key={name} value={name}>
+                  {label}
+                </option>
+              ))}
+            </select>
+          </div>
           <DistributionChart values={shown} unit={figures.unit} />
         </div>
-        <Summary figures={figures} />
       </div>
       {figures.categories.length > 1 && <Categories figures={figures} chosen={chosen} />}
     </>
@@ -112,77 +114,81 @@ const COLUMNS = [
 
 function Summary({ figures }: { figures: Figures }) {
   return (
-    <TableScroll label="Figures of the dataset" card>
-      <table className="table table--figures">
-        <caption className="muted small">
-          {counted(figures.quantities[0]?.count ?? 0, "mask")} on {counted(figures.images, "image")}
-          {figures.sampled !== null && ", a regular sample"}
-        </caption>
-        <thead>
-          <tr>
-            <th scope="col">Figure</th>
-            {figures.quantities.map((one) => (
-              <th key={one.name} scope="col" className="number">
-                {QUANTITIES[one.name]}, {unitOf(one.name, figures.unit)}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {COLUMNS.map(([key, label]) => (
-            <tr key={key}>
-              <th scope="row">{label}</th>
+    <div className="card card--pad">
+      <TableScroll label="Figures of the dataset">
+        <table className="table table--figures">
+          <caption className="muted small">
+            {counted(figures.quantities[0]?.count ?? 0, "mask")} on {counted(figures.images, "image")}
+            {figures.sampled !== null && ", a regular sample"}
+          </caption>
+          <thead>
+            <tr>
+              <th scope="col">Figure</th>
               {figures.quantities.map((one) => (
-                <td key={one.name} className="number">
-                  {one[key] === null ? "–" : figure(one[key])}
-                </td>
+                <th key={one.name} scope="col" className="number">
+                  {SHORT[one.name]}, {unitOf(one.name, figures.unit)}
+                </th>
               ))}
             </tr>
-          ))}
-        </tbody>
-      </table>
-    </TableScroll>
+          </thead>
+          <tbody>
+            {COLUMNS.map(([key, label]) => (
+              <tr key={key}>
+                <th scope="row">{label}</th>
+                {figures.quantities.map((one) => (
+                  <td key={one.name} className="number">
+                    {one[key] === null ? "–" : figure(one[key])}
+                  </td>
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </TableScroll>
+    </div>
   );
 }
 
 function Categories({ figures, chosen }: { figures: Figures; chosen: Quantity }) {
   return (
-    <TableScroll label="Figures by category" card>
-      <table className="table table--figures">
-        <caption className="muted small">
-          {QUANTITIES[chosen]} by category, {unitOf(chosen, figures.unit)}
-        </caption>
-        <thead>
-          <tr>
-            <th scope="col">Category</th>
-            <th scope="col" className="number">
-              Masks
-            </th>
-            {COLUMNS.map(([key, label]) => (
-              <th key={key} scope="col" className="number">
-                {label}
+    <div className="card card--pad">
+      <TableScroll label="Figures by category">
+        <table className="table table--figures">
+          <caption className="muted small">
+            {QUANTITIES[chosen]} by category, {unitOf(chosen, figures.unit)}
+          </caption>
+          <thead>
+            <tr>
+              <th scope="col">Category</th>
+              <th scope="col" className="number">
+                Masks
               </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {figures.categories.map((category) => {
-            const one = category.quantities.find((row) => row.name === chosen);
-            if (!one) return null;
-            return (
-              <tr key={category.name}>
-                <th scope="row">{category.name || "no category"}</th>
-                <td className="number">{count(one.count)}</td>
-                {COLUMNS.map(([key]) => (
-                  <td key={key} className="number">
-                    {one[key] === null ? "–" : figure(one[key])}
-                  </td>
-                ))}
-              </tr>
-            );
-          })}
-        </tbody>
-      </table>
-    </TableScroll>
+              {COLUMNS.map(([key, label]) => (
+                <th key={key} scope="col" className="number">
+                  {label}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {figures.categories.map((category) => {
+              const one = category.quantities.find((row) => row.name === chosen);
+              if (!one) return null;
+              return (
+                <tr key={category.name}>
+                  <th scope="row">{category.name || "no category"}</th>
+                  <td className="number">{count(one.count)}</td>
+                  {COLUMNS.map(([key]) => (
+                    <td key={key} className="number">
+                      {one[key] === null ? "–" : figure(one[key])}
+                    </td>
+                  ))}
+                </tr>
+              );
+            })}
+          </tbody>
+        </table>
+      </TableScroll>
+    </div>
   );
 }

@@ -6,7 +6,7 @@ import { api } from "../../api/endpoints";
 import type { ImageRecord, Measurement } from "../../api/types";
 import { Button, ErrorState, Loading, Note, TableScroll } from "../kit/kit";
 import { mayLead, useDataset } from "./DatasetPage";
-import { figure, pixelSizeText, QUANTITIES, type Quantity, UNITS, unitOf } from "./units";
+import { figure, pixelSizeText, QUANTITIES, type Quantity, SHORT, UNITS, unitOf } from "./units";
 
 interface MeasureTableProps {
   chosen: { image: string | null; category: string | null };
@@ -40,7 +40,7 @@ export function MeasureTable({ chosen, onImage }: MeasureTableProps) {
                 <th scope="col">Image</th>
                 {NAMES.map((name) => (
                   <th key={name} scope="col" className="number">
-                    {QUANTITIES[name]}, {unitOf(name, dataset.length_unit)}
+                    {SHORT[name]}, {unitOf(name, dataset.length_unit)}
                   </th>
                 ))}
                 <th scope="col" className="number">
@@ -83,7 +83,7 @@ function Row({ row, alone, onImage }: RowProps) {
         {alone ? (
           row.file_name
         ) : (
-          <button type="button" className="link" onClick={() => onImage(row.image)}>
+          <button type="button" className="link-button" onClick={() => onImage(row.image)}>
             {row.file_name}
           </button>
         )}

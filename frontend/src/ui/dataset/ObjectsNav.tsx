@@ -6,7 +6,7 @@ export function ObjectsNav() {
   const dataset = useDataset();
   const base = `/datasets/${dataset.id}/objects`;
   return (
-    <nav className="switch" aria-label="Objects">
+    <nav className="segments" aria-label="Objects">
       <NavLink to={base} end>
         Measurements
       </NavLink>

@@ -17,6 +17,9 @@ export const QUANTITIES: Record<Quantity, string> = {
   diameter: "Equivalent diameter",
 };
 
+/** For the heads of narrow columns. */
+export const SHORT: Record<Quantity, string> = { ...QUANTITIES, diameter: "Eq. diameter" };
+
 export const unitOf = (quantity: Quantity, unit: LengthUnit): string =>
   quantity === "area" ? `${UNITS[unit].name}²` : UNITS[unit].name;
 
