@@ -23,6 +23,7 @@ class Job(models.Model):
     class Queue(models.TextChoices):
         INTERACTIVE = "interactive", "interactive"
         IO = "io", "files"
+        EXPORTS = "exports", "exports"
         BATCH = "batch", "batch"
         TRAINING = "training", "training"
 

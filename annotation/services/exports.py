@@ -21,7 +21,7 @@ from annotation.services.versions import present, version_names, version_of, ver
 
 DATASHEET = "datasheet.md"
 ATTEMPTS = 5  # of one export, while pictures are removed
-EXPORT = jobkit.declare("export", queue="io", title="Export dataset", time_limit=24 * 3600)
+EXPORT = jobkit.declare("export", queue="exports", title="Export dataset", time_limit=24 * 3600)
 
 Progress = Callable[[float, str], None]
 

@@ -28,7 +28,7 @@ from annotation.exported import ExportFilter
 from annotation.models import Dataset, Image, Job, Mask, Version
 from annotation.services.datasheet import datasheet
 
-FREEZE = jobkit.declare("freeze_version", queue="io", title="Freeze a version", time_limit=6 * 3600)
+FREEZE = jobkit.declare("freeze_version", queue="exports", title="Freeze a version", time_limit=6 * 3600)
 LISTED = 100  # images of a comparison that are named
 CHUNK = 25  # images whose masks are read together
 

@@ -2735,7 +2735,7 @@ export interface components {
             finished_at: string | null;
         };
         /** @enum {string} */
-        JobQueueEnum: "interactive" | "io" | "batch" | "training";
+        JobQueueEnum: "interactive" | "io" | "exports" | "batch" | "training";
         /** @enum {string} */
         JobStateEnum: "queued" | "running" | "succeeded" | "failed" | "cancelled";
         /** @description Of a new account; somebody who is signed in sends nothing. */
