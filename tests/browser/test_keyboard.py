@@ -66,6 +66,19 @@ def test_box(keys):
     assert box["x1"] - box["x0"] > box["y1"] - box["y0"] > 10
 
 
+def test_scribble(keys):
+    editor = keys
+    editor.press("s", "Space")
+    walk(editor, right=24)
+    editor.press("Space")
+    editor.answered()
+    editor.press("Enter")
+    editor.saved()
+    (mask,) = editor.masks()
+    assert [prompt["type"] for prompt in mask["prompts"]].count("point") >= 2
+    assert {prompt["label"] for prompt in mask["prompts"]} == {1}
+
+
 def test_brush_and_eraser(keys):
     editor = keys
     editor.press("b", "Space")
