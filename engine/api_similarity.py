@@ -19,6 +19,7 @@ from annotation.api.fields import Segmentation
 from annotation.models import Dataset, Job, Mask
 from engine import similarity
 from engine.serving import serving_version
+from engine.similarity import Found
 
 SHOWN, MOST = 48, 200
 
@@ -51,7 +52,7 @@ class FoundMaskOut(serializers.Serializer[Any]):
     segmentation = Segmentation(source="mask.segmentation")
     similarity = serializers.FloatField(help_text="Cosine, -1..1.")
 
-    def get_thumbnail_url(self, row: similarity.Found) -> str:
+    def get_thumbnail_url(self, row: Found) -> str:
         """Of the whole picture; cached for ever."""
         image = row.mask.image
         return f"{reverse('image-thumbnail', args=[image.pk])}?v={image.pixels_sha256[:12]}"
@@ -140,6 +141,6 @@ class UnusualView(APIView):
         return _found(dataset, found, started)
 
 
-def _found(dataset: Dataset, found: list[similarity.Found], started: float) -> Response:
+def _found(dataset: Dataset, found: list[Found], started: float) -> Response:
     seconds = round(time.monotonic() - started, 3)
     return Response(FoundOut({"index": index_out(dataset), "seconds": seconds, "results": found}).data)

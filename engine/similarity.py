@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 from django.db import transaction
@@ -239,7 +240,8 @@ def _vector_of(index: MaskIndex, mask: Mask) -> Vector:
         for serials, vectors in _blocks(index):
             place = int(np.searchsorted(serials, mask.serial))
             if place < len(serials) and serials[place] == mask.serial:
-                return vectors[place].astype(np.float32)
+                found: Vector = vectors[place].astype(np.float32)
+                return found
     maps = _stored(mask.image, index.version)
     if maps is None:
         embedding_request(image=mask.image, version=index.version)
@@ -340,7 +342,7 @@ def _read(row: MaskVectors) -> tuple[NDArray[np.int64], NDArray[np.float16]]:
     return serials, np.frombuffer(bytes(row.vectors), STORED).reshape(len(serials), -1)
 
 
-def _joined(parts: Sequence[Sequence[int] | NDArray], kind: np.dtype) -> NDArray:
+def _joined(parts: Sequence[Any], kind: np.dtype[Any]) -> NDArray[Any]:
     return np.concatenate([np.asarray(part, kind) for part in parts]) if parts else np.zeros(0, kind)
 
 

@@ -60,7 +60,7 @@ class SwitchOut(serializers.ModelSerializer[Any]):
     """One decision about a version: promoted or refused by the gate, or put to work by a person."""
 
     kind = serializers.ChoiceField(choices=Promotion.Kind.choices)
-    by = serializers.CharField(source="by.username", default=None, allow_null=True, help_text="Null: the gate.")  # type: ignore[assignment]
+    by = serializers.CharField(source="by.username", default=None, allow_null=True, help_text="Null: the gate.")
 
     class Meta:
         model = Promotion

@@ -6,6 +6,8 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from annotation import storage
@@ -222,3 +224,27 @@ def test_a_mask_that_is_not_settled_waits(cast, colours, monkeypatch):
     Mask.objects.update(created_at=timezone.now() - timedelta(minutes=2))
     described(cast)
     assert MaskIndex.objects.get().masks == 4
+
+
+def test_more_masks_in_an_answer_cost_no_more_queries(cast, as_, base, colours):
+    def cost() -> list[int]:
+        spent = []
+        for address in (f"/api/masks/{colours['red'].uuid}/similar/", f"/api/datasets/{cast.dataset.pk}/unusual/"):
+            with CaptureQueriesContext(connection) as queries:
+                assert as_(cast.vic).get(address).status_code == 200
+            spent.append(len(queries))
+        return spent
+
+    for seed in (20, 21):  # so that a category is large enough to have an odd one
+        image = add_image(cast.dataset, seed=seed)
+        encoded(image, base, RED, GREEN)
+        halves(image)
+    described(cast)
+    few = cost()
+    for seed in range(22, 40):
+        image = add_image(cast.dataset, seed=seed)
+        encoded(image, base, RED, GREEN)
+        halves(image)
+    MaskIndex.objects.all().delete()
+    described(cast)
+    assert cost() == few
