@@ -2469,10 +2469,11 @@ export interface components {
         };
         /** @description How the picture lies in the model's input; every size is [height, width]. */
         FrameOut: {
-            /**
-             * Original size
-             * @description [height, width]
-             */
+            /** @description [height, width] */
+            original_size: number[];
+            /** @description [height, width] */
+            input_size: number[];
+            /** @description [height, width] */
             padded_size: number[];
         };
         /** @description All held-out masks, and the same by stage and by category where there are several. */
