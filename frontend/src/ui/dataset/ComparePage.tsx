@@ -188,9 +188,10 @@ function ImageChoice({ chosen, toggle }: ImageChoiceProps) {
   return (
     <fieldset className="group">
       <legend>Images</legend>
+      {images.data && list.length === 0 && <p className="muted">No images yet.</p>}
       <ul className="pick">
         {list.map((image) => (
-          <li key={image.id}>
+          <li key={image.id} className="pick__one">
             <label>
               <img src={image.thumbnail_url} alt="" loading="lazy" />
               <span className="row row--tight small">
