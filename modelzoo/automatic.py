@@ -9,7 +9,7 @@ what is left when duplicates are gone is drawn. No map of full-size logits is ev
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,8 @@ from modelzoo.geometry import Frame, Size
 from modelzoo.predictor import Predictor
 
 OUTPUT_MODES = ("coco_rle", "uncompressed_rle", "binary_mask")
+CPU_BATCH, DEVICE_BATCH = 16, 64  # prompts decoded at once, at the most
+CPU_BATCH_BYTES = 1 << 24  # of the largest map of the image, over all prompts of a batch
 Progress = Callable[[float], None]
 
 
@@ -79,8 +81,8 @@ class Segment:
 class AutomaticMaskGenerator:
     """All masks of an image from any promptable model. Settings are named as in the reference.
 
-    points_per_side: grid on the whole image; points_per_batch: prompts decoded at once (no effect on results; 16 is the
-    fastest on a CPU and takes a quarter of the memory of the reference's 64, a GPU wants more);
+    points_per_side: grid on the whole image; points_per_batch: prompts decoded at once (no effect on results;
+    None: as many as suit the model and the device, see `best_batch`);
     pred_iou_thresh: predicted IoU must be above; stability_score_thresh: stability must reach it (either is off at 0);
     stability_score_offset: logits up and down for it; box_nms_thresh, crop_nms_thresh: box IoU above which the worse
     mask goes, within a crop and across crops; crop_n_layers: layer i adds 4**i zoomed crops; crop_overlap_ratio: of
@@ -91,7 +93,7 @@ class AutomaticMaskGenerator:
 
     predictor: Predictor
     points_per_side: int | None = 32
-    points_per_batch: int = 16
+    points_per_batch: int | None = None
     pred_iou_thresh: float = 0.88
     stability_score_thresh: float = 0.95
     stability_score_offset: float = STABILITY_OFFSET
@@ -109,7 +111,8 @@ class AutomaticMaskGenerator:
             raise ValueError("Give either points_per_side or point_grids.")
         if self.output_mode not in OUTPUT_MODES:
             raise ValueError(f"output_mode must be one of {', '.join(OUTPUT_MODES)}, got {self.output_mode!r}.")
-        if self.points_per_batch < 1 or self.crop_n_layers < 0 or self.crop_n_points_downscale_factor < 1:
+        no_prompts = self.points_per_batch is not None and self.points_per_batch < 1
+        if no_prompts or self.crop_n_layers < 0 or self.crop_n_points_downscale_factor < 1:
             raise ValueError("points_per_batch and crop_n_points_downscale_factor start at 1, crop_n_layers at 0.")
         if len(self._grids()) <= self.crop_n_layers:
             raise ValueError(f"{self.crop_n_layers} crop layers need {self.crop_n_layers + 1} point grids.")
@@ -162,8 +165,9 @@ class AutomaticMaskGenerator:
             features = model.encode(model.preprocess(np.ascontiguousarray(image[y0:y1, x0:x1])))
         frame = model.frame((y1 - y0, x1 - x0))
         points = grid * np.array([x1 - x0, y1 - y0])
-        for start in range(0, len(points), self.points_per_batch):
-            batch = points[start : start + self.points_per_batch]
+        step = self.points_per_batch or best_batch(features, model.device)
+        for start in range(0, len(points), step):
+            batch = points[start : start + step]
             logits, ious = self._decode(features, frame, batch)
             candidates = self._candidates(logits, ious, batch, frame, crop)
             if candidates:
@@ -245,6 +249,19 @@ class AutomaticMaskGenerator:
             "stability_score": candidate.stability,
             "crop_box": _xywh(candidate.crop),
         }
+
+
+def best_batch(features: Mapping[str, torch.Tensor], device: torch.device) -> int:
+    """How many prompts on an image, `features` 1 x C x h x w each, are best decoded at once.
+
+    A CPU gains nothing from more than 16. And where the copies of the image that the decoder works on pass some tens of
+    megabytes, the C allocator maps fresh pages for every one of them, which costs as much as the arithmetic: so SAM
+    takes 4 at once, and the default model 16.
+    """
+    if device.type != "cpu":
+        return DEVICE_BATCH
+    largest = max(tensor[0].numel() * tensor.element_size() for tensor in features.values())
+    return max(1, min(CPU_BATCH, CPU_BATCH_BYTES // largest))
 
 
 def _without_duplicates(found: list[Candidate], scores: list[float], iou_threshold: float) -> list[Candidate]:

@@ -4,11 +4,12 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelzoo import rle
-from modelzoo.automatic import AutomaticMaskGenerator
+from modelzoo.automatic import AutomaticMaskGenerator, best_batch
 from modelzoo.filtering import mask_box, remove_small_regions, with_margin
 from modelzoo.model.compact import anymask_compact
 from modelzoo.predictor import Predictor
@@ -51,6 +52,14 @@ def test_the_batch_size_changes_nothing(predictor, image, batch):
     other = AutomaticMaskGenerator(predictor, **{**settings, "points_per_batch": batch}).generate(image)
     assert [record["point_coords"] for record in other] == [record["point_coords"] for record in usual]
     assert [record["bbox"] for record in other] == [record["bbox"] for record in usual]
+
+
+def test_larger_maps_are_decoded_fewer_at_a_time():
+    cpu = torch.device("cpu")
+    sizes = [best_batch({"map": torch.empty(1, 8, side, side)}, cpu) for side in (10, 400, 700, 1000, 4000)]
+    assert sizes == sorted(sizes, reverse=True)
+    assert (sizes[0], sizes[-1]) == (16, 1)
+    assert best_batch({"map": torch.empty(1, 256, 64, 64)}, cpu) == 4  # SAM
 
 
 def test_output_modes_are_the_same_masks(predictor, image):
