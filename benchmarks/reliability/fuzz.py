@@ -21,7 +21,7 @@ import numpy as np
 
 from modelzoo import rle
 
-SLOW = 1.0  # seconds
+SLOW = 1.0  # seconds of the processor: a busy machine is no fault of the input
 NOTHING = {"tried": 0, "refused": 0, "crashes": 0, "slow": 0, "slowest": 0.0}
 STRANGE = [None, True, -1, 0, 2**31, 2**63, 1e308, float("nan"), float("inf"), "", "\x00", "9" * 400, [], {}, "../x"]
 
@@ -34,7 +34,7 @@ def masks(*, count: int, seed: int) -> dict[str, Any]:
         height, width = dice.randrange(1, 60), dice.randrange(1, 60)
         good = rle.encode(np.random.default_rng(number).random((height, width)) > dice.random())
         kind = dice.randrange(3)
-        started = time.perf_counter()
+        started = time.process_time()
         try:
             if kind == 2:
                 found = rle.from_polygons(_polygons(dice, height, width), height, width)
@@ -46,7 +46,7 @@ def masks(*, count: int, seed: int) -> dict[str, Any]:
         else:
             told["accepted"] += 1
             told["wrong"] += not _is_true(found, height, width)
-        took = time.perf_counter() - started
+        took = time.process_time() - started
         told["tried"] += 1
         told["slow"] += took > SLOW
         told["slowest"] = max(told["slowest"], took)
@@ -136,7 +136,7 @@ def archives(*, count: int, seed: int, folder: str) -> dict[str, Any]:
         work = place / "work"
         (work / "out").mkdir(parents=True)
         (work / "archive").write_bytes(_archive(dice, number))
-        started = time.perf_counter()
+        started = time.process_time()
         try:
             list(reader.members(work / "archive", work / "out", 1 << 20))
         except UserError:
@@ -144,7 +144,7 @@ def archives(*, count: int, seed: int, folder: str) -> dict[str, Any]:
         except Exception as problem:
             told["crashes"] += 1
             told["kinds"].append(f"{number}: {type(problem).__name__}: {problem}"[:120])
-        took = time.perf_counter() - started
+        took = time.process_time() - started
         told["tried"] += 1
         told["slow"] += took > SLOW
         told["slowest"] = max(told["slowest"], took)
@@ -193,7 +193,7 @@ def documents(*, count: int, seed: int, folder: str) -> dict[str, Any]:
         name, text = _document(dice, CVAT)
         target = place / name
         target.write_bytes(text)
-        started = time.perf_counter()
+        started = time.process_time()
         for reader in IMPORTS.values():
             refusals = Refusals()
             try:
@@ -207,7 +207,7 @@ def documents(*, count: int, seed: int, folder: str) -> dict[str, Any]:
                 told["crashes"] += 1
                 told["kinds"].append(f"{number} {reader.name}: {type(problem).__name__}: {problem}"[:160])
             told["refused"] += refusals.count
-        took = time.perf_counter() - started
+        took = time.process_time() - started
         told["tried"] += 1
         told["slow"] += took > SLOW
         told["slowest"] = max(told["slowest"], took)
