@@ -99,7 +99,8 @@ class Place:
 
     def in_pixels(self, ring: NDArray[np.float64]) -> NDArray[np.float64]:
         """The way back."""
-        pixels = np.linalg.solve(self.matrix, (ring - (self.transform[2], self.transform[5])).T).T
+        shifted = ring - (self.transform[2], self.transform[5])
+        pixels = np.linalg.solve(self.matrix, shifted.T).T.astype(np.float64)
         return pixels[::-1] if self.mirrored else pixels
 
     def crs_name(self) -> str:
