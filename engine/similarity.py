@@ -8,6 +8,7 @@ made anew beside the old one when another version serves.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -33,10 +34,13 @@ from modelzoo.embedding import STORED
 from modelzoo.embedding import Embedding as Maps
 from modelzoo.pooling import pooled
 
+logger = logging.getLogger(__name__)
+
 INDEX = declare("index_masks", queue="batch", title="Describe masks", lease=120)
 BLOCK = 1000  # masks of one block
 SLICE_SECONDS = 240  # of one job: uploads wait in the same queue
 MOST_MASKS = 1_000_000  # of one dataset; later ones are not searched
+PASSED = 10_000  # serials of other datasets, from which they are not passed again at every look
 FEWEST = 5  # masks of a category, below which nothing can be unlike the rest
 LOOKED_UP = 200  # candidates whose rows are read at once
 SERIAL = np.dtype("<i8")
@@ -71,9 +75,12 @@ def index_request(*, dataset: Dataset) -> Job | None:
     """Have the masks described for the version that serves; None if all are."""
     version = serving_version(dataset.pk)
     index, _ = MaskIndex.objects.get_or_create(dataset=dataset, version=version)
+    last = _newest_settled()
     if index.masks >= MOST_MASKS or not _waiting(index).exists():
         if index.complete_at is None:
             _complete(index)
+        if last - index.upto > PASSED:
+            MaskIndex.objects.filter(pk=index.pk).update(upto=last)
         return None
     payload = {"dataset": dataset.pk, "digest": version.digest}
     return enqueue(INDEX.name, payload, dataset=dataset, dedupe_key=f"{dataset.pk}:{version.digest}")
@@ -86,6 +93,13 @@ def indexes_consider() -> None:
             index_request(dataset=dataset)
         except NotReady:
             return
+        except Exception:
+            logger.exception("masks not described", extra={"dataset": dataset.pk})
+
+
+def _newest_settled() -> int:
+    settled = Mask.objects.filter(created_at__lt=timezone.now() - SETTLED).order_by("-serial")
+    return settled.values_list("serial", flat=True).first() or 0
 
 
 def _waiting(index: MaskIndex) -> QuerySet[Mask]:
@@ -101,7 +115,7 @@ def index_build(*, ctx: JobContext, dataset_id: int, version: ModelVersion) -> d
     until, described = time.monotonic() + SLICE_SECONDS, 0
     total = _waiting(index).count()
     while index.masks < MOST_MASKS:
-        last = Mask.objects.filter(created_at__lt=timezone.now() - SETTLED).order_by("-serial").first()
+        last = _newest_settled()
         masks = list(_waiting(index).select_related("image").order_by("serial")[:BLOCK])
         serials, vectors = _describe(masks, version, partial(_tell, ctx, described, total))
         with ctx.fenced():
@@ -111,7 +125,7 @@ def index_build(*, ctx: JobContext, dataset_id: int, version: ModelVersion) -> d
             index.masks += len(serials)
             # Masks of other datasets in between need not be passed again.
             ended = len(masks) < BLOCK
-            index.upto = max(index.upto, last.serial if ended and last else 0, masks[-1].serial if masks else 0)
+            index.upto = max(index.upto, last if ended else 0, masks[-1].serial if masks else 0)
             index.save(update_fields=["total", "masks", "upto"])
         described += len(serials)
         if ended or time.monotonic() > until:
