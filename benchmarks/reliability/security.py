@@ -20,11 +20,11 @@ def permission_table(trial: Trial) -> Finding:
 
 
 def no_script_runs(trial: Trial) -> Finding:
-    """R28: hostile names on every page in a real browser."""
+    """R28: the policy on every page, and text that is served as it is. Hostile names in a browser are not tried yet."""
     if trial.stack != "embedded":
         return Finding(0, 0, "", "the pages are the same")
-    names = ("tests/browser/test_hostile_names.py", "tests/annotation/test_pages_and_health.py")
-    return trial.by_tests(*names)
+    names = ("tests/annotation/test_pages_and_health.py", "tests/annotation/test_hostile_requests.py")
+    return trial.by_tests(*names, note="hostile names in a browser not tried")
 
 
 def no_stray_access(trial: Trial) -> Finding:
