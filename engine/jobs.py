@@ -22,6 +22,7 @@ from engine import (
     tally,
     uncertainty,
 )
+from engine import proof as _proof  # noqa: F401  the worker counts its figures (annotation.counts)
 from engine.pipeline import run_execute
 from engine.serving import version_by_digest
 from engine.stages import moves, running
