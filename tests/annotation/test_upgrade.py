@@ -62,7 +62,8 @@ print(json.dumps({
     "history": len(mask_history(mask=newest)),
     "images": Image.objects.count(), "tasks": Task.objects.filter(kind="annotate").count(),
     "seconds": sum(Task.objects.exclude(pk=task.pk).values_list("seconds", flat=True)) + task.seconds,
-    "description": dataset.description, "lead": dataset.members.get().role, "failed": Job.objects.get(title="Old").state,
+    "description": dataset.description, "lead": dataset.members.get().role,
+    "failed": Job.objects.get(title="Old").state,
     "default": ModelVersion.objects.get(is_default=True).name,
 }))
 """
