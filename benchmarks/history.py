@@ -52,7 +52,8 @@ class Change:
         ]
         if not parts:
             return ""
-        loads = "" if self.since.load is None else f", load {self.since.load:.1f} then, {load:.1f} now"
+        then = "" if self.since.load is None else f"{self.since.load:.1f} then, "
+        loads = f", load {then}{load:.1f} now"
         return ("REGRESSION: " if self.regression else "") + ", ".join(parts) + loads
 
     def as_dict(self) -> dict[str, Any]:
