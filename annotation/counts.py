@@ -8,7 +8,6 @@ old, is seen where its head is shown (`counts_of`), which every page does.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from functools import wraps
