@@ -103,7 +103,7 @@ class _Before:
         self.name, self.kwargs = name, kwargs
         self.dataset = _dataset_of(kwargs)
         self.details: dict[str, Any] = {}
-        self.datasets: list[int] = []
+        self.datasets: list[int | None] = []
         if "group_id" in kwargs:
             group = Group.objects.filter(pk=kwargs["group_id"]).first()
             self.details = {"group": group.name} if group else {}

@@ -1,6 +1,6 @@
+import { sleep } from "../api/sleep";
 import type { ValuesAnswer } from "../api/types";
 import type { ValuesSource } from "../core/deepValues";
-import { sleep } from "../core/sleep";
 
 const FIRST_WAIT = 300;
 const LONGEST_WAIT = 2000;

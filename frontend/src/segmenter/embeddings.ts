@@ -1,7 +1,7 @@
 import { ApiError } from "../api/client";
 import { api } from "../api/endpoints";
+import { sleep } from "../api/sleep";
 import type { EmbeddingAnswer } from "../api/types";
-import { sleep } from "../core/sleep";
 import type { EmbeddingSource } from "./protocol";
 import type { Readiness } from "./segmenter";
 
