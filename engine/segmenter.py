@@ -19,7 +19,7 @@ from engine.serving import Recent, decoder_for
 from modelzoo.embedding import Embedding
 from modelzoo.geometry import Frame, resize_bilinear
 
-MASK_LOGIT = 6.0  # how sure the decoder is told to be of a mask that comes as pixels: beyond doubt, short of absurd
+MASK_LOGIT = 12.0  # how sure the decoder is told to be of a mask that comes as pixels: beyond doubt, short of absurd
 
 _recent: Recent[Embedding] = Recent(8)
 # Masks of a picture of 50 megapixels take 600 MB as logits on their way; a request per thread would be gigabytes.

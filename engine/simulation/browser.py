@@ -25,14 +25,15 @@ Points = list[tuple[float, float]]
 class Attempt:
     """A mask in the making: bool H x W, the prompts that led to it (image pixels), and what was offered for the last.
 
-    ``feedback`` (logits 1 x h x w) goes with the next prompt. ``middle``: (x, y, depth) of the mask that this began
-    from; it goes along as a click, as in the editor (decision 13), unless a negative click says that it is wrong.
+    ``feedback`` (logits 1 x h x w) goes with the next prompt: the last answer, or, as in the editor (decision 13), for
+    good the mask that this ``began`` from. ``middle``: (x, y, depth) of that mask, a click unless a negative one is there.
     """
 
     mask: np.ndarray
     points: Points = field(default_factory=list)
     labels: list[int] = field(default_factory=list)
     feedback: np.ndarray | None = None
+    began: bool = False
     middle: tuple[float, float, float] | None = None
     candidates: list[Json] = field(default_factory=list)
     chosen: int | None = None
@@ -51,7 +52,7 @@ class OpenImage:
         """A correction of a mask, bool H x W: it is the first feedback, and its middle the first click."""
         x, y, depth = clicks.deepest(mask)
         logits = low_res_mask(mask, self.embedding.frame, self.decoder.mask_stride)
-        return Attempt(mask, feedback=logits, middle=(x + 0.5, y + 0.5, depth), model=self.model)
+        return Attempt(mask, feedback=logits, began=True, middle=(x + 0.5, y + 0.5, depth), model=self.model)
 
     def click(self, attempt: Attempt, x: float, y: float, label: int) -> None:
         """One more click; shown is the candidate that the model trusts most, and its logits are fed back."""
@@ -69,7 +70,8 @@ class OpenImage:
         )
         best = int(answer.iou_predictions.argmax())
         attempt.mask, attempt.chosen, attempt.model = answer.masks[best], best, self.model
-        attempt.feedback = answer.low_res_logits[best : best + 1]
+        if not attempt.began:
+            attempt.feedback = answer.low_res_logits[best : best + 1]
         stable = stability(answer.low_res_logits, self.embedding.frame)
         attempt.candidates = offered(answer.masks, answer.iou_predictions, stable)
 

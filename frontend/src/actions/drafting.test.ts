@@ -155,6 +155,19 @@ describe("a mask in the making", () => {
     expect(store.mask(id)).toMatchObject({ source: "model_edited", edits: 1, predictedIou: null });
   });
 
+  it("sends the rough mask along with every click after it, not the last answer", async () => {
+    drafting.stroke([imagePoint(30, 30)], 6, 1, null);
+    const painted = drafting.patch;
+    drafting.addPoint(imagePoint(38, 30), 0);
+    await settle();
+    drafting.addPoint(imagePoint(30, 40), 1);
+    await settle();
+    const asked = segmenter.requests.at(-1);
+    expect(asked?.points).toHaveLength(3);
+    expect(asked?.feed).toBeNull();
+    expect(asked?.rough && decodePatch(asked.rough)).toEqual(painted);
+  });
+
   it("gives up the middle of a rough mask where a negative click says that the object is not there", async () => {
     drafting.stroke([imagePoint(30, 30)], 6, 1, null);
     drafting.addPoint(imagePoint(31, 30), 0);

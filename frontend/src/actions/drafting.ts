@@ -1,4 +1,5 @@
 import {
+  beganFromMask,
   type Draft,
   EMPTY_DRAFT,
   type Fed,
@@ -230,9 +231,9 @@ export class Drafting {
     return this.preview.patch;
   }
 
-  /** What goes along with the next point: the candidate on the screen, unless it was painted over. */
+  /** What goes along with the next point: the candidate on the screen, unless it was painted over or begun from a mask. */
   private get fed(): Fed {
-    return this.chosen && !this.draft.edited ? this.chosen.token : null;
+    return this.chosen && !this.draft.edited && !beganFromMask(this.draft) ? this.chosen.token : null;
   }
 
   private holds(item: MaskItem): boolean {

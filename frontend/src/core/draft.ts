@@ -71,12 +71,15 @@ export function withPoint(draft: Draft, point: ImagePoint, label: 0 | 1, fed: Fe
   return { ...draft, steps: [...draft.steps, { kind: "point", x: point.x, y: point.y, label, fed }], chosen: null };
 }
 
+/** Whether the draft began from a rough mask, which then is what goes along with every prompt (decision 13). */
+export const beganFromMask = (draft: Draft): boolean => draft.steps.some((step) => step.kind === "mask");
+
 /**
  * Points of one scribble, as clicks one after the other. The first ones of a mask are all asked at once; later ones go
  * in one by one, each fed with the single mask (token 0) that the one before gave.
  */
 export function withPoints(draft: Draft, points: readonly ImagePoint[], label: 0 | 1, fed: Fed): Draft {
-  const again = draft.steps.length === 0 ? null : 0;
+  const again = draft.steps.length === 0 || beganFromMask(draft) ? null : 0;
   return points.reduce((all, point, index) => withPoint(all, point, label, index === 0 ? fed : again), draft);
 }
 

@@ -5,7 +5,7 @@ import type { Frame } from "./upscale";
  * How sure the model is told to be of a rough mask, as a logit: a decoder's own logits for a clear object lie here, and
  * it was trained on its own.
  */
-const CERTAINTY = 8;
+const CERTAINTY = 12;
 /** Samples per side of a low-resolution pixel. */
 const SAMPLES = 4;
 

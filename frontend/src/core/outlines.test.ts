@@ -77,7 +77,7 @@ describe("a rough mask as prompt", () => {
     const picture = { width: 400, height: 300 };
     const ring = paintStroke(paintStroke(EMPTY_PATCH, [at(200, 150)], 90, 1, picture), [at(200, 150)], 40, 0, picture);
     const logits = maskPromptLogits(ring, frame, 64, 64);
-    expect([Math.min(...logits), Math.max(...logits)]).toEqual([-8, 8]);
+    expect([Math.min(...logits), Math.max(...logits)]).toEqual([-12, 12]);
     const { patch } = new Upscaler(frame, 64, 64).mask(logits);
     const shared = sharedArea(ring, patch);
     expect(shared / (patchArea(ring) + patchArea(patch) - shared)).toBeGreaterThan(0.93);
