@@ -25,8 +25,9 @@ Points = list[tuple[float, float]]
 class Attempt:
     """A mask in the making: bool H x W, the prompts that led to it (image pixels), and what was offered for the last.
 
-    ``feedback`` (logits 1 x h x w) goes with the next prompt: the last answer, or, as in the editor (decision 13), for
-    good the mask that this ``began`` from. ``middle``: (x, y, depth) of that mask, a click unless a negative one is there.
+    ``feedback`` (logits 1 x h x w) goes with the next prompt: the last answer or, as in the editor (decision 13), for
+    good the mask that this ``began`` from. ``middle``: (x, y, depth) of that mask, which goes along as a click until a
+    negative one comes near.
     """
 
     mask: np.ndarray
