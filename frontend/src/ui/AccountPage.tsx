@@ -127,9 +127,11 @@ function NewToken() {
           />
         )}
       </Field>
-      <Button type="submit" icon={KeyRound} busy={make.isPending}>
-        Make a token
-      </Button>
+      <div className="row">
+        <Button type="submit" icon={KeyRound} busy={make.isPending}>
+          Make a token
+        </Button>
+      </div>
       {make.data && (
         <CopyField
           label="Your token"
