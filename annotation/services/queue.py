@@ -32,19 +32,19 @@ def in_order(tasks: QuerySet[Task], dataset: Dataset, kind: str = Kind.ANNOTATE)
     return tasks.order_by("-priority", "id")
 
 
-def first_of(tasks: QuerySet[Task], dataset: Dataset, kinds: list[str], free: list[Q], limit: int) -> list[int]:
-    """Ids of the first `limit` tasks of these kinds that one of `free` holds for, in order.
+def first_of(tasks: QuerySet[Task], dataset: Dataset, kinds: list[str], free: list[Q], limit: int) -> list[Task]:
+    """The first `limit` tasks of these kinds that one of `free` holds for, in order; only `pk` and `image_id` are read.
 
     Each kind and condition is asked by itself: then a query walks an index from its beginning and stops, where one with
-    OR would read and sort everything that is open.
+    OR would read and sort everything that is open. Where only one of them finds something, that is in order already.
     """
-    found: list[int] = []
-    for kind in kinds:
-        for condition in free:
-            rows = in_order(tasks.filter(condition, kind=kind), dataset, kind)
-            found += rows.values_list("pk", flat=True)[:limit]
+    asked = [in_order(tasks.filter(condition, kind=kind), dataset, kind) for kind in kinds for condition in free]
+    found = [rows for rows in (list(rows.only("pk", "image_id")[:limit]) for rows in asked) if rows]
+    if len(found) < 2:
+        return found[0] if found else []
     first = Kind.REVIEW if kinds == [Kind.REVIEW] else Kind.ANNOTATE
-    return list(in_order(Task.objects.filter(pk__in=found), dataset, first).values_list("pk", flat=True)[:limit])
+    ids = [task.pk for rows in found for task in rows]
+    return list(in_order(Task.objects.filter(pk__in=ids), dataset, first).only("pk", "image_id")[:limit])
 
 
 def open_to(user: Any) -> Q:

@@ -50,11 +50,11 @@ def task_claim_next(*, dataset: Dataset, user: Any, kind: str = Kind.ANNOTATE) -
     if held is not None and (kept := _kept(held)) is not None:
         return kept
     while True:
-        ids = first_of(tasks, dataset, kinds, _ways_to_be_free(now), BATCH)
-        if not ids:
+        first = first_of(tasks, dataset, kinds, _ways_to_be_free(now), BATCH)
+        if not first:
             return None
-        for pk in ids:  # somebody may be quicker with the first ones; then the next is ours
-            if (task := _claim(Task.objects.filter(_free(now), pk=pk), user)) is not None:
+        for one in first:  # somebody may be quicker with the first ones; then the next is ours
+            if (task := _claim(Task.objects.filter(_free(now), pk=one.pk), user)) is not None:
                 return task
 
 
@@ -189,9 +189,8 @@ def tasks_left_for(*, dataset: Dataset, user: Any, kind: str) -> int:
 def tasks_upcoming(*, dataset: Dataset, limit: int = 3) -> list[int]:
     """Ids of the images that will be offered next, for prefetching."""
     tasks = Task.objects.filter(image__dataset=dataset)
-    ids = first_of(tasks, dataset, [Kind.ANNOTATE], _ways_to_be_free(timezone.now()), limit)
-    images = dict(Task.objects.filter(pk__in=ids).values_list("pk", "image_id"))
-    return [images[pk] for pk in ids if pk in images]
+    free = _ways_to_be_free(timezone.now())
+    return [task.image_id for task in first_of(tasks, dataset, [Kind.ANNOTATE], free, limit)]
 
 
 def _ways_to_be_free(now: datetime) -> list[Q]:
