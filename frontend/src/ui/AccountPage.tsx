@@ -6,8 +6,9 @@ import { messageOf } from "../api/client";
 import { api } from "../api/endpoints";
 import { CopyField } from "./dataset/CopyField";
 import { GroupsSection } from "./GroupsSection";
+import { TextField } from "./kit/fields";
 import { ago } from "./kit/format";
-import { Button, EmptyState, ErrorState, Field, IconButton, Loading, Note, TableScroll } from "./kit/kit";
+import { Button, EmptyState, ErrorState, IconButton, Loading, Note, TableScroll } from "./kit/kit";
 import { useToast } from "./kit/toast";
 import { useUser } from "./session";
 import { usePageTitle } from "./usePageTitle";
@@ -115,18 +116,7 @@ function NewToken() {
     <form className="card card--pad stack" onSubmit={submit}>
       <h2>New token</h2>
       {make.isError && <Note tone="bad">{messageOf(make.error)}</Note>}
-      <Field label="Name" hint="What it is for.">
-        {(id) => (
-          <input
-            id={id}
-            className="input"
-            required
-            maxLength={100}
-            value={name}
-            onChange={(event) => setName(event.target.value)}
-          />
-        )}
-      </Field>
+      <TextField label="Name" hint="What it is for." required maxLength={100} value={name} onChange={setName} />
       <div className="row">
         <Button type="submit" icon={KeyRound} busy={make.isPending}>
           Make a token

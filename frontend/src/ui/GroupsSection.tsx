@@ -4,7 +4,8 @@ import { type FormEvent, useState } from "react";
 import { messageOf } from "../api/client";
 import { api } from "../api/endpoints";
 import type { Group } from "../api/types";
-import { Button, EmptyState, ErrorState, Field, IconButton, Loading, Note, TableScroll } from "./kit/kit";
+import { TextArea, TextField } from "./kit/fields";
+import { Button, EmptyState, ErrorState, IconButton, Loading, Note, TableScroll } from "./kit/kit";
 import { useToast } from "./kit/toast";
 
 /** The groups that one owns, with a form to change them, and those that one is in. */
@@ -111,30 +112,15 @@ function GroupForm({ group, done }: { group: Group | null; done: () => void }) {
     <form className="card card--pad stack" onSubmit={submit}>
       <h2>{group ? `Change ${group.name}` : "New group"}</h2>
       {save.isError && <Note tone="bad">{messageOf(save.error)}</Note>}
-      <Field label="Name of the group">
-        {(id) => (
-          <input
-            id={id}
-            className="input"
-            required
-            maxLength={100}
-            value={name}
-            onChange={(event) => setName(event.target.value)}
-          />
-        )}
-      </Field>
-      <Field label="People" hint="User names, one on each line.">
-        {(id) => (
-          <textarea
-            id={id}
-            className="input"
-            rows={5}
-            autoCapitalize="none"
-            value={people}
-            onChange={(event) => setPeople(event.target.value)}
-          />
-        )}
-      </Field>
+      <TextField label="Name of the group" required maxLength={100} value={name} onChange={setName} />
+      <TextArea
+        label="People"
+        hint="User names, one on each line."
+        rows={5}
+        autoCapitalize="none"
+        value={people}
+        onChange={setPeople}
+      />
       <div className="row">
         <Button type="submit" icon={Users} busy={save.isPending}>
           {group ? "Save" : "Make the group"}

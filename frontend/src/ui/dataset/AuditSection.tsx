@@ -5,8 +5,9 @@ import { Link } from "react-router";
 import { messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
 import type { Audit, Audits, Figure } from "../../api/types";
+import { NumberField, SelectField } from "../kit/fields";
 import { ago, counted } from "../kit/format";
-import { Badge, Bar, Button, buttonClass, EmptyState, ErrorState, Field, Loading, Note, TableScroll } from "../kit/kit";
+import { Badge, Bar, Button, buttonClass, EmptyState, ErrorState, Loading, Note, TableScroll } from "../kit/kit";
 import { useToast } from "../kit/toast";
 import { mayAnnotate, mayLead, useDataset } from "./DatasetPage";
 
@@ -176,50 +177,29 @@ function StartAudit({ audits }: { audits: Audits }) {
       <h3>New audit</h3>
       {start.isError && <Note tone="bad">{messageOf(start.error)}</Note>}
       <div className="fields">
-        <Field label="Masks">
-          {(id) => (
-            <select
-              id={id}
-              className="input"
-              value={source}
-              onChange={(event) => setSource(event.target.value as Source)}
-            >
-              {(Object.keys(SOURCES) as Source[]).map((one) => (
-                <option key={one} value={one}>
-                  {SOURCES[one]}
-                </option>
-              ))}
-            </select>
-          )}
-        </Field>
-        <Field label="Images" hint={`${counted(images, "image")} can be drawn`}>
-          {(id) => (
-            <input
-              id={id}
-              className="input"
-              type="number"
-              required
-              min={1}
-              max={10_000}
-              value={size}
-              onChange={(event) => setSize(event.target.valueAsNumber || 0)}
-            />
-          )}
-        </Field>
-        <Field label="Seed" hint="The same seed draws the same images">
-          {(id) => (
-            <input
-              id={id}
-              className="input"
-              type="number"
-              required
-              min={0}
-              max={2_147_483_647}
-              value={seed}
-              onChange={(event) => setSeed(event.target.valueAsNumber || 0)}
-            />
-          )}
-        </Field>
+        <SelectField label="Masks" value={source} onChange={setSource}>
+          {(Object.keys(SOURCES) as Source[]).map((one) => (
+            <option key={one} value={one}>
+              {SOURCES[one]}
+            </option>
+          ))}
+        </SelectField>
+        <NumberField
+          label="Images"
+          hint={`${counted(images, "image")} can be drawn`}
+          min={1}
+          max={10_000}
+          value={size}
+          onChange={setSize}
+        />
+        <NumberField
+          label="Seed"
+          hint="The same seed draws the same images"
+          min={0}
+          max={2_147_483_647}
+          value={seed}
+          onChange={setSeed}
+        />
       </div>
       {images === 0 && (
         <p className="muted small">

@@ -5,8 +5,9 @@ import { Link, useSearchParams } from "react-router";
 import { messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
 import type { ModelVersion, VersionComparison } from "../../api/types";
+import { SelectField } from "../kit/fields";
 import { ago, counted, short } from "../kit/format";
-import { Bar, Button, EmptyState, ErrorState, Field, Loading, Note } from "../kit/kit";
+import { Bar, Button, EmptyState, ErrorState, Loading, Note } from "../kit/kit";
 import { usePageTitle } from "../usePageTitle";
 import { ComparedImages } from "./ComparedImages";
 import { mayAnnotate, useDataset } from "./DatasetPage";
@@ -51,22 +52,17 @@ export function ComparePage() {
         )
       )}
       {comparisons.data.length > 1 && (
-        <Field label="Comparisons">
-          {(id) => (
-            <select
-              id={id}
-              className="input"
-              value={shown?.id}
-              onChange={(event) => setSearch({ show: event.target.value }, { replace: true })}
-            >
-              {comparisons.data.map((row) => (
-                <option key={row.id} value={row.id}>
-                  {titleOf(row)}, {counted(row.images.length, "image")}, {ago(row.created_at)}
-                </option>
-              ))}
-            </select>
-          )}
-        </Field>
+        <SelectField
+          label="Comparisons"
+          value={String(shown?.id)}
+          onChange={(chosen) => setSearch({ show: chosen }, { replace: true })}
+        >
+          {comparisons.data.map((row) => (
+            <option key={row.id} value={row.id}>
+              {titleOf(row)}, {counted(row.images.length, "image")}, {ago(row.created_at)}
+            </option>
+          ))}
+        </SelectField>
       )}
       {shown && <Outcome key={shown.id} row={shown} />}
     </div>
@@ -154,17 +150,13 @@ interface VersionChoiceProps {
 
 function VersionChoice({ label, versions, value, onChange }: VersionChoiceProps) {
   return (
-    <Field label={label}>
-      {(id) => (
-        <select id={id} className="input" value={value} onChange={(event) => onChange(event.target.value)}>
-          {versions.map((version) => (
-            <option key={version.digest} value={version.digest}>
-              {version.name} ({short(version.digest)}){version.serving ? ", serving" : ""}
-            </option>
-          ))}
-        </select>
-      )}
-    </Field>
+    <SelectField label={label} value={value} onChange={onChange}>
+      {versions.map((version) => (
+        <option key={version.digest} value={version.digest}>
+          {version.name} ({short(version.digest)}){version.serving ? ", serving" : ""}
+        </option>
+      ))}
+    </SelectField>
   );
 }
 

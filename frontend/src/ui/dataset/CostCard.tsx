@@ -3,8 +3,9 @@ import { type FormEvent, useState } from "react";
 import { messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
 import type { Proof } from "../../api/types";
+import { TextField } from "../kit/fields";
 import { duration } from "../kit/format";
-import { Button, Field, Note } from "../kit/kit";
+import { Button, Note } from "../kit/kit";
 import { useDataset } from "./DatasetPage";
 
 interface CostCardProps {
@@ -51,32 +52,15 @@ export function CostCard({ proof, cost }: CostCardProps) {
       </ul>
       {save.isError && <Note tone="bad">{messageOf(save.error)}</Note>}
       <form className="fields fields--narrow fields--end" onSubmit={submit}>
-        <Field label="Rate of an hour">
-          {(id) => (
-            <input
-              id={id}
-              className="input"
-              type="number"
-              min={0}
-              step="any"
-              value={rate}
-              onChange={(event) => setRate(event.target.value)}
-            />
-          )}
-        </Field>
-        <Field label="Currency">
-          {(id) => (
-            <input
-              id={id}
-              className="input"
-              maxLength={3}
-              required
-              pattern="[A-Za-z]{3}"
-              value={currency}
-              onChange={(event) => setCurrency(event.target.value)}
-            />
-          )}
-        </Field>
+        <TextField label="Rate of an hour" type="number" min={0} step="any" value={rate} onChange={setRate} />
+        <TextField
+          label="Currency"
+          maxLength={3}
+          required
+          pattern="[A-Za-z]{3}"
+          value={currency}
+          onChange={setCurrency}
+        />
         <Button type="submit" busy={save.isPending}>
           Save
         </Button>

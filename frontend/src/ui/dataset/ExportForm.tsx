@@ -4,6 +4,7 @@ import { useState } from "react";
 import { messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
 import type { ExportFilter, ExportFormat, ExportStart } from "../../api/types";
+import { SelectField } from "../kit/fields";
 import { counted } from "../kit/format";
 import { Button, Field, Note } from "../kit/kit";
 import { useToast } from "../kit/toast";
@@ -75,23 +76,18 @@ export function ExportForm({ formats, filters, setFilters }: ExportFormProps) {
         change={(values) => setChosen({ ...chosen, [name]: values })}
       />
       {(versions.data?.length ?? 0) > 0 && (
-        <Field label="State">
-          {(id) => (
-            <select
-              id={id}
-              className="input"
-              value={version ?? ""}
-              onChange={(event) => setVersion(event.target.value === "" ? null : Number(event.target.value))}
-            >
-              <option value="">as it is now</option>
-              {versions.data?.map((one) => (
-                <option key={one.number} value={one.number}>
-                  version {one.number} {one.note.slice(0, 60)}
-                </option>
-              ))}
-            </select>
-          )}
-        </Field>
+        <SelectField
+          label="State"
+          value={version === null ? "" : String(version)}
+          onChange={(chosen) => setVersion(chosen === "" ? null : Number(chosen))}
+        >
+          <option value="">as it is now</option>
+          {versions.data?.map((one) => (
+            <option key={one.number} value={one.number}>
+              version {one.number} {one.note.slice(0, 60)}
+            </option>
+          ))}
+        </SelectField>
       )}
       {version === null && <ExportFilters filters={filters} change={setFilters} />}
       {size.isError && <Note tone="bad">{messageOf(size.error)}</Note>}

@@ -5,11 +5,12 @@ import { Link } from "react-router";
 import { messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
 import type { Role } from "../../api/types";
+import { SelectField } from "../kit/fields";
 import { counted } from "../kit/format";
-import { Button, ErrorState, Field, IconButton, Loading, Note, TableScroll } from "../kit/kit";
+import { Button, ErrorState, IconButton, Loading, Note, TableScroll } from "../kit/kit";
 import { useToast } from "../kit/toast";
 import { mayLead, useDataset } from "./DatasetPage";
-import { ROLES } from "./roles";
+import { RoleOptions } from "./roles";
 
 /** The groups that have a role in the dataset. */
 export function GroupSection() {
@@ -101,33 +102,23 @@ export function AddGroup() {
         </p>
       ) : (
         <>
-          <Field label="Group" hint="Everybody in it has the strongest role that they are given.">
-            {(id) => (
-              <select
-                id={id}
-                className="input"
-                required
-                value={group}
-                onChange={(event) => setGroup(event.target.value)}
-              >
-                <option value="">Choose a group</option>
-                {mine.data.map((one) => (
-                  <option key={one.id} value={one.id}>
-                    {one.name} ({counted(one.people.length, "person", "people")})
-                  </option>
-                ))}
-              </select>
-            )}
-          </Field>
-          <Field label="Role of the group">
-            {(id) => (
-              <select id={id} className="input" value={role} onChange={(event) => setRole(event.target.value as Role)}>
-                {ROLES.map((one) => (
-                  <option key={one.id}>{one.id}</option>
-                ))}
-              </select>
-            )}
-          </Field>
+          <SelectField
+            label="Group"
+            hint="Everybody in it has the strongest role that they are given."
+            required
+            value={group}
+            onChange={setGroup}
+          >
+            <option value="">Choose a group</option>
+            {mine.data.map((one) => (
+              <option key={one.id} value={one.id}>
+                {one.name} ({counted(one.people.length, "person", "people")})
+              </option>
+            ))}
+          </SelectField>
+          <SelectField label="Role of the group" value={role} onChange={setRole}>
+            <RoleOptions />
+          </SelectField>
           <Button type="submit" icon={Users} busy={give.isPending}>
             Give the role
           </Button>

@@ -4,7 +4,8 @@ import { useRef, useState } from "react";
 import { messageOf } from "../../api/client";
 import type { ImportFormat, Job } from "../../api/types";
 import { uploadFile } from "../../api/upload";
-import { Bar, Button, Field, Note } from "../kit/kit";
+import { SelectField } from "../kit/fields";
+import { Bar, Button, Note } from "../kit/kit";
 import { useDataset } from "./DatasetPage";
 
 /** One archive of pictures and annotations made elsewhere. */
@@ -38,19 +39,15 @@ export function ImportForm({ formats }: { formats: ImportFormat[] }) {
       </p>
       {error && <Note tone="bad">{error}</Note>}
       <div className="card card--pad stack">
-        <Field label="Format" hint={about ?? HINTS[format]}>
-          {(id) => (
-            <select id={id} className="input" value={format} onChange={(event) => setFormat(event.target.value)}>
-              <option value="auto">Find out</option>
-              <option value="images">Pictures alone</option>
-              {formats.map((one) => (
-                <option key={one.name} value={one.name}>
-                  {one.title}
-                </option>
-              ))}
-            </select>
-          )}
-        </Field>
+        <SelectField label="Format" hint={about ?? HINTS[format]} value={format} onChange={setFormat}>
+          <option value="auto">Find out</option>
+          <option value="images">Pictures alone</option>
+          {formats.map((one) => (
+            <option key={one.name} value={one.name}>
+              {one.title}
+            </option>
+          ))}
+        </SelectField>
         {progress === null ? (
           <Button icon={FileUp} onClick={() => picker.current?.click()}>
             Choose an archive

@@ -4,12 +4,13 @@ import { type FormEvent, useState } from "react";
 import { messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
 import type { Invitation, Role } from "../../api/types";
+import { NumberField, SelectField, TextField } from "../kit/fields";
 import { ago, counted } from "../kit/format";
-import { Badge, Button, ErrorState, Field, IconButton, Note } from "../kit/kit";
+import { Badge, Button, ErrorState, IconButton, Note } from "../kit/kit";
 import { useToast } from "../kit/toast";
 import { CopyField } from "./CopyField";
 import { useDataset } from "./DatasetPage";
-import { ROLES } from "./roles";
+import { RoleOptions } from "./roles";
 
 /** Links by which people come in, and the form that makes one. */
 export function InviteSection() {
@@ -91,29 +92,19 @@ function InviteForm() {
       <h2>Invite by link</h2>
       {create.isError && <Note tone="bad">{messageOf(create.error)}</Note>}
       <div className="fields fields--narrow">
-        <Field label="As">
-          {(id) => (
-            <select id={id} className="input" value={role} onChange={(event) => setRole(event.target.value as Role)}>
-              {ROLES.map((one) => (
-                <option key={one.id}>{one.id}</option>
-              ))}
-            </select>
-          )}
-        </Field>
-        <Field label="People">{(id) => <Whole id={id} value={uses} max={1000} set={setUses} />}</Field>
-        <Field label="Days">{(id) => <Whole id={id} value={days} max={365} set={setDays} />}</Field>
+        <SelectField label="As" value={role} onChange={setRole}>
+          <RoleOptions />
+        </SelectField>
+        <NumberField label="People" min={1} max={1000} value={uses} onChange={setUses} />
+        <NumberField label="Days" min={1} max={365} value={days} onChange={setDays} />
       </div>
-      <Field label="Note" hint="Optional, for you: who it is for.">
-        {(id) => (
-          <input
-            id={id}
-            className="input"
-            maxLength={200}
-            value={note}
-            onChange={(event) => setNote(event.target.value)}
-          />
-        )}
-      </Field>
+      <TextField
+        label="Note"
+        hint="Optional, for you: who it is for."
+        maxLength={200}
+        value={note}
+        onChange={setNote}
+      />
       <Button type="submit" icon={Link2} busy={create.isPending}>
         Make a link
       </Button>
@@ -125,20 +116,5 @@ function InviteForm() {
         />
       )}
     </form>
-  );
-}
-
-function Whole({ id, value, max, set }: { id: string; value: number; max: number; set: (value: number) => void }) {
-  return (
-    <input
-      id={id}
-      className="input"
-      type="number"
-      min={1}
-      max={max}
-      required
-      value={value}
-      onChange={(event) => set(event.target.valueAsNumber || 1)}
-    />
   );
 }

@@ -4,7 +4,8 @@ import { useState } from "react";
 import { Link } from "react-router";
 import { api } from "../../api/endpoints";
 import type { Event } from "../../api/types";
-import { Button, EmptyState, ErrorState, Field, Loading, TableScroll } from "../kit/kit";
+import { SelectField } from "../kit/fields";
+import { Button, EmptyState, ErrorState, Loading, TableScroll } from "../kit/kit";
 import { useDataset } from "./DatasetPage";
 import { WebhooksSection } from "./WebhooksSection";
 
@@ -99,26 +100,18 @@ function Log() {
     <section className="stack" aria-labelledby="log">
       <h2 id="log">Who did what</h2>
       <div className="fields">
-        <Field label="Person">
-          {(id) => (
-            <select id={id} className="input" value={actor} onChange={(event) => setActor(event.target.value)}>
-              <option value="">Everybody</option>
-              {(members.data ?? []).map((one) => (
-                <option key={one.id}>{one.username}</option>
-              ))}
-            </select>
-          )}
-        </Field>
-        <Field label="About">
-          {(id) => (
-            <select id={id} className="input" value={subject} onChange={(event) => setSubject(event.target.value)}>
-              <option value="">Everything</option>
-              {SUBJECTS.map((one) => (
-                <option key={one}>{one}</option>
-              ))}
-            </select>
-          )}
-        </Field>
+        <SelectField label="Person" value={actor} onChange={setActor}>
+          <option value="">Everybody</option>
+          {(members.data ?? []).map((one) => (
+            <option key={one.id}>{one.username}</option>
+          ))}
+        </SelectField>
+        <SelectField label="About" value={subject} onChange={setSubject}>
+          <option value="">Everything</option>
+          {SUBJECTS.map((one) => (
+            <option key={one}>{one}</option>
+          ))}
+        </SelectField>
       </div>
       {log.isPending && <Loading label="Loading the log" />}
       {log.isError && <ErrorState error={log.error} retry={() => void log.refetch()} />}

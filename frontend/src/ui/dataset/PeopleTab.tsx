@@ -4,13 +4,14 @@ import { type FormEvent, useState } from "react";
 import { messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
 import type { Member, Role } from "../../api/types";
-import { Badge, Button, ErrorState, Field, IconButton, Loading, Note, TableScroll } from "../kit/kit";
+import { SelectField, TextField } from "../kit/fields";
+import { Badge, Button, ErrorState, IconButton, Loading, Note, TableScroll } from "../kit/kit";
 import { useToast } from "../kit/toast";
 import { useUser } from "../session";
 import { mayLead, useDataset } from "./DatasetPage";
 import { AddGroup, GroupSection } from "./GroupSection";
 import { InviteSection } from "./InviteSection";
-import { ROLES } from "./roles";
+import { ROLES, RoleOptions } from "./roles";
 
 export function PeopleTab() {
   const dataset = useDataset();
@@ -104,9 +105,7 @@ function MemberRow({ member, lead }: { member: Member; lead: boolean }) {
             disabled={change.isPending}
             onChange={(event) => change.mutate(event.target.value as Role)}
           >
-            {ROLES.map((role) => (
-              <option key={role.id}>{role.id}</option>
-            ))}
+            <RoleOptions />
           </select>
         ) : (
           member.role
@@ -191,27 +190,10 @@ function AddMember() {
     <form className="card card--pad stack" onSubmit={submit}>
       <h2>Add a person</h2>
       {add.isError && <Note tone="bad">{messageOf(add.error)}</Note>}
-      <Field label="User name">
-        {(id) => (
-          <input
-            id={id}
-            className="input"
-            required
-            autoCapitalize="none"
-            value={username}
-            onChange={(event) => setUsername(event.target.value)}
-          />
-        )}
-      </Field>
-      <Field label="Role">
-        {(id) => (
-          <select id={id} className="input" value={role} onChange={(event) => setRole(event.target.value as Role)}>
-            {ROLES.map((one) => (
-              <option key={one.id}>{one.id}</option>
-            ))}
-          </select>
-        )}
-      </Field>
+      <TextField label="User name" required autoCapitalize="none" value={username} onChange={setUsername} />
+      <SelectField label="Role" value={role} onChange={setRole}>
+        <RoleOptions />
+      </SelectField>
       <Button type="submit" icon={UserPlus} busy={add.isPending}>
         Add
       </Button>

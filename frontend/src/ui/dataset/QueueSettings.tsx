@@ -3,6 +3,7 @@ import { useId } from "react";
 import { messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
 import type { Dataset, DatasetChange } from "../../api/types";
+import { SelectField } from "../kit/fields";
 import { counted } from "../kit/format";
 import { Field } from "../kit/kit";
 import { useToast } from "../kit/toast";
@@ -36,100 +37,74 @@ export function QueueSettings() {
     <section className="card card--pad stack" aria-labelledby={title}>
       <h2 id={title}>Queue</h2>
       <div className="fields">
-        <Field label="Order" hint={ORDERS[dataset.queue_order].hint}>
-          {(id) => (
-            <select
-              id={id}
-              className="input"
-              value={dataset.queue_order}
-              disabled={!lead || change.isPending}
-              onChange={(event) => set({ queue_order: event.target.value as Dataset["queue_order"] })}
-            >
-              {Object.entries(ORDERS).map(([order, { label }]) => (
-                <option key={order} value={order}>
-                  {label}
-                </option>
-              ))}
-            </select>
-          )}
-        </Field>
+        <SelectField
+          label="Order"
+          hint={ORDERS[dataset.queue_order].hint}
+          value={dataset.queue_order}
+          disabled={!lead || change.isPending}
+          onChange={(chosen) => set({ queue_order: chosen })}
+        >
+          {Object.entries(ORDERS).map(([order, { label }]) => (
+            <option key={order} value={order}>
+              {label}
+            </option>
+          ))}
+        </SelectField>
         {dataset.queue_order === "random" && (
-          <Field label="Seed" hint="0 to 47">
-            {(id) => (
-              <Whole
-                id={id}
-                value={dataset.queue_seed}
-                max={47}
-                lead={lead}
-                send={(queue_seed) => set({ queue_seed })}
-              />
-            )}
-          </Field>
+          <WholeField
+            label="Seed"
+            hint="0 to 47"
+            value={dataset.queue_seed}
+            max={47}
+            lead={lead}
+            send={(queue_seed) => set({ queue_seed })}
+          />
         )}
-        <Field
+        <WholeField
           label="Second person, % of pictures"
           hint="They start from the bare picture and see nothing of the first. Their masks are compared and stay out of the dataset."
-        >
-          {(id) => (
-            <Whole
-              id={id}
-              value={Math.round(dataset.overlap_share * 100)}
-              max={100}
-              lead={lead}
-              send={(percent) => set({ overlap_share: percent / 100 })}
-            />
-          )}
-        </Field>
-        <Field label="Reviewed, % of annotators' pictures" hint="A reviewer accepts, corrects or returns each mask.">
-          {(id) => (
-            <Whole
-              id={id}
-              value={Math.round(dataset.review_share * 100)}
-              max={100}
-              lead={lead}
-              send={(percent) => set({ review_share: percent / 100 })}
-            />
-          )}
-        </Field>
+          value={Math.round(dataset.overlap_share * 100)}
+          max={100}
+          lead={lead}
+          send={(percent) => set({ overlap_share: percent / 100 })}
+        />
+        <WholeField
+          label="Reviewed, % of annotators' pictures"
+          hint="A reviewer accepts, corrects or returns each mask."
+          value={Math.round(dataset.review_share * 100)}
+          max={100}
+          lead={lead}
+          send={(percent) => set({ review_share: percent / 100 })}
+        />
         {dataset.review_share > 0 && (
-          <Field label="How much of each person" hint="The tab Review tells the rule and everybody's share.">
-            {(id) => (
-              <select
-                id={id}
-                className="input"
-                value={dataset.review_adapts ? "record" : "same"}
-                disabled={!lead || change.isPending}
-                onChange={(event) => set({ review_adapts: event.target.value === "record" })}
-              >
-                <option value="record">More or less by their record</option>
-                <option value="same">The same of everybody</option>
-              </select>
-            )}
-          </Field>
+          <SelectField
+            label="How much of each person"
+            hint="The tab Review tells the rule and everybody's share."
+            value={dataset.review_adapts ? "record" : "same"}
+            disabled={!lead || change.isPending}
+            onChange={(chosen) => set({ review_adapts: chosen === "record" })}
+          >
+            <option value="record">More or less by their record</option>
+            <option value="same">The same of everybody</option>
+          </SelectField>
         )}
-        <Field label="Training pictures for new annotators" hint={trainingHint(dataset)}>
-          {(id) => (
-            <Whole
-              id={id}
-              value={dataset.training_images}
-              max={1000}
-              lead={lead}
-              send={(training_images) => set({ training_images })}
-            />
-          )}
-        </Field>
+        <WholeField
+          label="Training pictures for new annotators"
+          hint={trainingHint(dataset)}
+          value={dataset.training_images}
+          max={1000}
+          lead={lead}
+          send={(training_images) => set({ training_images })}
+        />
         {dataset.training_images > 0 && (
-          <Field label="Passed at a mean IoU of, %" hint="Over the latest of them. A missed object counts as 0.">
-            {(id) => (
-              <Whole
-                id={id}
-                value={Math.round(dataset.training_iou * 100)}
-                max={100}
-                lead={lead}
-                send={(percent) => set({ training_iou: percent / 100 })}
-              />
-            )}
-          </Field>
+          <WholeField
+            label="Passed at a mean IoU of, %"
+            hint="Over the latest of them. A missed object counts as 0."
+            value={Math.round(dataset.training_iou * 100)}
+            max={100}
+            lead={lead}
+            send={(percent) => set({ training_iou: percent / 100 })}
+          />
         )}
       </div>
     </section>
@@ -144,8 +119,9 @@ function trainingHint(dataset: Dataset): string {
     : `${gold} with masks to measure against. See who passed on the tab People.`;
 }
 
-interface WholeProps {
-  id: string;
+interface WholeFieldProps {
+  label: string;
+  hint: string;
   value: number;
   max: number;
   lead: boolean;
@@ -153,27 +129,32 @@ interface WholeProps {
 }
 
 /** A whole number; it is sent when the field is left or Enter is pressed. */
-function Whole({ id, value, max, lead, send }: WholeProps) {
+function WholeField({ label, hint, value, max, lead, send }: WholeFieldProps) {
   const finish = (element: HTMLInputElement) => {
     if (element.valueAsNumber === value) return;
     if (element.value === "") element.value = String(value);
     else if (element.reportValidity()) send(element.valueAsNumber);
   };
   return (
-    <input
-      key={value}
-      id={id}
-      className="input"
-      type="number"
-      min={0}
-      max={max}
-      step={1}
-      defaultValue={value}
-      disabled={!lead}
-      onBlur={(event) => finish(event.target)}
-      onKeyDown={(event) => {
-        if (event.key === "Enter") finish(event.currentTarget);
-      }}
-    />
+    <Field label={label} hint={hint}>
+      {(id, hintId) => (
+        <input
+          key={value}
+          id={id}
+          className="input"
+          aria-describedby={hintId}
+          type="number"
+          min={0}
+          max={max}
+          step={1}
+          defaultValue={value}
+          disabled={!lead}
+          onBlur={(event) => finish(event.target)}
+          onKeyDown={(event) => {
+            if (event.key === "Enter") finish(event.currentTarget);
+          }}
+        />
+      )}
+    </Field>
   );
 }

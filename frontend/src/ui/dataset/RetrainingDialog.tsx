@@ -190,38 +190,56 @@ function Training({ form, set, retraining }: PartProps & { retraining: Retrainin
       <legend>How</legend>
       <div className="fields">
         <Field label="Minutes" hint="Judging both models comes on top.">
-          {(id) => (
+          {(id, hintId) => (
             <Whole
               id={id}
+              hintId={hintId}
               value={form.minutes}
               most={10_080}
-              hint={String(default_minutes)}
+              placeholder={String(default_minutes)}
               set={(minutes) => set({ minutes })}
             />
           )}
         </Field>
         <Field label="Most steps" hint="Empty: as many as the minutes allow.">
-          {(id) => (
+          {(id, hintId) => (
             <Whole
               id={id}
+              hintId={hintId}
               value={form.steps}
               most={1_000_000}
-              hint={default_steps > 0 ? String(default_steps) : "no limit"}
+              placeholder={default_steps > 0 ? String(default_steps) : "no limit"}
               set={(steps) => set({ steps })}
             />
           )}
         </Field>
         <Field label="Automatic masks, %" hint="The weight of one that nobody has looked at, against one by people.">
-          {(id) => (
-            <Whole id={id} value={form.automatic} least={0} most={100} needed set={(automatic) => set({ automatic })} />
+          {(id, hintId) => (
+            <Whole
+              id={id}
+              hintId={hintId}
+              value={form.automatic}
+              least={0}
+              most={100}
+              needed
+              set={(automatic) => set({ automatic })}
+            />
           )}
         </Field>
         <Field
           label="Synthetic scenes, %"
           hint="Of all views: a replay of what the model was raised on, against forgetting."
         >
-          {(id) => (
-            <Whole id={id} value={form.synthetic} least={0} most={90} needed set={(synthetic) => set({ synthetic })} />
+          {(id, hintId) => (
+            <Whole
+              id={id}
+              hintId={hintId}
+              value={form.synthetic}
+              least={0}
+              most={90}
+              needed
+              set={(synthetic) => set({ synthetic })}
+            />
           )}
         </Field>
       </div>
@@ -231,21 +249,24 @@ function Training({ form, set, retraining }: PartProps & { retraining: Retrainin
 
 interface WholeProps {
   id?: string;
+  hintId?: string;
   label?: string;
   value: string;
   least?: number;
   most: number;
-  hint?: string;
+  /** Shown while the field is empty. */
+  placeholder?: string;
   needed?: boolean;
   set: (value: string) => void;
 }
 
-/** A whole number; without a hint it has to be given. */
-function Whole({ id, label, value, least = 1, most, hint, needed = hint === undefined, set }: WholeProps) {
+/** A whole number; without a placeholder it has to be given. */
+function Whole({ id, hintId, label, value, least = 1, most, placeholder, needed = !placeholder, set }: WholeProps) {
   return (
     <input
       id={id}
       aria-label={label}
+      aria-describedby={hintId}
       className="input input--number"
       type="number"
       inputMode="numeric"
@@ -253,7 +274,7 @@ function Whole({ id, label, value, least = 1, most, hint, needed = hint === unde
       max={most}
       step={1}
       required={needed}
-      placeholder={hint}
+      placeholder={placeholder}
       value={value}
       onChange={(event) => set(event.target.value)}
     />

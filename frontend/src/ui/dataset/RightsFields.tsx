@@ -1,4 +1,4 @@
-import { Field } from "../kit/kit";
+import { SelectField, TextField } from "../kit/fields";
 
 export interface Rights {
   licence: string;
@@ -26,35 +26,22 @@ export function RightsFields({ value, change }: { value: Rights; change: (value:
   return (
     <div className="fields">
       {TEXTS.map((text) => (
-        <Field key={text.name} label={text.label}>
-          {(id) => (
-            <input
-              id={id}
-              className="input"
-              maxLength={text.longest}
-              value={value[text.name]}
-              onChange={(event) => change({ ...value, [text.name]: event.target.value })}
-            />
-          )}
-        </Field>
+        <TextField
+          key={text.name}
+          label={text.label}
+          maxLength={text.longest}
+          value={value[text.name]}
+          onChange={(typed) => change({ ...value, [text.name]: typed })}
+        />
       ))}
-      <Field label="Consent">
-        {(id) => (
-          <select
-            id={id}
-            className="input"
-            value={value.consent}
-            onChange={(event) => change({ ...value, consent: event.target.value })}
-          >
-            <option value="">Not said</option>
-            {CONSENTS.map((one) => (
-              <option key={one.value} value={one.value}>
-                {one.label}
-              </option>
-            ))}
-          </select>
-        )}
-      </Field>
+      <SelectField label="Consent" value={value.consent} onChange={(chosen) => change({ ...value, consent: chosen })}>
+        <option value="">Not said</option>
+        {CONSENTS.map((one) => (
+          <option key={one.value} value={one.value}>
+            {one.label}
+          </option>
+        ))}
+      </SelectField>
     </div>
   );
 }

@@ -4,6 +4,7 @@ import { useState } from "react";
 import { messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
 import type { LengthUnit, MeasurementsState } from "../../api/types";
+import { SelectField } from "../kit/fields";
 import { counted } from "../kit/format";
 import { Button, Field, Note } from "../kit/kit";
 import { mayLead, useDataset } from "./DatasetPage";
@@ -63,12 +64,13 @@ function Fields() {
     >
       <div className="fields">
         <Field label="Side of a pixel" hint="Of images that do not tell; empty: not known">
-          {(id) => (
+          {(id, hintId) => (
             <span className="row row--tight">
               <input
                 id={id}
                 className="input input--number"
                 inputMode="decimal"
+                aria-describedby={hintId}
                 value={value}
                 aria-invalid={wrong}
                 onChange={(event) => setValue(event.target.value)}
@@ -88,22 +90,13 @@ function Fields() {
             </span>
           )}
         </Field>
-        <Field label="Show lengths in">
-          {(id) => (
-            <select
-              id={id}
-              className="input"
-              value={shown}
-              onChange={(event) => setShown(event.target.value as LengthUnit)}
-            >
-              {(Object.keys(UNITS) as LengthUnit[]).map((one) => (
-                <option key={one} value={one}>
-                  {UNITS[one].plural}
-                </option>
-              ))}
-            </select>
-          )}
-        </Field>
+        <SelectField label="Show lengths in" value={shown} onChange={setShown}>
+          {(Object.keys(UNITS) as LengthUnit[]).map((one) => (
+            <option key={one} value={one}>
+              {UNITS[one].plural}
+            </option>
+          ))}
+        </SelectField>
       </div>
       {wrong && <Note tone="bad">The side of a pixel is a number above zero.</Note>}
       {save.isError && <Note tone="bad">{messageOf(save.error)}</Note>}

@@ -4,8 +4,9 @@ import { type FormEvent, useState } from "react";
 import { messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
 import type { ImageRecord } from "../../api/types";
+import { TextField } from "../kit/fields";
 import { counted } from "../kit/format";
-import { Button, Dialog, Field, Note } from "../kit/kit";
+import { Button, Dialog, Note } from "../kit/kit";
 import { useToast } from "../kit/toast";
 import { useDataset } from "./DatasetPage";
 import { PictureDialog } from "./PictureDialog";
@@ -150,18 +151,14 @@ function RemoveDialog({ images, close }: { images: readonly ImageRecord[]; close
           and all written exports of this dataset. This cannot be undone. Who, when and why stay on record, and the same
           picture is refused later. Models that have learnt from it stay as they are.
         </p>
-        <Field label="Reason" hint="Stays on record. Name nobody in it.">
-          {(id) => (
-            <input
-              id={id}
-              className="input"
-              required
-              maxLength={500}
-              value={reason}
-              onChange={(event) => setReason(event.target.value)}
-            />
-          )}
-        </Field>
+        <TextField
+          label="Reason"
+          hint="Stays on record. Name nobody in it."
+          required
+          maxLength={500}
+          value={reason}
+          onChange={setReason}
+        />
         <Button type="submit" look="danger" busy={remove.isPending} disabled={reason.trim() === ""}>
           Remove for good
         </Button>

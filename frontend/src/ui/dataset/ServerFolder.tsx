@@ -3,7 +3,8 @@ import { FolderInput } from "lucide-react";
 import { useState } from "react";
 import { messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
-import { Button, Field, Note } from "../kit/kit";
+import { SelectField } from "../kit/fields";
+import { Button, Note } from "../kit/kit";
 import { useDataset } from "./DatasetPage";
 import { IntakeJob } from "./IntakeJob";
 import { type Rights, said } from "./RightsFields";
@@ -22,16 +23,12 @@ export function ServerFolder({ rights }: { rights: Rights }) {
   return (
     <div className="stack">
       <div className="row server-folder">
-        <Field label="Folder of the server">
-          {(id) => (
-            <select id={id} className="input" value={folder} onChange={(event) => setFolder(event.target.value)}>
-              <option value="">Choose one</option>
-              {offered.data.folders.map((name) => (
-                <option key={name}>{name}</option>
-              ))}
-            </select>
-          )}
-        </Field>
+        <SelectField label="Folder of the server" value={folder} onChange={setFolder}>
+          <option value="">Choose one</option>
+          {offered.data.folders.map((name) => (
+            <option key={name}>{name}</option>
+          ))}
+        </SelectField>
         <Button icon={FolderInput} disabled={folder === ""} busy={start.isPending} onClick={() => start.mutate()}>
           Add its pictures
         </Button>

@@ -4,8 +4,9 @@ import { Link } from "react-router";
 import { messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
 import type { Stage, StageMove, Stages } from "../../api/types";
+import { TextField } from "../kit/fields";
 import { ago, count, counted } from "../kit/format";
-import { Badge, Button, Dialog, ErrorState, Field, Loading, Note, TableScroll } from "../kit/kit";
+import { Badge, Button, Dialog, ErrorState, Loading, Note, TableScroll } from "../kit/kit";
 import { useToast } from "../kit/toast";
 import { mayLead, useDataset } from "./DatasetPage";
 import { QueueSettings } from "./QueueSettings";
@@ -145,17 +146,7 @@ function MoveDialog({ from, to, onClose }: { from: Stage; to: Stage; onClose: ()
         {back && (
           <p className="muted small">The rule of that stage is switched off, so that the dataset stays there.</p>
         )}
-        <Field label="Why" hint="Optional. Kept with the move.">
-          {(id) => (
-            <input
-              id={id}
-              className="input"
-              maxLength={500}
-              value={note}
-              onChange={(event) => setNote(event.target.value)}
-            />
-          )}
-        </Field>
+        <TextField label="Why" hint="Optional. Kept with the move." maxLength={500} value={note} onChange={setNote} />
         <div className="dialog__actions">
           <Button onClick={onClose}>Cancel</Button>
           <Button type="submit" look="primary" busy={move.isPending}>

@@ -3,7 +3,8 @@ import { Link2 } from "lucide-react";
 import { useState } from "react";
 import { messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
-import { Button, Field, Note } from "../kit/kit";
+import { TextArea } from "../kit/fields";
+import { Button, Note } from "../kit/kit";
 import { useDataset } from "./DatasetPage";
 import { IntakeJob } from "./IntakeJob";
 import { type Rights, said } from "./RightsFields";
@@ -19,19 +20,14 @@ export function UrlList({ rights }: { rights: Rights }) {
   });
   return (
     <div className="stack">
-      <Field label="Addresses of pictures on the web, one in each line">
-        {(id) => (
-          <textarea
-            id={id}
-            className="input"
-            rows={3}
-            placeholder="https://example.org/picture.jpg"
-            spellCheck={false}
-            value={text}
-            onChange={(event) => setText(event.target.value)}
-          />
-        )}
-      </Field>
+      <TextArea
+        label="Addresses of pictures on the web, one in each line"
+        rows={3}
+        placeholder="https://example.org/picture.jpg"
+        spellCheck={false}
+        value={text}
+        onChange={setText}
+      />
       <div className="row">
         <Button icon={Link2} disabled={addresses.length === 0} busy={start.isPending} onClick={() => start.mutate()}>
           {addresses.length > 1 ? `Fetch ${addresses.length} pictures` : "Fetch the picture"}

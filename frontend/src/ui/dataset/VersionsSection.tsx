@@ -5,8 +5,9 @@ import { Link } from "react-router";
 import { messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
 import type { DatasetVersion, ExportFilter } from "../../api/types";
+import { SelectField, TextField } from "../kit/fields";
 import { ago, count, counted } from "../kit/format";
-import { Button, ErrorState, Field, Loading, Note, TableScroll } from "../kit/kit";
+import { Button, ErrorState, Loading, Note, TableScroll } from "../kit/kit";
 import { useToast } from "../kit/toast";
 import { mayReview, useDataset } from "./DatasetPage";
 
@@ -68,18 +69,14 @@ function Freeze({ filters }: { filters: ExportFilter }) {
   const filtered = Object.values(filters).some((value) => (Array.isArray(value) ? value.length > 0 : value));
   return (
     <form className="card card--pad stack" onSubmit={submit}>
-      <Field label="Note" hint={filtered ? "The filters of the export count here too." : undefined}>
-        {(id) => (
-          <input
-            id={id}
-            className="input"
-            maxLength={500}
-            placeholder="What this state is for"
-            value={note}
-            onChange={(event) => setNote(event.target.value)}
-          />
-        )}
-      </Field>
+      <TextField
+        label="Note"
+        hint={filtered ? "The filters of the export count here too." : undefined}
+        maxLength={500}
+        placeholder="What this state is for"
+        value={note}
+        onChange={setNote}
+      />
       <div className="row">
         <Button type="submit" icon={Snowflake} busy={start.isPending || waiting !== null}>
           Freeze a version
@@ -138,17 +135,13 @@ function Compare({ versions }: { versions: DatasetVersion[] }) {
     staleTime: Number.POSITIVE_INFINITY,
   });
   const pick = (label: string, value: number, change: (number: number) => void) => (
-    <Field label={label}>
-      {(id) => (
-        <select id={id} className="input" value={value} onChange={(event) => change(Number(event.target.value))}>
-          {versions.map((version) => (
-            <option key={version.number} value={version.number}>
-              {version.number} {version.note.slice(0, 60)}
-            </option>
-          ))}
-        </select>
-      )}
-    </Field>
+    <SelectField label={label} value={String(value)} onChange={(chosen) => change(Number(chosen))}>
+      {versions.map((version) => (
+        <option key={version.number} value={version.number}>
+          {version.number} {version.note.slice(0, 60)}
+        </option>
+      ))}
+    </SelectField>
   );
   const difference = found.data;
   return (

@@ -4,8 +4,9 @@ import { type FormEvent, useState } from "react";
 import { messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
 import type { Delivery, Webhook, WebhookEvent } from "../../api/types";
+import { TextField } from "../kit/fields";
 import { ago, counted } from "../kit/format";
-import { Badge, Button, ErrorState, Field, IconButton, Note, TableScroll } from "../kit/kit";
+import { Badge, Button, ErrorState, IconButton, Note, TableScroll } from "../kit/kit";
 import { useToast } from "../kit/toast";
 import { CopyField } from "./CopyField";
 import { useDataset } from "./DatasetPage";
@@ -164,20 +165,16 @@ function WebhookFields({ webhook, busy, label, save }: FieldsProps) {
     setEvents(events.includes(id) ? events.filter((one) => one !== id) : [...events, id]);
   return (
     <form className="stack stack--small" onSubmit={submit}>
-      <Field label="Address" hint="https://…; public addresses only, unless the operator allows others.">
-        {(id) => (
-          <input
-            id={id}
-            className="input"
-            type="url"
-            required
-            maxLength={2000}
-            placeholder="https://example.org/anymask"
-            value={url}
-            onChange={(event) => setUrl(event.target.value)}
-          />
-        )}
-      </Field>
+      <TextField
+        label="Address"
+        hint="https://…; public addresses only, unless the operator allows others."
+        type="url"
+        required
+        maxLength={2000}
+        placeholder="https://example.org/anymask"
+        value={url}
+        onChange={setUrl}
+      />
       <fieldset className="checks">
         <legend className="field__label">Tell it when</legend>
         {EVENTS.map((one) => (

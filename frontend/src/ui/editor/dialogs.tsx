@@ -3,7 +3,8 @@ import { COMMANDS } from "../../actions/commands";
 import type { EditorSession } from "../../actions/editorSession";
 import { strokeLabel } from "../../actions/keymap";
 import { type CommandGroup, keysOf, type Page } from "../../actions/registry";
-import { Button, Dialog, Field } from "../kit/kit";
+import { TextField } from "../kit/fields";
+import { Button, Dialog } from "../kit/kit";
 import { useEditor } from "./useEditor";
 
 export const GROUPS: readonly CommandGroup[] = ["Mask", "Tools", "Pixels", "Image", "View", "Crosshair", "Help"];
@@ -95,18 +96,7 @@ export function SkipDialog({ onSkip, onClose }: { onSkip: (reason: string) => vo
             </Button>
           ))}
         </div>
-        <Field label="Reason">
-          {(id) => (
-            <input
-              id={id}
-              className="input"
-              required
-              maxLength={500}
-              value={reason}
-              onChange={(event) => setReason(event.target.value)}
-            />
-          )}
-        </Field>
+        <TextField label="Reason" required maxLength={500} value={reason} onChange={setReason} />
         <div className="dialog__actions">
           <Button onClick={onClose}>Cancel</Button>
           <Button type="submit" look="primary" disabled={!reason.trim()}>

@@ -153,23 +153,28 @@ export function Loading({ label }: { label: string }) {
   );
 }
 
-export function Field({
-  label,
-  hint,
-  children,
-}: {
+interface FieldProps {
   label: string;
   hint?: string;
-  children: (id: string) => ReactNode;
-}) {
+  /** Draws what is filled in, under `id`; where there is a hint, `hintId` belongs into its `aria-describedby`. */
+  children: (id: string, hintId: string | undefined) => ReactNode;
+}
+
+/** A label, what is filled in, and a hint (the plain kinds of it are in `fields.tsx`). */
+export function Field({ label, hint, children }: FieldProps) {
   const id = useId();
+  const hintId = hint ? `${id}hint` : undefined;
   return (
     <div className="field">
       <label className="field__label" htmlFor={id}>
         {label}
       </label>
-      {children(id)}
-      {hint && <span className="muted small">{hint}</span>}
+      {children(id, hintId)}
+      {hint && (
+        <span id={hintId} className="muted small">
+          {hint}
+        </span>
+      )}
     </div>
   );
 }

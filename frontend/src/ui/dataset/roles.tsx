@@ -7,3 +7,8 @@ export const ROLES: { id: Role; may: string }[] = [
   { id: "annotator", may: "label pictures" },
   { id: "viewer", may: "look" },
 ];
+
+/** The roles as the options of a select. */
+export function RoleOptions() {
+  return ROLES.map((role) => <option key={role.id}>{role.id}</option>);
+}

@@ -1,0 +1,84 @@
+import type { InputHTMLAttributes, SelectHTMLAttributes, TextareaHTMLAttributes } from "react";
+import { Field } from "./kit";
+
+/** The attributes of an element that holds a text, which it hands on as a text. */
+type Labelled<Attributes, Value = string> = Omit<Attributes, "id" | "className" | "value" | "onChange"> & {
+  label: string;
+  hint?: string;
+  value: Value;
+  onChange: (value: Value) => void;
+};
+
+/** One line, of any type that the browser knows. */
+export function TextField({ label, hint, onChange, ...rest }: Labelled<InputHTMLAttributes<HTMLInputElement>>) {
+  return (
+    <Field label={label} hint={hint}>
+      {(id, hintId) => (
+        <input
+          {...rest}
+          id={id}
+          className="input"
+          aria-describedby={hintId}
+          onChange={(event) => onChange(event.target.value)}
+        />
+      )}
+    </Field>
+  );
+}
+
+type NumberProps = Omit<Labelled<InputHTMLAttributes<HTMLInputElement>>, "type" | "value" | "onChange"> & {
+  value: number;
+  onChange: (value: number) => void;
+};
+
+/** A number that has to be given; while the field is empty it is 0. */
+export function NumberField({ value, onChange, ...rest }: NumberProps) {
+  return (
+    <TextField
+      {...rest}
+      type="number"
+      required
+      value={String(value)}
+      onChange={(text) => onChange(Number(text) || 0)}
+    />
+  );
+}
+
+/** Several lines. */
+export function TextArea({ label, hint, onChange, ...rest }: Labelled<TextareaHTMLAttributes<HTMLTextAreaElement>>) {
+  return (
+    <Field label={label} hint={hint}>
+      {(id, hintId) => (
+        <textarea
+          {...rest}
+          id={id}
+          className="input"
+          aria-describedby={hintId}
+          onChange={(event) => onChange(event.target.value)}
+        />
+      )}
+    </Field>
+  );
+}
+
+/** One of several: `children` are its options, whose values are of the type of `value`. */
+export function SelectField<Value extends string>({
+  label,
+  hint,
+  onChange,
+  ...rest
+}: Labelled<SelectHTMLAttributes<HTMLSelectElement>, Value>) {
+  return (
+    <Field label={label} hint={hint}>
+      {(id, hintId) => (
+        <select
+          {...rest}
+          id={id}
+          className="input"
+          aria-describedby={hintId}
+          onChange={(event) => onChange(event.target.value as Value)}
+        />
+      )}
+    </Field>
+  );
+}
