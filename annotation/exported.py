@@ -27,7 +27,8 @@ class ExportFilter:
 
     `categories` may hold "" for masks without one, `licences` "" for images without one. Images whose people refused
     consent are chosen only by name. `audited`: only images that people corrected in an audit. `masked`: only images
-    with at least one mask that is chosen.
+    with at least one mask that is chosen. `audit_iou_min` and `audit_iou_max`: only masks that an audit looked at and
+    that people left with such an IoU (0..1, both ends included) with what they had found.
     """
 
     stages: tuple[str, ...] = ()
@@ -38,6 +39,8 @@ class ExportFilter:
     splits: tuple[str, ...] = ()
     licences: tuple[str, ...] = ()
     consents: tuple[str, ...] = ()
+    audit_iou_min: float | None = None
+    audit_iou_max: float | None = None
     audited: bool = False
     masked: bool = False
 
@@ -46,7 +49,8 @@ class ExportFilter:
         """From JSON that was checked; an empty list of statuses means accepted ones, which is what counts."""
         values: dict[str, Any] = {}
         values |= {
-            name: value if isinstance(value, bool) else tuple(sorted(set(value))) for name, value in data.items()
+            name: tuple(sorted(set(value))) if isinstance(value, list | tuple) else value
+            for name, value in data.items()
         }
         if not values.get("statuses", True):
             del values["statuses"]
@@ -69,6 +73,10 @@ class ExportFilter:
         ):
             if values:
                 chosen &= Q(**{f"{field}__in": values})
+        if self.audit_iou_min is not None:
+            chosen &= Q(audit_iou__gte=self.audit_iou_min)
+        if self.audit_iou_max is not None:
+            chosen &= Q(audit_iou__lte=self.audit_iou_max)
         return chosen
 
     def images(self, dataset: Dataset) -> QuerySet[Image]:

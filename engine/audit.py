@@ -23,6 +23,7 @@ from annotation.counts import figure
 from annotation.errors import Conflict, UserError
 from annotation.jobkit import declare
 from annotation.models import Dataset, Image, Mask, Task
+from annotation.services.masks import masks_audited
 from annotation.services.tasks import task_open, tasks_withdraw
 from engine.models import Audit, AuditedImage
 from engine.paired import Resampling
@@ -93,11 +94,12 @@ def audit_measure(*, task_id: int) -> dict[str, Any]:
     place = AuditedImage.objects.select_related("audit", "task").filter(task=task_id, measured_at=None).first()
     if place is None or place.task is None or place.task.state != Task.State.SUBMITTED:
         return {"measured": 0}
-    pairs, added = _compare(place)
+    pairs, left, added = _compare(place)
     with transaction.atomic():
         AuditedImage.objects.filter(pk=place.pk, measured_at=None).update(
             pairs=pairs, added=added, corrected_by=place.task.assignee_id, measured_at=timezone.now()
         )
+        masks_audited(found=left)
         audit = Audit.objects.select_for_update().get(pk=place.audit_id)
         if audit.state == Audit.State.OPEN:
             audit.numbers = audit_numbers(audit)
@@ -128,8 +130,11 @@ def _tasks_left(audit: Audit) -> QuerySet[Task]:
     return Task.objects.filter(audited_image__audit=audit, state__in=[Task.State.OPEN, Task.State.CLAIMED])
 
 
-def _compare(place: AuditedImage) -> tuple[list[dict[str, Any]], int]:
-    """(pairs of one image, masks that were added): every frozen mask is followed through its corrections."""
+def _compare(place: AuditedImage) -> tuple[list[dict[str, Any]], dict[int, float], int]:
+    """(pairs of one image, serial of what was left -> its IoU, masks that were added).
+
+    Every frozen mask is followed through its corrections.
+    """
     fields = ("serial", "uuid", "parent_id", "status", "segmentation", "task_id")
     rows = {mask.serial: mask for mask in Mask.objects.filter(image=place.image_id).only(*fields)}
     successor: dict[int, Mask] = {}
@@ -137,16 +142,25 @@ def _compare(place: AuditedImage) -> tuple[list[dict[str, Any]], int]:
         parent = rows[serial].parent_id
         if parent is not None:
             successor[parent] = rows[serial]
-    pairs = [_pair(rows[serial], successor) for serial in place.masks if serial in rows]
+    pairs, left = [], {}
+    for before in (rows[serial] for serial in place.masks if serial in rows):
+        after = _left(before, successor)
+        pairs.append(_pair(before, after))
+        if after.is_current:
+            left[after.serial] = pairs[-1]["iou"]
     new = [mask for mask in rows.values() if mask.task_id == place.task_id and mask.parent_id is None]
-    return pairs, sum(mask.is_current for mask in new)
+    return pairs, left, sum(mask.is_current for mask in new)
 
 
-def _pair(before: Mask, successor: dict[int, Mask]) -> dict[str, Any]:
+def _left(mask: Mask, successor: dict[int, Mask]) -> Mask:
+    """What a mask became."""
+    while mask.status == Mask.Status.SUPERSEDED and mask.serial in successor:
+        mask = successor[mask.serial]
+    return mask
+
+
+def _pair(before: Mask, after: Mask) -> dict[str, Any]:
     """One mask as it was against what it became."""
-    after = before
-    while after.status == Mask.Status.SUPERSEDED and after.serial in successor:
-        after = successor[after.serial]
     if not after.is_current:
         return {"mask": str(before.uuid), "outcome": "deleted", "iou": 0.0}
     same = after.segmentation["counts"] == before.segmentation["counts"]

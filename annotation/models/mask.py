@@ -22,7 +22,8 @@ class Mask(models.Model):
     `chosen` its index. `seconds` is active time, `edits` counts brush and eraser strokes. `body_digest` tells a
     repeated request from another mask under the same id. `predicted_iou`, `stability_score`, `crop_box`
     ([x, y, w, h]) and `point_coords` ([[x, y]]) are null where no model gave them; docs/mask-format.md says what an
-    export writes then.
+    export writes then. `audit_iou` is what the last audit that looked at this object found: the IoU of what it was then
+    with this mask, as people left it; null where none did, and after a later correction.
     """
 
     class Source(models.TextChoices):
@@ -70,6 +71,7 @@ class Mask(models.Model):
     task = models.ForeignKey(Task, null=True, blank=True, on_delete=models.SET_NULL, related_name="masks")
     seconds = models.FloatField(default=0)
     edits = models.PositiveIntegerField(default=0)
+    audit_iou = models.FloatField(null=True, blank=True)
     body_digest = models.CharField(max_length=64, blank=True, default="")
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"

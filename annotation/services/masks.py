@@ -141,6 +141,12 @@ def masks_add(
     return _stored(rows)
 
 
+def masks_audited(*, found: dict[int, float]) -> None:
+    """Keep what an audit found: the serial of a mask as people left it -> its IoU (0..1) with what it was before."""
+    rows = [Mask(serial=serial, audit_iou=iou) for serial, iou in found.items()]
+    Mask.objects.bulk_update(rows, ["audit_iou"], batch_size=200)
+
+
 def _stored(rows: dict[uuid.UUID, dict[str, Any]]) -> list[int]:
     """Store those that are not there yet, and return their serials."""
     for attempt in range(ATTEMPTS):

@@ -7,6 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from annotation.api.fields import Number
 from annotation.formats.registry import EXPORTS
 from annotation.models import Image, Mask, Stage
 from annotation.services.imports import FORMATS
@@ -24,6 +25,10 @@ def _words(help_text: str) -> serializers.ListField:
     return serializers.ListField(child=one, required=False, max_length=MAX_VALUES, help_text=help_text)
 
 
+def _iou(help_text: str) -> Number:
+    return Number(required=False, allow_null=True, min_value=0, max_value=1, help_text=help_text)
+
+
 class ExportFilterIn(serializers.Serializer[Any]):
     """Which images and masks; an empty or missing list means all."""
 
@@ -37,6 +42,8 @@ class ExportFilterIn(serializers.Serializer[Any]):
     splits = _several(Image.Split.choices, "Sides of the data.")
     licences = _words('Licences of images; "" is images without one.')
     consents = _several(Image.Consent.choices, "All but refused if none is named.")
+    audit_iou_min = _iou("Only masks that an audit looked at, with at least this IoU of before and after.")
+    audit_iou_max = _iou("The same, with at most this IoU: what people had to correct.")
     audited = serializers.BooleanField(required=False, help_text="Only images that people corrected in an audit.")
     masked = serializers.BooleanField(required=False, help_text="Only images with a mask that is chosen.")
 

@@ -42,6 +42,10 @@ class Command(BaseCommand):
         for name, values in _FILTERS.items():
             parser.add_argument(f"--{name}", action="append", choices=values, help="May be repeated.")
         parser.add_argument("--version-number", type=int, help="A frozen version instead of the present; no filters.")
+        for end in ("min", "max"):
+            parser.add_argument(
+                f"--audit-iou-{end}", type=_share, metavar="IOU", help="Only masks that an audit left with such an IoU."
+            )
         parser.add_argument("--audited", action="store_true", help="Only images that people corrected in an audit.")
         parser.add_argument("--masked", action="store_true", help="Only images with a mask that is chosen.")
 
@@ -52,6 +56,7 @@ class Command(BaseCommand):
             raise CommandError(f"There is no dataset {options['name']!r}.")
         out: Path = options["out"].expanduser().resolve()
         filters = {_PLURALS.get(name, f"{name}s"): options[name] for name in _FILTERS if options[name]}
+        filters |= {name: options[name] for name in ("audited", "masked", "audit_iou_min", "audit_iou_max")}
         try:
             counts = exports.export_folder(
                 dataset=dataset,
@@ -60,7 +65,7 @@ class Command(BaseCommand):
                 progress=self._progress,
                 options=dict(_option(text) for text in options["option"]),
                 version=options["version_number"],
-                chosen=ExportFilter.of({**filters, "audited": options["audited"], "masked": options["masked"]}),
+                chosen=ExportFilter.of(filters),
             )
         except UserError as problem:
             raise CommandError(problem.message) from None
@@ -72,6 +77,13 @@ class Command(BaseCommand):
     def _progress(self, fraction: float, message: str) -> None:
         if self.stderr.isatty():
             self.stderr.write(f"\r{fraction:4.0%} {message}   ", ending="")
+
+
+def _share(text: str) -> float:
+    """A number of 0..1; argparse tells of any other."""
+    if not 0 <= (value := float(text)) <= 1:
+        raise ValueError
+    return value
 
 
 def _option(text: str) -> tuple[str, str | int]:
