@@ -1,4 +1,4 @@
-import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Columns2 } from "lucide-react";
 import { useState } from "react";
 import { Link, useSearchParams } from "react-router";
@@ -8,6 +8,7 @@ import type { ModelVersion, VersionComparison } from "../../api/types";
 import { SelectField } from "../kit/fields";
 import { ago, counted, short } from "../kit/format";
 import { Bar, Button, EmptyState, ErrorState, Loading, Note } from "../kit/kit";
+import { Paged, usePages } from "../kit/pages";
 import { usePageTitle } from "../usePageTitle";
 import { ComparedImages } from "./ComparedImages";
 import { mayAnnotate, useDataset } from "./DatasetPage";
@@ -169,41 +170,38 @@ const SPLITS = { train: "training", validation: "validation", held_out: "held ou
 
 function ImageChoice({ chosen, toggle }: ImageChoiceProps) {
   const dataset = useDataset();
-  const images = useInfiniteQuery({
+  const images = usePages({
     queryKey: ["compare-images", dataset.id],
-    queryFn: ({ pageParam }) => api.images(dataset.id, {}, pageParam),
-    initialPageParam: null as string | null,
-    getNextPageParam: (page) => page.next,
+    queryFn: (next) => api.images(dataset.id, {}, next),
   });
-  if (images.isError) return <ErrorState error={images.error} retry={() => void images.refetch()} />;
-  const list = images.data?.pages.flatMap((page) => page.results) ?? [];
   return (
     <fieldset className="group">
       <legend>Images</legend>
-      {images.data && list.length === 0 && <p className="muted">No images yet.</p>}
-      <ul className="pick">
-        {list.map((image) => (
-          <li key={image.id} className="pick__one">
-            <label>
-              <img src={image.thumbnail_url} alt="" loading="lazy" />
-              <span className="row row--tight small">
-                <input type="checkbox" checked={chosen.has(image.id)} onChange={() => toggle(image.id)} />
-                <span className="found__name">{image.file_name}</span>
-              </span>
-              <span className="muted small">
-                {counted(image.mask_count, "mask")}, {SPLITS[image.split]}
-              </span>
-            </label>
-          </li>
-        ))}
-      </ul>
-      {images.hasNextPage && (
-        <div className="row">
-          <Button size="small" busy={images.isFetchingNextPage} onClick={() => void images.fetchNextPage()}>
-            Show more images
-          </Button>
-        </div>
-      )}
+      <Paged
+        list={images}
+        loading="Loading the images"
+        empty={<p className="muted">No images yet.</p>}
+        more="Show more images"
+      >
+        {(list) => (
+          <ul className="pick">
+            {list.map((image) => (
+              <li key={image.id} className="pick__one">
+                <label>
+                  <img src={image.thumbnail_url} alt="" loading="lazy" />
+                  <span className="row row--tight small">
+                    <input type="checkbox" checked={chosen.has(image.id)} onChange={() => toggle(image.id)} />
+                    <span className="found__name">{image.file_name}</span>
+                  </span>
+                  <span className="muted small">
+                    {counted(image.mask_count, "mask")}, {SPLITS[image.split]}
+                  </span>
+                </label>
+              </li>
+            ))}
+          </ul>
+        )}
+      </Paged>
     </fieldset>
   );
 }

@@ -1,4 +1,3 @@
-import { useInfiniteQuery } from "@tanstack/react-query";
 import { Sparkles } from "lucide-react";
 import { useEffect, useMemo, useState } from "react";
 import { Link } from "react-router";
@@ -11,46 +10,35 @@ import type { Picture } from "../../render/picture";
 import { picture } from "../editor/pictures";
 import { reasonText, VERDICTS } from "../editor/reviewWords";
 import { ago, count } from "../kit/format";
-import { Badge, Button, EmptyState, ErrorState, Loading } from "../kit/kit";
+import { Badge, EmptyState } from "../kit/kit";
+import { Paged, usePages } from "../kit/pages";
 import { MaskPicture } from "../MaskPicture";
 import { useDataset } from "./DatasetPage";
 
 /** The caller's masks that a reviewer corrected, deleted or returned: before, after, and why. */
 export function FeedbackList() {
   const dataset = useDataset();
-  const list = useInfiniteQuery({
+  const list = usePages({
     queryKey: ["feedback", dataset.id],
-    queryFn: ({ pageParam }) => api.feedback(dataset.id, pageParam),
-    initialPageParam: null as string | null,
-    getNextPageParam: (page) => page.next,
+    queryFn: (next) => api.feedback(dataset.id, next),
   });
-  if (list.isPending) return <Loading label="Loading what was found" />;
-  if (list.isError) return <ErrorState error={list.error} retry={() => void list.refetch()} />;
-  const items = list.data.pages.flatMap((page) => page.results);
-  if (items.length === 0) {
-    return (
-      <EmptyState icon={Sparkles} title="Nothing was found wrong">
-        When a reviewer corrects or returns a mask of yours, you see here which pixels it was about, and why.
-      </EmptyState>
-    );
-  }
+  const empty = (
+    <EmptyState icon={Sparkles} title="Nothing was found wrong">
+      When a reviewer corrects or returns a mask of yours, you see here which pixels it was about, and why.
+    </EmptyState>
+  );
   return (
-    <>
-      <ul className="feedback">
-        {items.map((item) => (
-          <li key={item.id} className="card card--pad stack stack--small">
-            <Finding item={item} />
-          </li>
-        ))}
-      </ul>
-      {list.hasNextPage && (
-        <div className="row">
-          <Button busy={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>
-            Show earlier ones
-          </Button>
-        </div>
+    <Paged list={list} loading="Loading what was found" empty={empty} more="Show earlier ones">
+      {(items) => (
+        <ul className="feedback">
+          {items.map((item) => (
+            <li key={item.id} className="card card--pad stack stack--small">
+              <Finding item={item} />
+            </li>
+          ))}
+        </ul>
       )}
-    </>
+    </Paged>
   );
 }
 

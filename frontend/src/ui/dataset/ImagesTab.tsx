@@ -1,12 +1,13 @@
-import { useInfiniteQuery, useMutation, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { ImagePlus, ListChecks, Medal, Upload } from "lucide-react";
-import { type DragEvent, useEffect, useRef, useState } from "react";
+import { type DragEvent, useRef, useState } from "react";
 import { Link } from "react-router";
 import { messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
 import type { ImageRecord } from "../../api/types";
 import { counted } from "../kit/format";
 import { Badge, Button, EmptyState, ErrorState, IconButton, type Tone } from "../kit/kit";
+import { More, usePages } from "../kit/pages";
 import { useToast } from "../kit/toast";
 import { AddPictures } from "./AddPictures";
 import { mayLead, useDataset } from "./DatasetPage";
@@ -49,19 +50,14 @@ export function ImagesTab() {
   const [rights, setRights] = useState(NO_RIGHTS);
   const picker = useRef<HTMLInputElement>(null);
   const may = mayLead(dataset);
-  const images = useInfiniteQuery({
+  const images = usePages({
     queryKey: ["images", dataset.id, state, stage],
-    queryFn: ({ pageParam }) => api.images(dataset.id, { state, stage }, pageParam),
-    initialPageParam: null as string | null,
-    getNextPageParam: (page) => page.next,
+    queryFn: (next) => api.images(dataset.id, { state, stage }, next),
     // While pictures are being prepared their badges should come and go by themselves.
-    refetchInterval: (query) =>
-      query.state.data?.pages.some((page) => page.results.some((image) => image.readiness === "pending"))
-        ? 4000
-        : false,
+    refetchInterval: (rows) => (rows.some((image) => image.readiness === "pending") ? 4000 : false),
   });
   const uploads = useUploads(dataset.id, may);
-  const list = images.data?.pages.flatMap((page) => page.results) ?? [];
+  const list = images.data ?? [];
   const pick = () => picker.current?.click();
   const drag = (event: DragEvent, inside: boolean) => {
     if (!may || !event.dataTransfer.types.includes("Files")) return;
@@ -137,9 +133,9 @@ export function ImagesTab() {
           leave={() => choose(null)}
         />
       )}
-      {images.isError && <ErrorState error={images.error} retry={() => void images.refetch()} />}
+      {images.isLoadingError && <ErrorState error={images.error} retry={() => void images.refetch()} />}
       {images.isPending && <GridSkeleton />}
-      {images.isSuccess && list.length === 0 && (
+      {images.data?.length === 0 && (
         <Empty
           filtered={state !== "" || stage !== ""}
           may={may}
@@ -168,7 +164,9 @@ export function ImagesTab() {
           </li>
         ))}
       </ul>
-      {images.hasNextPage && <More loading={images.isFetchingNextPage} load={() => void images.fetchNextPage()} />}
+      <More list={images} onSight>
+        Show more
+      </More>
     </section>
   );
 }
@@ -275,28 +273,6 @@ function ImageLink({ image }: { image: ImageRecord }) {
         <span className="muted">{image.mask_count ? counted(image.mask_count, "mask") : ""}</span>
       </div>
     </Link>
-  );
-}
-
-/** Loads the next page when it comes into sight; the button is for those who do not scroll. */
-function More({ loading, load }: { loading: boolean; load: () => void }) {
-  const element = useRef<HTMLDivElement>(null);
-  const latest = useRef(load);
-  latest.current = load;
-  useEffect(() => {
-    if (!element.current) return;
-    const observer = new IntersectionObserver((entries) => {
-      if (entries.some((entry) => entry.isIntersecting)) latest.current();
-    });
-    observer.observe(element.current);
-    return () => observer.disconnect();
-  }, []);
-  return (
-    <div className="state" ref={element}>
-      <Button busy={loading} onClick={load}>
-        Show more
-      </Button>
-    </div>
   );
 }
 

@@ -1,11 +1,12 @@
-import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { CircleAlert, CircleCheck, CircleSlash, Clock, LoaderCircle, RotateCw, Server, X } from "lucide-react";
 import { useState } from "react";
 import { messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
 import type { Job } from "../../api/types";
 import { ago, duration } from "../kit/format";
-import { Badge, Bar, Button, EmptyState, ErrorState, Loading, type Tone } from "../kit/kit";
+import { Badge, Bar, Button, EmptyState, type Tone } from "../kit/kit";
+import { Paged, usePages } from "../kit/pages";
 import { useToast } from "../kit/toast";
 import { useDataset } from "./DatasetPage";
 
@@ -22,24 +23,19 @@ const LOOKS: Record<Job["state"], { label: string; tone?: Tone; icon: typeof Clo
 export function JobsTab() {
   const dataset = useDataset();
   const [state, setState] = useState("");
-  const jobs = useInfiniteQuery({
+  const jobs = usePages({
     queryKey: ["jobs", dataset.id, state],
-    queryFn: ({ pageParam }) => api.jobs(dataset.id, pageParam, state),
-    initialPageParam: null as string | null,
-    getNextPageParam: (page) => page.next,
-    refetchInterval: (query) =>
-      query.state.data?.pages.some((page) => page.results.some((job) => OPEN.has(job.state))) ? 1500 : 8000,
+    queryFn: (next) => api.jobs(dataset.id, next, state),
+    refetchInterval: (rows) => (rows.some((job) => OPEN.has(job.state)) ? 1500 : 8000),
   });
-  const list = jobs.data?.pages.flatMap((page) => page.results) ?? [];
-  if (jobs.isPending) return <Loading label="Loading jobs" />;
-  if (jobs.isError) return <ErrorState error={jobs.error} retry={() => void jobs.refetch()} />;
-  if (list.length === 0 && state === "") {
-    return (
+  const none =
+    state === "" ? (
       <EmptyState icon={Server} title="No jobs yet">
         Preparing pictures for the model, training, imports and exports show up here, with their progress.
       </EmptyState>
+    ) : (
+      <p className="muted">There is no such job.</p>
     );
-  }
   return (
     <div className="stack">
       <select
@@ -55,19 +51,15 @@ export function JobsTab() {
           </option>
         ))}
       </select>
-      {list.length === 0 && <p className="muted">There is no such job.</p>}
-      <ul className="card" aria-label="Jobs">
-        {list.map((job) => (
-          <JobRow key={job.id} job={job} />
-        ))}
-      </ul>
-      {jobs.hasNextPage && (
-        <div className="row">
-          <Button busy={jobs.isFetchingNextPage} onClick={() => void jobs.fetchNextPage()}>
-            Show older jobs
-          </Button>
-        </div>
-      )}
+      <Paged list={jobs} loading="Loading jobs" empty={none} more="Show older jobs">
+        {(list) => (
+          <ul className="card" aria-label="Jobs">
+            {list.map((job) => (
+              <JobRow key={job.id} job={job} />
+            ))}
+          </ul>
+        )}
+      </Paged>
     </div>
   );
 }

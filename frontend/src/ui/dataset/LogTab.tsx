@@ -1,11 +1,12 @@
-import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { ScrollText } from "lucide-react";
 import { useState } from "react";
 import { Link } from "react-router";
 import { api } from "../../api/endpoints";
 import type { Event } from "../../api/types";
 import { SelectField } from "../kit/fields";
-import { Button, EmptyState, ErrorState, Loading, TableScroll } from "../kit/kit";
+import { EmptyState, TableScroll } from "../kit/kit";
+import { Paged, usePages } from "../kit/pages";
 import { useDataset } from "./DatasetPage";
 import { WebhooksSection } from "./WebhooksSection";
 
@@ -89,13 +90,15 @@ function Log() {
   const [actor, setActor] = useState("");
   const [subject, setSubject] = useState("");
   const members = useQuery({ queryKey: ["members", dataset.id], queryFn: () => api.members(dataset.id) });
-  const log = useInfiniteQuery({
+  const log = usePages({
     queryKey: ["events", dataset.id, actor, subject],
-    queryFn: ({ pageParam }) => api.events(dataset.id, { actor, subject }, pageParam),
-    initialPageParam: null as string | null,
-    getNextPageParam: (page) => page.next,
+    queryFn: (next) => api.events(dataset.id, { actor, subject }, next),
   });
-  const rows = log.data?.pages.flatMap((page) => page.results) ?? [];
+  const nothing = (
+    <EmptyState icon={ScrollText} title="Nothing here">
+      Every change that people make through pages or scripts leaves a line.
+    </EmptyState>
+  );
   return (
     <section className="stack" aria-labelledby="log">
       <h2 id="log">Who did what</h2>
@@ -113,21 +116,9 @@ function Log() {
           ))}
         </SelectField>
       </div>
-      {log.isPending && <Loading label="Loading the log" />}
-      {log.isError && <ErrorState error={log.error} retry={() => void log.refetch()} />}
-      {log.isSuccess && rows.length === 0 && (
-        <EmptyState icon={ScrollText} title="Nothing here">
-          Every change that people make through pages or scripts leaves a line.
-        </EmptyState>
-      )}
-      {rows.length > 0 && <Rows rows={rows} />}
-      {log.hasNextPage && (
-        <div className="row">
-          <Button busy={log.isFetchingNextPage} onClick={() => void log.fetchNextPage()}>
-            Show older lines
-          </Button>
-        </div>
-      )}
+      <Paged list={log} loading="Loading the log" empty={nothing} more="Show older lines">
+        {(rows) => <Rows rows={rows} />}
+      </Paged>
     </section>
   );
 }

@@ -1,10 +1,11 @@
-import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link } from "react-router";
 import { messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
 import type { ImageRecord, Measurement } from "../../api/types";
-import { Button, ErrorState, Loading, Note, TableScroll } from "../kit/kit";
+import { Button, Note, TableScroll } from "../kit/kit";
+import { Paged, usePages } from "../kit/pages";
 import { mayLead, useDataset } from "./DatasetPage";
 import { figure, pixelSizeText, QUANTITIES, type Quantity, SHORT, UNITS, unitOf } from "./units";
 
@@ -18,51 +19,45 @@ const NAMES = Object.keys(QUANTITIES) as Quantity[];
 /** Measured masks, one line each; of one image with its own scale. */
 export function MeasureTable({ chosen, onImage }: MeasureTableProps) {
   const dataset = useDataset();
-  const rows = useInfiniteQuery({
+  const masks = usePages({
     queryKey: ["measurements", dataset.id, chosen.image, chosen.category],
-    queryFn: ({ pageParam }) => api.measurements(dataset.id, chosen, pageParam),
-    initialPageParam: null as string | null,
-    getNextPageParam: (page) => page.next,
+    queryFn: (next) => api.measurements(dataset.id, chosen, next),
   });
-  if (rows.isPending) return <Loading label="Loading the table" />;
-  if (rows.isError) return <ErrorState error={rows.error} retry={() => void rows.refetch()} />;
-  const list = rows.data.pages.flatMap((page) => page.results);
   return (
     <>
       {chosen.image !== null && <ImageScale id={Number(chosen.image)} />}
-      {list.length === 0 && <p className="muted">No measured mask is like that.</p>}
-      {list.length > 0 && (
-        <TableScroll label="Measurements of masks" card>
-          <table className="table table--figures">
-            <thead>
-              <tr>
-                <th scope="col">Mask</th>
-                <th scope="col">Image</th>
-                {NAMES.map((name) => (
-                  <th key={name} scope="col" className="number">
-                    {SHORT[name]}, {unitOf(name, dataset.length_unit)}
+      <Paged
+        list={masks}
+        loading="Loading the table"
+        empty={<p className="muted">No measured mask is like that.</p>}
+        more="Show more masks"
+      >
+        {(rows) => (
+          <TableScroll label="Measurements of masks" card>
+            <table className="table table--figures">
+              <thead>
+                <tr>
+                  <th scope="col">Mask</th>
+                  <th scope="col">Image</th>
+                  {NAMES.map((name) => (
+                    <th key={name} scope="col" className="number">
+                      {SHORT[name]}, {unitOf(name, dataset.length_unit)}
+                    </th>
+                  ))}
+                  <th scope="col" className="number">
+                    Centroid, px
                   </th>
+                </tr>
+              </thead>
+              <tbody>
+                {rows.map((row) => (
+                  <Row key={row.mask} row={row} alone={chosen.image !== null} onImage={onImage} />
                 ))}
-                <th scope="col" className="number">
-                  Centroid, px
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {list.map((row) => (
-                <Row key={row.mask} row={row} alone={chosen.image !== null} onImage={onImage} />
-              ))}
-            </tbody>
-          </table>
-        </TableScroll>
-      )}
-      {rows.hasNextPage && (
-        <div className="row">
-          <Button busy={rows.isFetchingNextPage} onClick={() => void rows.fetchNextPage()}>
-            Show more masks
-          </Button>
-        </div>
-      )}
+              </tbody>
+            </table>
+          </TableScroll>
+        )}
+      </Paged>
     </>
   );
 }

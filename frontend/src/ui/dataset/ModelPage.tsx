@@ -1,10 +1,11 @@
-import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link, useParams } from "react-router";
 import { api } from "../../api/endpoints";
 import type { RunBrief, SnapshotImage } from "../../api/types";
 import { ago, counted, short } from "../kit/format";
-import { Badge, Button, ErrorState, Loading } from "../kit/kit";
+import { Badge, ErrorState, Loading } from "../kit/kit";
+import { Paged, usePages } from "../kit/pages";
 import { usePageTitle } from "../usePageTitle";
 import { useDataset } from "./DatasetPage";
 import { Descent, PARTS, partName, partsText } from "./Descent";
@@ -64,13 +65,10 @@ export function ModelPage() {
 function Learnt({ snapshot }: { snapshot: NonNullable<RunBrief["snapshot"]> }) {
   const dataset = useDataset();
   const [part, setPart] = useState("");
-  const images = useInfiniteQuery({
+  const images = usePages({
     queryKey: ["snapshot", dataset.id, snapshot.digest, part],
-    queryFn: ({ pageParam }) => api.snapshotImages(dataset.id, snapshot.digest, part, pageParam),
-    initialPageParam: null as string | null,
-    getNextPageParam: (page) => page.next,
+    queryFn: (next) => api.snapshotImages(dataset.id, snapshot.digest, part, next),
   });
-  const list = images.data?.pages.flatMap((page) => page.results) ?? [];
   return (
     <section className="stack" aria-labelledby="learnt">
       <div className="row row--between">
@@ -95,21 +93,20 @@ function Learnt({ snapshot }: { snapshot: NonNullable<RunBrief["snapshot"]> }) {
           ))}
         </select>
       </div>
-      {images.isError && <ErrorState error={images.error} retry={() => void images.refetch()} />}
-      {images.isPending && <Loading label="Loading the snapshot" />}
-      {images.data && list.length === 0 && <p className="muted">Nothing lies in this part.</p>}
-      <ul className="snapshot" aria-label="Images of the snapshot">
-        {list.map((image) => (
-          <ImageCard key={image.sha256} image={image} />
-        ))}
-      </ul>
-      {images.hasNextPage && (
-        <div className="row">
-          <Button busy={images.isFetchingNextPage} onClick={() => void images.fetchNextPage()}>
-            Show more images
-          </Button>
-        </div>
-      )}
+      <Paged
+        list={images}
+        loading="Loading the snapshot"
+        empty={<p className="muted">Nothing lies in this part.</p>}
+        more="Show more images"
+      >
+        {(list) => (
+          <ul className="snapshot" aria-label="Images of the snapshot">
+            {list.map((image) => (
+              <ImageCard key={image.sha256} image={image} />
+            ))}
+          </ul>
+        )}
+      </Paged>
     </section>
   );
 }
