@@ -77,6 +77,8 @@ export const api = {
   session: () => request<Session>("/api/session/"),
   signIn: (username: string, password: string) =>
     request<Session>("/api/session/", { method: "POST", body: { username, password } }),
+  signInElsewhere: (invitation?: string) =>
+    request<{ url: string }>("/api/session/oidc/", { method: "POST", body: { invitation } }),
   signOut: () => request<void>("/api/session/", { method: "DELETE" }),
 
   datasets: () => request<Page<Dataset>>("/api/datasets/"),
@@ -95,11 +97,8 @@ export const api = {
     request<void>(`/api/datasets/${dataset}/members/${member}/`, { method: "DELETE" }),
 
   /** `filter`: any of state and stage; empty ones do not count. */
-  images: (dataset: number, filter: Record<string, string>, next: string | null) => {
-    const query = new URLSearchParams(Object.entries(filter).filter(([, value]) => value !== "")).toString();
-    const first = `/api/datasets/${dataset}/images/${query && `?${query}`}`;
-    return request<Page<ImageRecord>>(next ? pathOf(next) : first);
-  },
+  images: (dataset: number, filter: Record<string, string>, next: string | null) =>
+    page<ImageRecord>(`/api/datasets/${dataset}/images/${queryOf(filter)}`, next),
   image: (id: number) => request<ImageRecord>(`/api/images/${id}/`),
   markGold: (id: number, gold: boolean) =>
     request<ImageRecord>(`/api/images/${id}/`, { method: "PATCH", body: { gold } }),
@@ -180,9 +179,7 @@ export const api = {
     request<ModelProvenance>(`/api/datasets/${dataset}/models/${digest}/provenance/`),
   maskProvenance: (id: string) => request<MaskProvenance>(`/api/masks/${id}/provenance/`),
   snapshotImages: (dataset: number, digest: string, part: string, next: string | null) =>
-    request<Page<SnapshotImage>>(
-      next ? pathOf(next) : `/api/datasets/${dataset}/snapshots/${digest}/images/${part ? `?part=${part}` : ""}`,
-    ),
+    page<SnapshotImage>(`/api/datasets/${dataset}/snapshots/${digest}/images/${queryOf({ part })}`, next),
   restoreModel: (dataset: number, digest: string) =>
     request<ModelVersion>(`/api/datasets/${dataset}/models/${digest}/restore/`, { method: "POST", body: {} }),
   shadows: (dataset: number) => request<Shadow[]>(`/api/datasets/${dataset}/shadows/`),
@@ -227,16 +224,13 @@ export const api = {
   makeToken: (name: string) => request<ApiToken & { key: string }>("/api/tokens/", { method: "POST", body: { name } }),
   revokeToken: (id: number) => request<void>(`/api/tokens/${id}/`, { method: "DELETE" }),
   /** `filter`: any of actor, subject and id; empty ones do not count. */
-  events: (dataset: number, filter: Record<string, string>, next: string | null) => {
-    const query = new URLSearchParams(Object.entries(filter).filter(([, value]) => value !== "")).toString();
-    return request<Page<Event>>(next ? pathOf(next) : `/api/datasets/${dataset}/events/${query && `?${query}`}`);
-  },
+  events: (dataset: number, filter: Record<string, string>, next: string | null) =>
+    page<Event>(`/api/datasets/${dataset}/events/${queryOf(filter)}`, next),
 
   proof: (dataset: number) => request<Proof>(`/api/datasets/${dataset}/proof/`),
   waiting: () => request<WaitingRow[]>("/api/waiting/"),
   reviews: (dataset: number) => request<Reviews>(`/api/datasets/${dataset}/reviews/`),
-  feedback: (dataset: number, next: string | null) =>
-    request<Page<FeedbackItem>>(next ? pathOf(next) : `/api/datasets/${dataset}/feedback/`),
+  feedback: (dataset: number, next: string | null) => page<FeedbackItem>(`/api/datasets/${dataset}/feedback/`, next),
   taskReview: (task: number) => request<ReviewRound>(`/api/tasks/${task}/review/`),
   decideReview: (task: number, item: number, body: ReviewSaid) =>
     request<ReviewItem>(`/api/tasks/${task}/review/${item}/`, { method: "PUT", body }),
@@ -254,8 +248,7 @@ export const api = {
   removeGroupRole: (dataset: number, group: number) =>
     request<void>(`/api/datasets/${dataset}/groups/${group}/`, { method: "DELETE" }),
 
-  overlaps: (dataset: number, next: string | null) =>
-    request<Page<Overlap>>(next ? pathOf(next) : `/api/datasets/${dataset}/overlaps/`),
+  overlaps: (dataset: number, next: string | null) => page<Overlap>(`/api/datasets/${dataset}/overlaps/`, next),
   consensus: (task: number) => request<Consensus>(`/api/tasks/${task}/consensus/`),
   decideConsensus: (task: number, objects: Decision[]) =>
     request<Consensus>(`/api/tasks/${task}/consensus/`, { method: "POST", body: { objects } }),
@@ -270,7 +263,7 @@ export const api = {
     request<Audit>(`/api/datasets/${dataset}/audits/${audit}/close/`, { method: "POST", body: {} }),
 
   jobs: (dataset: number, next: string | null, state = "") =>
-    request<Page<Job>>(next ? pathOf(next) : `/api/datasets/${dataset}/jobs/${state && `?state=${state}`}`),
+    page<Job>(`/api/datasets/${dataset}/jobs/${queryOf({ state })}`, next),
   job: (id: string) => request<JobDetail>(`/api/jobs/${id}/`),
   cancelJob: (id: string) => request<Job>(`/api/jobs/${id}/cancel/`, { method: "POST", body: {} }),
   retryJob: (id: string) => request<Job>(`/api/jobs/${id}/retry/`, { method: "POST", body: {} }),
@@ -300,12 +293,12 @@ export const api = {
   similarMasks: (mask: string) => request<Found>(`/api/masks/${mask}/similar/`),
   /** Of all categories with null. */
   unusualMasks: (dataset: number, category: string | null) =>
-    request<Found>(`/api/datasets/${dataset}/unusual/${chosenMasks({ category })}`),
+    request<Found>(`/api/datasets/${dataset}/unusual/${queryOf({ category }, null)}`),
   /** `chosen`: of one image, of one category; with null of all. */
   measurements: (dataset: number, chosen: { image: string | null; category: string | null }, next: string | null) =>
-    request<Page<Measurement>>(next ? pathOf(next) : `/api/datasets/${dataset}/measurements/${chosenMasks(chosen)}`),
+    page<Measurement>(`/api/datasets/${dataset}/measurements/${queryOf(chosen, null)}`, next),
   measurementsUrl: (dataset: number, chosen: { image: string | null; category: string | null }) =>
-    `/api/datasets/${dataset}/measurements/csv/${chosenMasks(chosen)}`,
+    `/api/datasets/${dataset}/measurements/csv/${queryOf(chosen, null)}`,
   measurementFigures: (dataset: number) => request<MeasurementsState>(`/api/datasets/${dataset}/measurements/figures/`),
   measureMasks: (dataset: number) =>
     request<MeasurementsState>(`/api/datasets/${dataset}/measurements/figures/`, { method: "POST", body: {} }),
@@ -315,10 +308,10 @@ export const api = {
   exportUrl: (job: string) => `/api/exports/${job}/download/`,
 };
 
-/** As a query; what is null is not asked for, while an empty category means masks without one. */
-function chosenMasks(chosen: Record<string, string | null>): string {
-  const told = Object.entries(chosen).filter((entry): entry is [string, string] => entry[1] !== null);
-  const query = new URLSearchParams(told).toString();
+/** As a query without the words that are `unsaid`. For a category it is null: an empty one means masks without one. */
+function queryOf(words: Record<string, string | null>, unsaid: "" | null = ""): string {
+  const said = Object.entries(words).filter((entry): entry is [string, string] => entry[1] !== unsaid);
+  const query = new URLSearchParams(said).toString();
   return query && `?${query}`;
 }
 
@@ -327,8 +320,8 @@ function listOf<T>(answer: Page<T> | T[]): T[] {
   return Array.isArray(answer) ? answer : answer.results;
 }
 
-/** Path and query of a page link, so that a proxy's host name in it does not matter. */
-function pathOf(link: string): string {
-  const url = new URL(link, window.location.origin);
-  return url.pathname + url.search;
+/** A page of a list: the first, or the one that a link leads to. The link's host does not matter: a proxy may have another. */
+function page<Row>(first: string, next: string | null): Promise<Page<Row>> {
+  const url = new URL(next ?? first, window.location.origin);
+  return request<Page<Row>>(url.pathname + url.search);
 }
