@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.account.models import EmailAddress
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from django.contrib import admin
 from django.http import HttpRequest
 
 from annotation.models import Dataset, Image, Job, Mask, Member, Task, WorkerPulse
+
+for _unused in (EmailAddress, SocialApp, SocialToken, SocialAccount):
+    admin.site.unregister(_unused)
 
 
 class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -91,3 +96,20 @@ class WorkerPulseAdmin(ReadOnly):
     """Which workers are alive."""
 
     list_display = ["name", "queues", "seen_at"]
+
+
+@admin.register(SocialAccount)
+class SocialAccountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Who signs in by which provider; deleting a row parts the two (annotation.services.identities)."""
+
+    list_display = ["uid", "user", "provider", "last_login"]
+    list_select_related = ["user"]
+    search_fields = ["uid", "user__username"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """The first sign-in does it."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never: it would give somebody another's account."""
+        return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
@@ -53,6 +54,31 @@ def networks_are_networks(app_configs: Any, **kwargs: Any) -> list[CheckMessage]
     except ValueError as problem:
         return [Error(f"ANYMASK_URL_NETWORKS: {problem}.", id="annotation.E004")]
     return []
+
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+MOST_ISSUER = 200  # characters that allauth keeps of one
+
+
+@register()
+def provider_is_whole(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """annotation.E005: sign-in by a provider needs https, an id, a secret, and a word on who may come."""
+    if not (issuer := settings.ANYMASK_OIDC_ISSUER):
+        return []
+    wrong = []
+    parts = urlsplit(issuer)
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
+        wrong.append("ANYMASK_OIDC_ISSUER must begin with https://.")
+    if len(issuer) > MOST_ISSUER or "/.well-known/" in issuer:
+        wrong.append(f"ANYMASK_OIDC_ISSUER is the issuer alone, {MOST_ISSUER} characters at the most.")
+    wrong += [
+        f"{name} is missing."
+        for name in ("ANYMASK_OIDC_CLIENT_ID", "ANYMASK_OIDC_CLIENT_SECRET")
+        if not getattr(settings, name)
+    ]
+    if settings.ANYMASK_OIDC_NEW_PEOPLE not in ("invited", "anyone"):
+        wrong.append("ANYMASK_OIDC_NEW_PEOPLE must be invited or anyone.")
+    return [Error(sentence, id="annotation.E005") for sentence in wrong]
 
 
 @register(deploy=True)

@@ -1,4 +1,4 @@
-"""The Celery application: four queues, messages that only wake, worker pulses."""
+"""The Celery application: six queues, messages that only wake, worker pulses."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 # An exchange of its own for each queue: on a shared one every worker would get every message.
 app.conf.task_queues = [
     Queue(name, Exchange(name), routing_key=name)  # type: ignore[no-untyped-call]
-    for name in ("interactive", "io", "exports", "batch", "training")
+    for name in ("interactive", "io", "exports", "webhooks", "batch", "training")
 ]
 # Lazy: the modules are imported by workers and beat when they start. The web process sends by name and stays light.
 app.autodiscover_tasks(["annotation", "engine"], related_name="jobs")

@@ -81,6 +81,8 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
+    "allauth.account",
+    "allauth.socialaccount",
     "rest_framework",
     "drf_spectacular",
     "django_celery_beat",
@@ -96,6 +98,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "annotation.api.event_log.EventLog",
@@ -146,6 +149,14 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 SESSION_COOKIE_AGE = 60 * 60 * 24 * 30
+# Through an OpenID Connect provider (annotation.api.oidc): off without an issuer.
+ANYMASK_OIDC_ISSUER = env.text("ANYMASK_OIDC_ISSUER", "")
+ANYMASK_OIDC_CLIENT_ID = env.text("ANYMASK_OIDC_CLIENT_ID", "")
+ANYMASK_OIDC_CLIENT_SECRET = env.text("ANYMASK_OIDC_CLIENT_SECRET", "")
+ANYMASK_OIDC_NAME = env.text("ANYMASK_OIDC_NAME", "your organisation")  # on the button: Sign in with ...
+ANYMASK_OIDC_NEW_PEOPLE = env.text("ANYMASK_OIDC_NEW_PEOPLE", "invited")  # or anyone whom the provider knows
+SOCIALACCOUNT_ADAPTER = "annotation.api.oidc.Hooks"
+ACCOUNT_EMAIL_VERIFICATION = "none"  # this product sends no mail
 CACHES = {
     "default": {
         # The table keeps sign-in throttling true across web processes without another server.

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path, re_path
 
-from annotation.api import health
+from annotation.api import health, oidc
 from annotation.api.http import not_found
 from config.metrics import metrics
 from config.views import page
@@ -13,6 +13,7 @@ urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", metrics, name="metrics"),
+    path("sign-in/oidc/callback/", oidc.callback, name="oidc-callback"),
     path("api/", include("annotation.api.urls")),
     path("api/", include("annotation.api.ingest_urls")),
     path("api/", include("engine.urls")),

@@ -30,6 +30,7 @@ SILENT = {
     "upload",
     "export-choices",
     "statistics",
+    "session-oidc",  # only the way to the provider; who comes back is told by annotation.api.oidc
 }
 KEPT = (
     *("role", "username", "graduated", "active", "note", "uses", "days", "verdict", "reason", "answer", "format", "to"),
@@ -148,6 +149,29 @@ def _write(request: HttpRequest, response: HttpResponseBase, before: _Before) ->
     }
     # Who is in a group is told in every dataset where it has a role.
     Event.objects.bulk_create(Event(dataset_id=one, **row) for one in before.datasets or [dataset])
+
+
+def event_write(
+    *,
+    actor: Any,
+    action: str,
+    subject: str,
+    subject_id: str = "",
+    dataset: int | None = None,
+    details: dict[str, Any] | None = None,
+) -> None:
+    """A line for what no changing request did. Never raises: a log that cannot be written undoes nothing."""
+    try:
+        Event.objects.create(
+            actor=actor,
+            action=action,
+            subject=subject,
+            subject_id=subject_id,
+            dataset_id=dataset,
+            details=details or {},
+        )
+    except Exception:
+        logger.exception("event not written", extra={"action": action})
 
 
 def _after(name: str, kwargs: dict[str, Any], told: dict[str, Any]) -> int | None:

@@ -148,13 +148,14 @@ class InvitationView(APIView):
     @extend_schema(operation_id="invitation_show", responses=InvitationShownOut, auth=[])
     def get(self, request: Request, secret: str) -> Response:
         """To which dataset, as what. 404 `invitation_closed`."""
-        return Response(InvitationShownOut(people.invitation_open(secret=secret)).data)
+        return Response(InvitationShownOut(people.invitation_open(digest=people.digest_of(secret))).data)
 
     @extend_schema(operation_id="invitation_accept", request=JoinIn, responses=JoinedOut, auth=[])
     def post(self, request: Request, secret: str) -> Response:
         """Join; without a session by making an account, which is signed in. 404 `invitation_closed`."""
+        digest = people.digest_of(secret)
         if request.user.is_authenticated:
-            member = people.invitation_accept(secret=secret, user=request.user)
+            member = people.invitation_accept(digest=digest, user=request.user)
         else:
             SessionAuthentication().enforce_csrf(request)
             data = JoinIn(data=request.data)
@@ -164,7 +165,7 @@ class InvitationView(APIView):
             }
             if missing:
                 raise serializers.ValidationError(missing)
-            user, member = people.account_create(secret=secret, **data.validated_data)
+            user, member = people.account_create(digest=digest, **data.validated_data)
             login(request._request, user, backend="django.contrib.auth.backends.ModelBackend")
             request.user = user
         return Response(JoinedOut({"dataset": member.dataset_id, "role": member.role}).data)

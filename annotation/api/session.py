@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import authenticate, login, logout
 from django.middleware.csrf import get_token
 from drf_spectacular.utils import extend_schema
@@ -72,7 +73,8 @@ def _session(request: Request) -> dict[str, Any]:
     signed_in = None
     if user.is_authenticated:
         signed_in = {"id": user.pk, "username": user.get_username(), "name": user.get_full_name()}
-    return {"user": signed_in, "demo": _demo(request)}
+    oidc = {"name": settings.ANYMASK_OIDC_NAME} if settings.ANYMASK_OIDC_ISSUER else None
+    return {"user": signed_in, "demo": _demo(request), "oidc": oidc}
 
 
 def _demo(request: Request) -> dict[str, str] | None:

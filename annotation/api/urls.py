@@ -13,6 +13,7 @@ from annotation.api import (  # noqa: F401  <row:...>
     images,
     live,
     masks,
+    oidc,
     people,
     reviews,
     session,
@@ -26,6 +27,7 @@ from annotation.api import (  # noqa: F401  <row:...>
 urlpatterns = [
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("session/", session.SessionView.as_view(), name="session"),
+    path("session/oidc/", oidc.OidcView.as_view(), name="session-oidc"),
     path("formats/", transfers.FormatsView.as_view(), name="formats"),
     path("datasets/", datasets.DatasetsView.as_view(), name="datasets"),
     path("datasets/<row:dataset_id>/", datasets.DatasetView.as_view(), name="dataset"),

@@ -59,20 +59,20 @@ def invitation_revoke(*, invitation: Invitation) -> None:
     Invitation.objects.filter(pk=invitation.pk, revoked_at=None).update(revoked_at=timezone.now())
 
 
-def invitation_open(*, secret: str) -> Invitation:
-    """The invitation of a link, or Missing `invitation_closed`."""
-    row = Invitation.objects.select_related("dataset", "created_by").filter(digest=digest_of(secret)).first()
+def invitation_open(*, digest: str) -> Invitation:
+    """The invitation whose link's secret has this digest, or Missing `invitation_closed`."""
+    row = Invitation.objects.select_related("dataset", "created_by").filter(digest=digest).first()
     if row is None or not row.is_open(timezone.now()):
         raise Missing("invitation_closed", CLOSED)
     return row
 
 
-def invitation_accept(*, secret: str, user: Any) -> Member:
+def invitation_accept(*, digest: str, user: Any) -> Member:
     """Join by a link; who is in the dataset already keeps their role and costs no use.
 
     Conflict `member_deactivated` for somebody to whom a lead has closed the dataset.
     """
-    row = invitation_open(secret=secret)
+    row = invitation_open(digest=digest)
     member = Member.objects.filter(dataset=row.dataset_id, user=user).first()
     if member is not None:
         if member.deactivated_at is not None:
@@ -92,12 +92,12 @@ def invitation_accept(*, secret: str, user: Any) -> Member:
         return Member.objects.get(dataset=row.dataset_id, user=user)
 
 
-def account_create(*, secret: str, username: str, password: str, name: str = "") -> tuple[Any, Member]:
-    """A new account for whoever holds an open link, and its membership: both or neither.
+def account_create(*, digest: str, username: str, password: str, name: str = "") -> tuple[Any, Member]:
+    """A new account for whoever holds an open link (its digest), and its membership: both or neither.
 
     UserError `username_invalid`, `password_weak` (with the reasons), Conflict `username_taken`.
     """
-    invitation_open(secret=secret)
+    invitation_open(digest=digest)
     try:
         UnicodeUsernameValidator()(username)
     except ValidationError:
@@ -116,7 +116,7 @@ def account_create(*, secret: str, username: str, password: str, name: str = "")
     try:
         with transaction.atomic():
             user.save()
-            return user, invitation_accept(secret=secret, user=user)
+            return user, invitation_accept(digest=digest, user=user)
     except IntegrityError:
         raise taken from None
 

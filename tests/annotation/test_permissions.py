@@ -34,6 +34,7 @@ TABLE = {
     ("GET", "session"): OPEN,
     ("POST", "session"): OPEN,
     ("DELETE", "session"): OPEN,
+    ("POST", "session-oidc"): OPEN,
     ("GET", "datasets"): ANYBODY,
     ("POST", "datasets"): ANYBODY,
     ("GET", "dataset"): ALL,
@@ -172,6 +173,7 @@ TABLE = {
 }
 # Right, but what is named has no file in this test.
 FILES = {
+    "session-oidc": "oidc_off",
     "export-download": "export_missing",
     "embedding-file": "file_missing",
     "decoder-file": "file_missing",

@@ -197,8 +197,15 @@ class DemoOut(serializers.Serializer[Any]):
     password = serializers.CharField()
 
 
+class OidcProviderOut(serializers.Serializer[Any]):
+    """The other service by which people may sign in here."""
+
+    name = serializers.CharField()
+
+
 class SessionOut(serializers.Serializer[Any]):
     """The state of sign-in."""
 
     user = UserOut(allow_null=True)
     demo = DemoOut(allow_null=True)
+    oidc = OidcProviderOut(allow_null=True)

@@ -264,6 +264,8 @@ export const api = {
 
   jobs: (dataset: number, next: string | null, state = "") =>
     page<Job>(`/api/datasets/${dataset}/jobs/${queryOf({ state })}`, next),
+  /** The newest exports and imports, however many pictures were prepared since. */
+  transfers: (dataset: number) => request<Page<Job>>(`/api/datasets/${dataset}/jobs/?kind=export,import`),
   job: (id: string) => request<JobDetail>(`/api/jobs/${id}/`),
   cancelJob: (id: string) => request<Job>(`/api/jobs/${id}/cancel/`, { method: "POST", body: {} }),
   retryJob: (id: string) => request<Job>(`/api/jobs/${id}/retry/`, { method: "POST", body: {} }),

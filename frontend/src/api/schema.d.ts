@@ -1512,6 +1512,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/session/oidc/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Begin. 404 `oidc_off` where none is set up, `invitation_closed`; 503 `oidc_unavailable`. */
+        post: operations["session_oidc"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/tasks/{task_id}/": {
         parameters: {
             query?: never;
@@ -2303,6 +2320,16 @@ export interface components {
             licences?: string[];
             /** @description All but refused if none is named. */
             consents?: (components["schemas"]["ConsentEnum"] | components["schemas"]["BlankEnum"])[];
+            /**
+             * Format: float
+             * @description Only masks that an audit looked at, with at least this IoU of before and after.
+             */
+            audit_iou_min?: number | null;
+            /**
+             * Format: float
+             * @description The same, with at most this IoU: what people had to correct.
+             */
+            audit_iou_max?: number | null;
             /** @description Only images that people corrected in an audit. */
             audited?: boolean;
             /** @description Only images with a mask that is chosen. */
@@ -2736,7 +2763,7 @@ export interface components {
             finished_at: string | null;
         };
         /** @enum {string} */
-        JobQueueEnum: "interactive" | "io" | "exports" | "batch" | "training";
+        JobQueueEnum: "interactive" | "io" | "exports" | "webhooks" | "batch" | "training";
         /** @enum {string} */
         JobStateEnum: "queued" | "running" | "succeeded" | "failed" | "cancelled";
         /** @description Of a new account; somebody who is signed in sends nothing. */
@@ -3090,6 +3117,20 @@ export interface components {
              */
             boundary_iou: number | null;
             settled: components["schemas"]["SettledOut"] | null;
+        };
+        /** @description How somebody begins. */
+        OidcInRequest: {
+            /** @description The secret of a link: a new account joins its dataset. */
+            invitation?: string;
+        };
+        /** @description Where to go. */
+        OidcOut: {
+            /** @description The provider's page, for this browser and the next ten minutes. */
+            url: string;
+        };
+        /** @description The other service by which people may sign in here. */
+        OidcProviderOut: {
+            name: string;
         };
         /** @description A value of an option. */
         OptionChoiceOut: {
@@ -3759,6 +3800,7 @@ export interface components {
         SessionOut: {
             user: components["schemas"]["UserOut"] | null;
             demo: components["schemas"]["DemoOut"] | null;
+            oidc: components["schemas"]["OidcProviderOut"] | null;
         };
         /** @description What was decided of an object. */
         SettledOut: {
@@ -5328,6 +5370,8 @@ export interface operations {
             query?: {
                 /** @description The pagination cursor value. */
                 cursor?: string;
+                /** @description Only jobs of these kinds, with commas between them. */
+                kind?: string;
                 /** @description Number of results to return per page. */
                 limit?: number;
                 state?: "cancelled" | "failed" | "queued" | "running" | "succeeded";
@@ -8124,6 +8168,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    session_oidc: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["OidcInRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OidcOut"];
+                };
             };
             default: {
                 headers: {

@@ -5,6 +5,7 @@ import { messageOf } from "../api/client";
 import { api } from "../api/endpoints";
 import { Button, Field, Loading, Note } from "./kit/kit";
 import { Logo } from "./Logo";
+import { OidcButton } from "./OidcButton";
 import { SignInArt } from "./SignInArt";
 import { usePageTitle } from "./usePageTitle";
 
@@ -50,7 +51,16 @@ export function JoinPage() {
               {session.data.user ? (
                 <JoinAs secret={secret} name={session.data.user.name || session.data.user.username} />
               ) : (
-                <NewAccount secret={secret} />
+                <>
+                  <NewAccount secret={secret} />
+                  {session.data.oidc && (
+                    <OidcButton
+                      label={`Join with ${session.data.oidc.name}`}
+                      from={`/join/${secret}`}
+                      invitation={secret}
+                    />
+                  )}
+                </>
               )}
             </>
           )}

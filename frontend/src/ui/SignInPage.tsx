@@ -1,12 +1,14 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import { type FormEvent, useEffect, useState } from "react";
 import { Navigate, useLocation, useNavigate } from "react-router";
 import { messageOf } from "../api/client";
 import { api } from "../api/endpoints";
 import { Button, Field, Note } from "./kit/kit";
 import { Logo } from "./Logo";
+import { OidcButton } from "./OidcButton";
 import { SignInArt } from "./SignInArt";
 import { usePageTitle } from "./usePageTitle";
+import { forgetProblemOfSignIn, forgetWayOn, problemOfSignIn, wayOn } from "./wayIn";
 
 export function SignInPage() {
   usePageTitle("Sign in");
@@ -14,17 +16,20 @@ export function SignInPage() {
   const queries = useQueryClient();
   const navigate = useNavigate();
   const location = useLocation();
-  const from = (location.state as { from?: string } | null)?.from ?? "/";
+  const from = (location.state as { from?: string } | null)?.from ?? wayOn() ?? "/";
+  const [problem] = useState(problemOfSignIn);
+  useEffect(forgetProblemOfSignIn, []);
   const [username, setUsername] = useState("");
   const [password, setPassword] = useState("");
   const signIn = useMutation({
     mutationFn: (who: { username: string; password: string }) => api.signIn(who.username, who.password),
     onSuccess: async () => {
       await queries.resetQueries({ queryKey: ["session"] });
+      forgetWayOn();
       navigate(from, { replace: true });
     },
   });
-  if (session.data?.user && !signIn.isPending) return <Navigate to={from} replace />;
+  if (session.data?.user && !signIn.isPending) return <GoOn to={from} />;
   const demo = session.data?.demo ?? null;
   const submit = (event: FormEvent) => {
     event.preventDefault();
@@ -47,6 +52,7 @@ export function SignInPage() {
           </span>
           <h1>Sign in</h1>
           {signIn.isError && <Note tone="bad">{messageOf(signIn.error)}</Note>}
+          {problem && signIn.isIdle && <Note tone="bad">{problem}</Note>}
           {session.isError && <Note tone="bad">{messageOf(session.error)}</Note>}
           <Field label="User name">
             {(id) => (
@@ -77,6 +83,9 @@ export function SignInPage() {
           <Button type="submit" look="primary" size="large" busy={signIn.isPending}>
             Sign in
           </Button>
+          {session.data?.oidc && (
+            <OidcButton label={`Sign in with ${session.data.oidc.name}`} from={from} {...invitedBy(from)} />
+          )}
           {demo && (
             <div className="card card--pad stack stack--small">
               <p className="small">
@@ -92,4 +101,15 @@ export function SignInPage() {
       </section>
     </main>
   );
+}
+
+function GoOn({ to }: { to: string }) {
+  useEffect(forgetWayOn, []);
+  return <Navigate to={to} replace />;
+}
+
+/** Somebody who came from an invitation's link may be new here. */
+function invitedBy(from: string): { invitation?: string } {
+  const invitation = /^\/join\/([^/]+)$/.exec(from)?.[1];
+  return invitation ? { invitation } : {};
 }
