@@ -30,6 +30,8 @@ SILENT = {
     "upload",
     "export-choices",
     "statistics",
+    "measurement-figures",
+    "image-values",
     "session-oidc",  # only the way to the provider; who comes back is told by annotation.api.oidc
 }
 KEPT = (
@@ -66,6 +68,7 @@ BY_NAME = {
     "imports": "import",
     "images": "image",
     "training-runs": "model",
+    "comparisons": "model",
     "audits": "audit",
     "tokens": "token",
 }
