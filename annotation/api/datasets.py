@@ -166,12 +166,17 @@ class DatasetJobsView(generics.ListAPIView[Any]):
         if state and state not in Job.State.values:
             raise ParseError(f"state must be one of {', '.join(Job.State.values)}.")
         jobs = dataset.jobs.filter(state=state) if state else dataset.jobs.all()
+        if kinds := [kind for kind in self.request.query_params.get("kind", "").split(",") if kind][:10]:
+            jobs = jobs.filter(kind__in=kinds)
         return jobs.select_related("created_by").defer("log", "payload")
 
     @extend_schema(
         operation_id="jobs_list",
         responses={200: JobOut(many=True)},
-        parameters=[OpenApiParameter("state", str, enum=Job.State.values)],
+        parameters=[
+            OpenApiParameter("state", str, enum=Job.State.values),
+            OpenApiParameter("kind", str, description="Only jobs of these kinds, with commas between them."),
+        ],
     )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Jobs of a dataset, newest first."""

@@ -24,6 +24,7 @@ class Job(models.Model):
         INTERACTIVE = "interactive", "interactive"
         IO = "io", "files"
         EXPORTS = "exports", "exports"
+        WEBHOOKS = "webhooks", "webhooks"
         BATCH = "batch", "batch"
         TRAINING = "training", "training"
 
@@ -76,6 +77,8 @@ class Job(models.Model):
             models.Index(fields=["state", "lease_expires_at"], name="annotation_job_leases"),
             models.Index(fields=["dataset", "-created_at"], name="annotation_job_of_dataset"),
             models.Index(fields=["dataset", "finished_at"], name="annotation_job_ended"),
+            # Exports and imports among the preparations of a hundred thousand pictures.
+            models.Index(fields=["dataset", "kind", "-created_at"], name="annotation_job_of_kind"),
         ]
 
     def __str__(self) -> str:

@@ -29,7 +29,7 @@ from annotation.models import Dataset, Delivery, Job, Mask, Webhook
 
 # The longer lease: a name that is looked up lets no heartbeat in meanwhile on some systems.
 DELIVER = jobkit.declare(
-    "deliver_webhook", queue="io", title="Tell a webhook", lease=30, max_attempts=1, time_limit=120
+    "deliver_webhook", queue="webhooks", title="Tell a webhook", lease=30, max_attempts=1, time_limit=120
 )
 MASK_SAVED, MASK_DELETED, JOB_ENDED, TEST = "mask.saved", "mask.deleted", "job.ended", "test"
 EVENTS = (MASK_SAVED, MASK_DELETED, JOB_ENDED)

@@ -30,6 +30,7 @@ ROLES = {
     "interactive": ["docker/start/worker.sh", "interactive"],
     "io": ["docker/start/worker.sh", "io"],
     "exports": ["docker/start/worker.sh", "exports"],
+    "webhooks": ["docker/start/worker.sh", "webhooks"],
     "batch": ["docker/start/worker.sh", "batch"],
     "training": ["docker/start/worker.sh", "training"],
 }
@@ -145,7 +146,7 @@ class Installation:
 
     def start_all(self) -> None:
         """What `make run` starts but the trainer, until it answers."""
-        self.start("web", "interactive", "io", "exports", "batch", "beat")
+        self.start("web", "interactive", "io", "exports", "webhooks", "batch", "beat")
         self.wait_ready()
 
     def ready(self) -> bool:

@@ -209,7 +209,7 @@ def broker_down_loses_nothing(trial: Trial) -> Finding:
     worst: dict[str, float] = {}
     with trial.installation(ANYMASK_URL_NETWORKS="127.0.0.0/8") as one, _listener() as address:
         made = one.inside("make", images=200, people=8, webhook=address)
-        one.start("web", "interactive", "io", "beat")
+        one.start("web", "interactive", "io", "webhooks", "beat")
         one.wait_ready()
         for name, away in {"as usual": nullcontext, **_outages(one)}.items():
             with away():

@@ -251,3 +251,10 @@ def test_there_is_a_limit_and_old_messages_are_forgotten(cast, hook):
         Delivery.objects.create(webhook=hook, event="test", key=str(number), body="{}", delivered_at=at)
     webhooks.deliveries_expire()
     assert set(Delivery.objects.values_list("key", flat=True)) == {"1", "2"}
+
+
+def test_webhooks_wait_for_nothing_else(cast, hook):
+    """An import of hours keeps its worker: a webhook's message goes out by another one, which no other kind keeps."""
+    save(cast, add_image(cast.dataset))
+    assert Job.objects.get(kind=webhooks.DELIVER.name).queue == "webhooks"
+    assert [kind.name for kind in jobkit.kinds.values() if kind.queue == "webhooks"] == [webhooks.DELIVER.name]

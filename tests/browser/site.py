@@ -95,7 +95,7 @@ class Site:
 
     def start_worker(self) -> None:
         """One worker for every queue but training."""
-        options = ["--quiet", "--app", "config", "worker", "--pool", "solo", "--queues", "interactive,io,exports,batch"]
+        options = ["--quiet", "--app", "config", "worker", "--pool", "solo", "--queues", "interactive,io,exports,webhooks,batch"]
         self.worker = self._spawn("celery", *options, "--without-gossip", "--without-mingle", "--loglevel", "WARNING")
 
     def stop_web(self) -> None:

@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { api } from "../../api/endpoints";
 import type { ExportChoices, ExportFilter } from "../../api/types";
+import { TextField } from "../kit/fields";
 import { count } from "../kit/format";
 import { useDataset } from "./DatasetPage";
 import { stageTitle } from "./stageNames";
@@ -39,7 +40,7 @@ export function ExportFilters({ filters, change }: ExportFiltersProps) {
     queryKey: ["export-choices", dataset.id, dataset.mask_count],
     queryFn: () => api.exportChoices(dataset.id),
   });
-  const active = Object.values(filters).filter((value) => (Array.isArray(value) ? value.length > 0 : value)).length;
+  const active = Object.values(filters).filter(isSet).length;
   const lists = filters as Record<Kind, string[] | undefined>;
   const toggle = (kind: Kind, value: string) => {
     const before = lists[kind] ?? [];
@@ -87,10 +88,41 @@ export function ExportFilters({ filters, change }: ExportFiltersProps) {
           />
           Only images that people corrected in an audit
         </label>
+        <AuditIoU filters={filters} change={change} />
       </div>
     </details>
   );
 }
+
+/** How far people had to correct a mask in an audit: 1 is not at all. */
+function AuditIoU({ filters, change }: ExportFiltersProps) {
+  const ends = [
+    { key: "audit_iou_min", label: "Audit IoU from" },
+    { key: "audit_iou_max", label: "Audit IoU to" },
+  ] as const;
+  return (
+    <div className="fields">
+      {ends.map(({ key, label }) => (
+        <TextField
+          key={key}
+          label={label}
+          hint="Only masks that an audit looked at. 1 is left as it was found."
+          type="number"
+          min={0}
+          max={1}
+          step="any"
+          value={String(filters[key] ?? "")}
+          onChange={(text) =>
+            change({ ...filters, [key]: text === "" ? null : Math.min(1, Math.max(0, Number(text))) })
+          }
+        />
+      ))}
+    </div>
+  );
+}
+
+const isSet = (value: unknown): boolean =>
+  Array.isArray(value) ? value.length > 0 : value !== false && value !== null && value !== undefined;
 
 function nameOf(one: (typeof KINDS)[number], value: string): string {
   if (one.kind === "stages") return stageTitle(value as "assisted");

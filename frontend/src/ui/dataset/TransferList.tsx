@@ -1,5 +1,6 @@
-import { useQuery } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Download, FolderInput } from "lucide-react";
+import { useEffect } from "react";
 import { api } from "../../api/endpoints";
 import type { ExportFormat, Job } from "../../api/types";
 import { ago, counted } from "../kit/format";
@@ -13,10 +14,19 @@ export function TransferList({ formats }: { formats: ExportFormat[] }) {
   const dataset = useDataset();
   const jobs = useQuery({
     queryKey: ["jobs", dataset.id, "transfers"],
-    queryFn: () => api.jobs(dataset.id, null),
-    select: (page) => page.results.filter((job) => job.kind === "export" || job.kind === "import"),
+    queryFn: () => api.transfers(dataset.id),
+    select: (page) => page.results,
     refetchInterval: (query) => (query.state.data?.results.some((job) => OPEN.has(job.state)) ? 1200 : false),
   });
+  const queries = useQueryClient();
+  const coming = jobs.data?.filter((job) => job.kind === "import" && OPEN.has(job.state)).length ?? 0;
+  useEffect(() => {
+    if (coming === 0) return;
+    return () => {
+      // An import has ended: there are more pictures and masks than the page says.
+      for (const key of ["images", "dataset"]) void queries.invalidateQueries({ queryKey: [key, dataset.id] });
+    };
+  }, [coming, queries, dataset.id]);
   if (jobs.isError) return <ErrorState error={jobs.error} retry={() => void jobs.refetch()} />;
   if (jobs.data?.length === 0) {
     return (
@@ -89,16 +99,20 @@ function summary(job: Job): string {
 /** Options that differ from the usual, and which filters were set. */
 function choices(job: Job, formats: ExportFormat[]): string {
   const options = (job.result?.options ?? {}) as Record<string, string | number>;
-  const filters = (job.result?.filters ?? {}) as Record<string, string[] | boolean>;
+  const filters = (job.result?.filters ?? {}) as Record<string, string[] | boolean | number>;
   const known = formats.find((one) => one.name === job.result?.format)?.options ?? [];
   const told = known
     .filter((option) => option.name in options && options[option.name] !== option.default)
     .map((option) => `${option.title.toLowerCase()}: ${titleOf(option, options[option.name])}`);
   for (const [name, value] of Object.entries(filters)) {
-    told.push(Array.isArray(value) ? `${name}: ${value.map((one) => one.slice(0, 20) || "none").join(", ")}` : name);
+    if (typeof value === "boolean") told.push(name);
+    else told.push(`${FILTERS[name] ?? name}: ${Array.isArray(value) ? value.map(shortened).join(", ") : value}`);
   }
   return told.join("; ");
 }
+
+const FILTERS: Record<string, string> = { audit_iou_min: "audit IoU from", audit_iou_max: "audit IoU to" };
+const shortened = (value: string): string => value.slice(0, 20) || "none";
 
 function titleOf(option: ExportFormat["options"][number], value: string | number | undefined): string {
   return option.choices.find((choice) => choice.value === value)?.title ?? String(value);
