@@ -184,7 +184,7 @@ class Hooks(DefaultSocialAccountAdapter):  # type: ignore[misc]
         if error == AuthError.CANCELLED:
             raise NotAllowed("oidc_denied", f"You did not let {name} tell us who you are, so you are not signed in.")
         logger.warning("the provider refused", extra={"error": request.GET.get("error", "")[:100]})
-        raise NotAllowed("oidc_refused", f"{name} did not sign you in. Whoever runs it can say why.")
+        raise NotAllowed("oidc_refused", f"You were not signed in by {name}. Whoever runs it can say why.")
 
 
 def identity_of(claims: dict[str, Any]) -> Identity:
@@ -205,9 +205,7 @@ def identity_of(claims: dict[str, Any]) -> Identity:
         email = ""
     subject = word("sub")
     if not subject or len(subject) > MOST_SUBJECT or "\x00" in subject:
-        raise UserError(
-            "oidc_subject", f"{settings.ANYMASK_OIDC_NAME} does not say who you are in a way that is kept here."
-        )
+        raise UserError("oidc_subject", f"What {settings.ANYMASK_OIDC_NAME} says of you does not tell who you are.")
     return Identity(settings.ANYMASK_OIDC_ISSUER, subject, email, word("preferred_username"), word("name"))
 
 
@@ -229,7 +227,7 @@ def callback(request: HttpRequest) -> HttpResponse:
 
 def _unavailable() -> NotReady:
     name = settings.ANYMASK_OIDC_NAME
-    return NotReady("oidc_unavailable", f"{name} does not answer as it should. Try again in a moment.")
+    return NotReady("oidc_unavailable", f"No right answer came from {name}. Try again in a moment.")
 
 
 def _back(refused: UserError) -> HttpResponse:
