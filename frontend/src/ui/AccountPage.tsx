@@ -1,15 +1,14 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { KeyRound, Trash2 } from "lucide-react";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import { Link } from "react-router";
-import { messageOf } from "../api/client";
 import { api } from "../api/endpoints";
 import { CopyField } from "./dataset/CopyField";
 import { GroupsSection } from "./GroupsSection";
-import { TextField } from "./kit/fields";
+import { CardForm, TextField } from "./kit/fields";
 import { ago } from "./kit/format";
-import { Button, EmptyState, ErrorState, IconButton, Loading, Note, TableScroll } from "./kit/kit";
-import { useToast } from "./kit/toast";
+import { Button, EmptyState, ErrorState, IconButton, Loading, TableScroll } from "./kit/kit";
+import { useChange } from "./kit/useChange";
 import { useUser } from "./session";
 import { usePageTitle } from "./usePageTitle";
 
@@ -39,13 +38,7 @@ export function AccountPage() {
 
 function Tokens() {
   const tokens = useQuery({ queryKey: ["tokens"], queryFn: api.tokens });
-  const queries = useQueryClient();
-  const toast = useToast();
-  const revoke = useMutation({
-    mutationFn: api.revokeToken,
-    onError: (error) => toast(messageOf(error)),
-    onSettled: () => queries.invalidateQueries({ queryKey: ["tokens"] }),
-  });
+  const revoke = useChange(api.revokeToken, [["tokens"]]);
   if (tokens.isPending) return <Loading label="Loading your tokens" />;
   if (tokens.isError) return <ErrorState error={tokens.error} retry={() => void tokens.refetch()} />;
   return (
@@ -108,14 +101,8 @@ function NewToken() {
       void queries.invalidateQueries({ queryKey: ["tokens"] });
     },
   });
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    make.mutate();
-  };
   return (
-    <form className="card card--pad stack" onSubmit={submit}>
-      <h2>New token</h2>
-      {make.isError && <Note tone="bad">{messageOf(make.error)}</Note>}
+    <CardForm title="New token" error={make.error} submit={() => make.mutate()}>
       <TextField label="Name" hint="What it is for." required maxLength={100} value={name} onChange={setName} />
       <div className="row">
         <Button type="submit" icon={KeyRound} busy={make.isPending}>
@@ -129,6 +116,6 @@ function NewToken() {
           hint="It is shown this once. Send it as: Authorization: Token …"
         />
       )}
-    </form>
+    </CardForm>
   );
 }

@@ -1,26 +1,21 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Pencil, Trash2, Users } from "lucide-react";
-import { type FormEvent, useState } from "react";
-import { messageOf } from "../api/client";
+import { useState } from "react";
 import { api } from "../api/endpoints";
 import type { Group } from "../api/types";
-import { TextArea, TextField } from "./kit/fields";
-import { Button, EmptyState, ErrorState, IconButton, Loading, Note, TableScroll } from "./kit/kit";
-import { useToast } from "./kit/toast";
+import { CardForm, TextArea, TextField } from "./kit/fields";
+import { Button, EmptyState, ErrorState, IconButton, Loading, TableScroll } from "./kit/kit";
+import { useChange } from "./kit/useChange";
 
 /** The groups that one owns, with a form to change them, and those that one is in. */
 export function GroupsSection() {
   const groups = useQuery({ queryKey: ["groups"], queryFn: api.groups });
-  const [changing, setChanging] = useState<Group | null>(null);
-  const queries = useQueryClient();
-  const toast = useToast();
-  const remove = useMutation({
-    mutationFn: api.removeGroup,
-    onError: (error) => toast(messageOf(error)),
-    onSettled: () => queries.invalidateQueries({ queryKey: ["groups"] }),
-  });
+  const [chosen, choose] = useState<number | null>(null);
+  const remove = useChange(api.removeGroup, [["groups"]]);
   if (groups.isPending) return <Loading label="Loading your groups" />;
   if (groups.isError) return <ErrorState error={groups.error} retry={() => void groups.refetch()} />;
+  // None any more once it is deleted.
+  const changing = groups.data.find((group) => group.id === chosen) ?? null;
   return (
     <div className="columns">
       <section className="stack" aria-labelledby="groups">
@@ -63,7 +58,7 @@ export function GroupsSection() {
                             look="quiet"
                             size="small"
                             label={`Change ${group.name}`}
-                            onClick={() => setChanging(group)}
+                            onClick={() => choose(group.id)}
                           />
                           <IconButton
                             icon={Trash2}
@@ -83,7 +78,7 @@ export function GroupsSection() {
           </TableScroll>
         )}
       </section>
-      <GroupForm key={changing?.id ?? "new"} group={changing} done={() => setChanging(null)} />
+      <GroupForm key={changing?.id ?? "new"} group={changing} done={() => choose(null)} />
     </div>
   );
 }
@@ -104,14 +99,8 @@ function GroupForm({ group, done }: { group: Group | null; done: () => void }) {
       done();
     },
   });
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    save.mutate();
-  };
   return (
-    <form className="card card--pad stack" onSubmit={submit}>
-      <h2>{group ? `Change ${group.name}` : "New group"}</h2>
-      {save.isError && <Note tone="bad">{messageOf(save.error)}</Note>}
+    <CardForm title={group ? `Change ${group.name}` : "New group"} error={save.error} submit={() => save.mutate()}>
       <TextField label="Name of the group" required maxLength={100} value={name} onChange={setName} />
       <TextArea
         label="People"
@@ -131,6 +120,6 @@ function GroupForm({ group, done }: { group: Group | null; done: () => void }) {
           </Button>
         )}
       </div>
-    </form>
+    </CardForm>
   );
 }

@@ -8,7 +8,7 @@ import type { Audit, Audits, Figure } from "../../api/types";
 import { NumberField, SelectField } from "../kit/fields";
 import { ago, counted } from "../kit/format";
 import { Badge, Bar, Button, buttonClass, EmptyState, ErrorState, Loading, Note, TableScroll } from "../kit/kit";
-import { useToast } from "../kit/toast";
+import { useChange } from "../kit/useChange";
 import { mayAnnotate, mayLead, useDataset } from "./DatasetPage";
 
 type Source = Audit["source"];
@@ -54,13 +54,7 @@ export function AuditSection() {
 
 function AuditCard({ audit, left }: { audit: Audit; left: number }) {
   const dataset = useDataset();
-  const queries = useQueryClient();
-  const toast = useToast();
-  const close = useMutation({
-    mutationFn: () => api.closeAudit(dataset.id, audit.id),
-    onError: (error) => toast(messageOf(error)),
-    onSettled: () => queries.invalidateQueries({ queryKey: ["audits", dataset.id] }),
-  });
+  const close = useChange(() => api.closeAudit(dataset.id, audit.id), [["audits", dataset.id]]);
   const { numbers } = audit;
   const open = audit.state === "open";
   return (

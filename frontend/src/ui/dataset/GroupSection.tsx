@@ -1,14 +1,13 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQuery } from "@tanstack/react-query";
 import { Trash2, Users } from "lucide-react";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import { Link } from "react-router";
-import { messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
 import type { Role } from "../../api/types";
-import { SelectField } from "../kit/fields";
+import { CardForm, SelectField } from "../kit/fields";
 import { counted } from "../kit/format";
-import { Button, ErrorState, IconButton, Loading, Note, TableScroll } from "../kit/kit";
-import { useToast } from "../kit/toast";
+import { Button, ErrorState, IconButton, Loading, TableScroll } from "../kit/kit";
+import { useAskAnew, useChange } from "../kit/useChange";
 import { mayLead, useDataset } from "./DatasetPage";
 import { RoleOptions } from "./roles";
 
@@ -16,14 +15,8 @@ import { RoleOptions } from "./roles";
 export function GroupSection() {
   const dataset = useDataset();
   const lead = mayLead(dataset);
-  const toast = useToast();
-  const changed = useMembersChanged();
   const groups = useQuery({ queryKey: ["dataset-groups", dataset.id], queryFn: () => api.datasetGroups(dataset.id) });
-  const remove = useMutation({
-    mutationFn: (group: number) => api.removeGroupRole(dataset.id, group),
-    onError: (error) => toast(messageOf(error)),
-    onSettled: changed,
-  });
+  const remove = useChange((group: number) => api.removeGroupRole(dataset.id, group), shownKeys(dataset.id));
   if (groups.isPending) return <Loading label="Loading groups" />;
   if (groups.isError) return <ErrorState error={groups.error} retry={() => void groups.refetch()} />;
   if (groups.data.length === 0) return null;
@@ -78,23 +71,17 @@ export function GroupSection() {
 /** For leads: give one of their groups a role. */
 export function AddGroup() {
   const dataset = useDataset();
-  const changed = useMembersChanged();
+  const askAnew = useAskAnew();
   const mine = useQuery({ queryKey: ["groups"], queryFn: api.groups });
   const [group, setGroup] = useState("");
   const [role, setRole] = useState<Role>("annotator");
   const give = useMutation({
     mutationFn: () => api.giveGroupRole(dataset.id, Number(group), role),
-    onSuccess: changed,
+    onSuccess: () => askAnew(shownKeys(dataset.id)),
   });
   if (!mine.data) return null;
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    give.mutate();
-  };
   return (
-    <form className="card card--pad stack" onSubmit={submit}>
-      <h2>Add a group</h2>
-      {give.isError && <Note tone="bad">{messageOf(give.error)}</Note>}
+    <CardForm title="Add a group" error={give.error} submit={() => give.mutate()}>
       {mine.data.length === 0 ? (
         <p className="muted small">
           A group gives several people a role at once. You make groups under{" "}
@@ -124,15 +111,8 @@ export function AddGroup() {
           </Button>
         </>
       )}
-    </form>
+    </CardForm>
   );
 }
 
-function useMembersChanged(): () => void {
-  const dataset = useDataset();
-  const queries = useQueryClient();
-  return () => {
-    void queries.invalidateQueries({ queryKey: ["members", dataset.id] });
-    void queries.invalidateQueries({ queryKey: ["dataset-groups", dataset.id] });
-  };
-}
+const shownKeys = (dataset: number) => ["members", "dataset-groups"].map((key) => [key, dataset]);

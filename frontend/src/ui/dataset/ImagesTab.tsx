@@ -1,14 +1,12 @@
-import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { ImagePlus, ListChecks, Medal, Upload } from "lucide-react";
 import { type DragEvent, useRef, useState } from "react";
 import { Link } from "react-router";
-import { messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
 import type { ImageRecord } from "../../api/types";
 import { counted } from "../kit/format";
 import { Badge, Button, EmptyState, ErrorState, IconButton, type Tone } from "../kit/kit";
 import { More, usePages } from "../kit/pages";
-import { useToast } from "../kit/toast";
+import { useChange } from "../kit/useChange";
 import { AddPictures } from "./AddPictures";
 import { mayLead, useDataset } from "./DatasetPage";
 import { droppedFiles } from "./droppedFiles";
@@ -224,14 +222,13 @@ function ImageCard({ image }: { image: ImageRecord }) {
 
 /** New annotators are measured against the masks of gold pictures. */
 function GoldMark({ image }: { image: ImageRecord }) {
-  const queries = useQueryClient();
-  const toast = useToast();
-  const mark = useMutation({
-    mutationFn: () => api.markGold(image.id, !image.gold),
-    onError: (error) => toast(messageOf(error)),
-    onSettled: () =>
-      Promise.all(["images", "dataset"].map((key) => queries.invalidateQueries({ queryKey: [key, image.dataset] }))),
-  });
+  const mark = useChange(
+    () => api.markGold(image.id, !image.gold),
+    [
+      ["images", image.dataset],
+      ["dataset", image.dataset],
+    ],
+  );
   return (
     <IconButton
       icon={Medal}

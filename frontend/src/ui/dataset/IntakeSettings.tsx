@@ -1,7 +1,5 @@
-import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
-import { useToast } from "../kit/toast";
+import { useChange } from "../kit/useChange";
 import { useDataset } from "./DatasetPage";
 import { type Rights, RightsFields } from "./RightsFields";
 import { ServerFolder } from "./ServerFolder";
@@ -10,13 +8,7 @@ import { UrlList } from "./UrlList";
 /** What pictures that are added next get: rights, and whether faces are blurred. */
 export function IntakeSettings({ rights, change }: { rights: Rights; change: (rights: Rights) => void }) {
   const dataset = useDataset();
-  const queries = useQueryClient();
-  const toast = useToast();
-  const blur = useMutation({
-    mutationFn: (on: boolean) => api.changeDataset(dataset.id, { blur_faces: on }),
-    onSuccess: () => queries.invalidateQueries({ queryKey: ["dataset", dataset.id] }),
-    onError: (error) => toast(messageOf(error)),
-  });
+  const blur = useChange((on: boolean) => api.changeDataset(dataset.id, { blur_faces: on }), [["dataset", dataset.id]]);
   return (
     <details className="intake">
       <summary>Rights and privacy of pictures you add, and other sources</summary>

@@ -1,13 +1,12 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link2, X } from "lucide-react";
-import { type FormEvent, useState } from "react";
-import { messageOf } from "../../api/client";
+import { useState } from "react";
 import { api } from "../../api/endpoints";
 import type { Invitation, Role } from "../../api/types";
-import { NumberField, SelectField, TextField } from "../kit/fields";
+import { CardForm, NumberField, SelectField, TextField } from "../kit/fields";
 import { ago, counted } from "../kit/format";
-import { Badge, Button, ErrorState, IconButton, Note } from "../kit/kit";
-import { useToast } from "../kit/toast";
+import { Badge, Button, ErrorState, IconButton } from "../kit/kit";
+import { useChange } from "../kit/useChange";
 import { CopyField } from "./CopyField";
 import { useDataset } from "./DatasetPage";
 import { RoleOptions } from "./roles";
@@ -40,13 +39,7 @@ export function InviteSection() {
 
 function OpenInvitation({ invitation }: { invitation: Invitation }) {
   const dataset = useDataset();
-  const queries = useQueryClient();
-  const toast = useToast();
-  const revoke = useMutation({
-    mutationFn: () => api.revokeInvitation(dataset.id, invitation.id),
-    onError: (error) => toast(messageOf(error)),
-    onSettled: () => queries.invalidateQueries({ queryKey: ["invitations", dataset.id] }),
-  });
+  const revoke = useChange(() => api.revokeInvitation(dataset.id, invitation.id), [["invitations", dataset.id]]);
   return (
     <li className="row plain-list__item">
       <span className="grow">
@@ -83,14 +76,8 @@ function InviteForm() {
       void queries.invalidateQueries({ queryKey: ["invitations", dataset.id] });
     },
   });
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    create.mutate();
-  };
   return (
-    <form className="card card--pad stack" onSubmit={submit}>
-      <h2>Invite by link</h2>
-      {create.isError && <Note tone="bad">{messageOf(create.error)}</Note>}
+    <CardForm title="Invite by link" error={create.error} submit={() => create.mutate()}>
       <div className="fields fields--narrow">
         <SelectField label="As" value={role} onChange={setRole}>
           <RoleOptions />
@@ -115,6 +102,6 @@ function InviteForm() {
           hint="It is shown this once. Whoever has it can join."
         />
       )}
-    </form>
+    </CardForm>
   );
 }

@@ -1,4 +1,4 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { CircleAlert, CircleCheck, CircleSlash, Clock, LoaderCircle, RotateCw, Server, X } from "lucide-react";
 import { useState } from "react";
 import { messageOf } from "../../api/client";
@@ -7,7 +7,7 @@ import type { Job } from "../../api/types";
 import { ago, duration } from "../kit/format";
 import { Badge, Bar, Button, EmptyState, type Tone } from "../kit/kit";
 import { Paged, usePages } from "../kit/pages";
-import { useToast } from "../kit/toast";
+import { useChange } from "../kit/useChange";
 import { useDataset } from "./DatasetPage";
 
 const OPEN = new Set(["queued", "running"]);
@@ -65,14 +65,11 @@ export function JobsTab() {
 }
 
 export function JobRow({ job }: { job: Job }) {
-  const queries = useQueryClient();
   const dataset = useDataset();
-  const toast = useToast();
-  const change = useMutation({
-    mutationFn: (what: "cancel" | "retry") => (what === "cancel" ? api.cancelJob(job.id) : api.retryJob(job.id)),
-    onError: (error) => toast(messageOf(error)),
-    onSettled: () => queries.invalidateQueries({ queryKey: ["jobs", dataset.id] }),
-  });
+  const change = useChange(
+    (what: "cancel" | "retry") => (what === "cancel" ? api.cancelJob(job.id) : api.retryJob(job.id)),
+    [["jobs", dataset.id]],
+  );
   const look = LOOKS[job.state];
   const open = OPEN.has(job.state);
   return (

@@ -1,13 +1,12 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { ArrowUpFromLine, Columns2, History } from "lucide-react";
 import { useState } from "react";
 import { Link } from "react-router";
-import { messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
 import type { ModelVersion } from "../../api/types";
 import { ago, score, short } from "../kit/format";
 import { Badge, Button, buttonClass, ErrorState, Loading, type Tone } from "../kit/kit";
-import { useToast } from "../kit/toast";
+import { useChange } from "../kit/useChange";
 import { mayAnnotate, mayLead, useDataset } from "./DatasetPage";
 import { partsText } from "./Descent";
 import { DECISIONS, RunCard } from "./RunCard";
@@ -115,15 +114,15 @@ function Run({ id, dataset }: { id: number; dataset: number }) {
 /** What never served is promoted, what did is put back: the same switch, undone in the same way. */
 function PutToWork({ version }: { version: ModelVersion }) {
   const dataset = useDataset();
-  const queries = useQueryClient();
-  const toast = useToast();
-  const restore = useMutation({
-    mutationFn: () => api.restoreModel(dataset.id, version.digest),
-    onSuccess: () => toast(`${version.name} serves the dataset now.`),
-    onError: (error) => toast(messageOf(error)),
-    onSettled: () =>
-      Promise.all(["models", "loop", "runs"].map((key) => queries.invalidateQueries({ queryKey: [key, dataset.id] }))),
-  });
+  const restore = useChange(
+    () => api.restoreModel(dataset.id, version.digest),
+    [
+      ["models", dataset.id],
+      ["loop", dataset.id],
+      ["runs", dataset.id],
+    ],
+    `${version.name} serves the dataset now.`,
+  );
   if (version.serving || !mayLead(dataset)) return null;
   const served = version.state === "base" || version.switches.some((one) => one.kind !== "refuse");
   return (

@@ -1,12 +1,11 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Trash2, UserCheck, UserPlus, UserX } from "lucide-react";
-import { type FormEvent, useState } from "react";
-import { messageOf } from "../../api/client";
+import { useState } from "react";
 import { api } from "../../api/endpoints";
 import type { Member, Role } from "../../api/types";
-import { SelectField, TextField } from "../kit/fields";
-import { Badge, Button, ErrorState, IconButton, Loading, Note, TableScroll } from "../kit/kit";
-import { useToast } from "../kit/toast";
+import { CardForm, SelectField, TextField } from "../kit/fields";
+import { Badge, Button, ErrorState, IconButton, Loading, TableScroll } from "../kit/kit";
+import { useChange } from "../kit/useChange";
 import { useUser } from "../session";
 import { mayLead, useDataset } from "./DatasetPage";
 import { AddGroup, GroupSection } from "./GroupSection";
@@ -64,26 +63,12 @@ export function PeopleTab() {
 
 function MemberRow({ member, lead }: { member: Member; lead: boolean }) {
   const dataset = useDataset();
-  const queries = useQueryClient();
-  const toast = useToast();
   const user = useUser();
-  const settle = {
-    onError: (error: Error) => toast(messageOf(error)),
-    onSettled: () => queries.invalidateQueries({ queryKey: ["members", dataset.id] }),
-  };
-  const change = useMutation({
-    mutationFn: (role: Role) => api.changeMember(dataset.id, member.id, { role }),
-    ...settle,
-  });
-  const graduate = useMutation({
-    mutationFn: (graduated: boolean) => api.changeMember(dataset.id, member.id, { graduated }),
-    ...settle,
-  });
-  const activate = useMutation({
-    mutationFn: (active: boolean) => api.changeMember(dataset.id, member.id, { active }),
-    ...settle,
-  });
-  const remove = useMutation({ mutationFn: () => api.removeMember(dataset.id, member.id), ...settle });
+  const keys = [["members", dataset.id]];
+  const change = useChange((role: Role) => api.changeMember(dataset.id, member.id, { role }), keys);
+  const graduate = useChange((graduated: boolean) => api.changeMember(dataset.id, member.id, { graduated }), keys);
+  const activate = useChange((active: boolean) => api.changeMember(dataset.id, member.id, { active }), keys);
+  const remove = useChange(() => api.removeMember(dataset.id, member.id), keys);
   return (
     <tr>
       <td>
@@ -182,14 +167,8 @@ function AddMember() {
       void queries.invalidateQueries({ queryKey: ["members", dataset.id] });
     },
   });
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    add.mutate();
-  };
   return (
-    <form className="card card--pad stack" onSubmit={submit}>
-      <h2>Add a person</h2>
-      {add.isError && <Note tone="bad">{messageOf(add.error)}</Note>}
+    <CardForm title="Add a person" error={add.error} submit={() => add.mutate()}>
       <TextField label="User name" required autoCapitalize="none" value={username} onChange={setUsername} />
       <SelectField label="Role" value={role} onChange={setRole}>
         <RoleOptions />
@@ -197,6 +176,6 @@ function AddMember() {
       <Button type="submit" icon={UserPlus} busy={add.isPending}>
         Add
       </Button>
-    </form>
+    </CardForm>
   );
 }

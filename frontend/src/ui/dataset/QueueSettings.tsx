@@ -1,12 +1,10 @@
-import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useId } from "react";
-import { messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
 import type { Dataset, DatasetChange } from "../../api/types";
 import { SelectField } from "../kit/fields";
 import { counted } from "../kit/format";
 import { Field } from "../kit/kit";
-import { useToast } from "../kit/toast";
+import { useChange } from "../kit/useChange";
 import { mayLead, useDataset } from "./DatasetPage";
 
 const ORDERS: Record<Dataset["queue_order"], { label: string; hint: string }> = {
@@ -22,15 +20,14 @@ const ORDERS: Record<Dataset["queue_order"], { label: string; hint: string }> = 
 /** Who gets which picture next. */
 export function QueueSettings() {
   const dataset = useDataset();
-  const queries = useQueryClient();
-  const toast = useToast();
   const title = useId();
-  const change = useMutation({
-    mutationFn: (body: DatasetChange) => api.changeDataset(dataset.id, body),
-    onError: (error) => toast(messageOf(error)),
-    onSettled: () =>
-      Promise.all(["dataset", "members"].map((key) => queries.invalidateQueries({ queryKey: [key, dataset.id] }))),
-  });
+  const change = useChange(
+    (body: DatasetChange) => api.changeDataset(dataset.id, body),
+    [
+      ["dataset", dataset.id],
+      ["members", dataset.id],
+    ],
+  );
   const lead = mayLead(dataset);
   const set = (body: DatasetChange) => change.mutate(body);
   return (

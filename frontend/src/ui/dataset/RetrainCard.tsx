@@ -1,12 +1,11 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { CalendarClock, RefreshCw, Settings2 } from "lucide-react";
 import { useState } from "react";
-import { messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
 import type { Loop, Retraining } from "../../api/types";
 import { ago, count, counted } from "../kit/format";
 import { Bar, Button, Note } from "../kit/kit";
-import { useToast } from "../kit/toast";
+import { useChange } from "../kit/useChange";
 import { mayLead, useDataset } from "./DatasetPage";
 import { RetrainingDialog } from "./RetrainingDialog";
 import { mixText, scheduleText } from "./schedule";
@@ -93,13 +92,7 @@ const capital = (text: string): string => text.charAt(0).toUpperCase() + text.sl
 
 function Start({ loop, lead }: { loop: Loop; lead: boolean }) {
   const dataset = useDataset();
-  const queries = useQueryClient();
-  const toast = useToast();
-  const start = useMutation({
-    mutationFn: () => api.startRun(dataset.id),
-    onError: (error) => toast(messageOf(error)),
-    onSettled: () => queries.invalidateQueries({ queryKey: ["loop", dataset.id] }),
-  });
+  const start = useChange(() => api.startRun(dataset.id), [["loop", dataset.id]]);
   return (
     <Button
       look="primary"

@@ -1,4 +1,4 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { RotateCw, X } from "lucide-react";
 import { useState } from "react";
 import { Link } from "react-router";
@@ -7,7 +7,7 @@ import { api } from "../../api/endpoints";
 import type { TrainingRun } from "../../api/types";
 import { ago, counted, percent, short } from "../kit/format";
 import { Badge, Bar, Button, Note, type Tone } from "../kit/kit";
-import { useToast } from "../kit/toast";
+import { useChange } from "../kit/useChange";
 import { DetectorFigures } from "./DetectorFigures";
 import { LossCurve } from "./LossCurve";
 import { MetricsTable } from "./MetricsTable";
@@ -122,13 +122,7 @@ function Log({ job, open }: { job: string; open: boolean }) {
 }
 
 function Cancel({ job, dataset }: { job: string; dataset: number }) {
-  const queries = useQueryClient();
-  const toast = useToast();
-  const cancel = useMutation({
-    mutationFn: () => api.cancelJob(job),
-    onError: (error) => toast(messageOf(error)),
-    onSettled: () => queries.invalidateQueries({ queryKey: ["loop", dataset] }),
-  });
+  const cancel = useChange(() => api.cancelJob(job), [["loop", dataset]]);
   return (
     <Button size="small" look="quiet" icon={X} busy={cancel.isPending} onClick={() => cancel.mutate()}>
       Cancel
@@ -137,15 +131,15 @@ function Cancel({ job, dataset }: { job: string; dataset: number }) {
 }
 
 function Again({ job, dataset }: { job: string; dataset: number }) {
-  const queries = useQueryClient();
-  const toast = useToast();
-  const again = useMutation({
-    mutationFn: () => api.retryJob(job),
-    onSuccess: () => toast("The run goes on where it ended, as soon as a worker is free."),
-    onError: (error) => toast(messageOf(error)),
-    onSettled: () =>
-      Promise.all(["loop", "runs", "jobs"].map((key) => queries.invalidateQueries({ queryKey: [key, dataset] }))),
-  });
+  const again = useChange(
+    () => api.retryJob(job),
+    [
+      ["loop", dataset],
+      ["runs", dataset],
+      ["jobs", dataset],
+    ],
+    "The run goes on where it ended, as soon as a worker is free.",
+  );
   return (
     <Button size="small" icon={RotateCw} busy={again.isPending} onClick={() => again.mutate()}>
       Try again

@@ -1,19 +1,16 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { Scale } from "lucide-react";
 import { useState } from "react";
-import { messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
 import type { Difference, Shadow } from "../../api/types";
 import { ago, counted, percent, short } from "../kit/format";
 import { Button, ErrorState, Note, TableScroll } from "../kit/kit";
-import { useToast } from "../kit/toast";
+import { useChange } from "../kit/useChange";
 import { mayLead, useDataset } from "./DatasetPage";
 
 /** Other versions on the prompts that people really gave: nobody who works sees their answers. */
 export function ShadowComparisons() {
   const dataset = useDataset();
-  const queries = useQueryClient();
-  const toast = useToast();
   const [digest, setDigest] = useState("");
   const models = useQuery({ queryKey: ["models", dataset.id], queryFn: () => api.models(dataset.id) });
   const shadows = useQuery({
@@ -21,11 +18,7 @@ export function ShadowComparisons() {
     queryFn: () => api.shadows(dataset.id),
     refetchInterval: (query) => (query.state.data?.some(isOpen) ? 2000 : false),
   });
-  const start = useMutation({
-    mutationFn: (chosen: string) => api.startShadow(dataset.id, chosen),
-    onError: (error) => toast(messageOf(error)),
-    onSettled: () => queries.invalidateQueries({ queryKey: ["shadows", dataset.id] }),
-  });
+  const start = useChange((chosen: string) => api.startShadow(dataset.id, chosen), [["shadows", dataset.id]]);
   const others = (models.data ?? []).filter((version) => !version.serving);
   if (shadows.isError) return <ErrorState error={shadows.error} retry={() => void shadows.refetch()} />;
   if (others.length === 0) return null;

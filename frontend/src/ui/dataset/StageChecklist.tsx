@@ -1,28 +1,23 @@
-import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Circle, CircleCheck, CircleDashed } from "lucide-react";
 import { Switch } from "radix-ui";
 import { useId } from "react";
-import { messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
 import type { StageCheck, StageRuleChange, StageStep } from "../../api/types";
 import { count, counted } from "../kit/format";
 import { TableScroll } from "../kit/kit";
-import { useToast } from "../kit/toast";
+import { useChange } from "../kit/useChange";
 import { mayLead, useDataset } from "./DatasetPage";
 import { STAGE_NAMES } from "./stageNames";
 
 /** What has to hold before the dataset goes on: today's values beside the lead's targets. */
 export function Checklist({ step }: { step: StageStep }) {
   const dataset = useDataset();
-  const queries = useQueryClient();
-  const toast = useToast();
   const lead = mayLead(dataset);
   const ids = useId();
-  const change = useMutation({
-    mutationFn: (rule: StageRuleChange) => api.changeStageRule(dataset.id, step.stage, rule),
-    onError: (error) => toast(messageOf(error)),
-    onSettled: () => queries.invalidateQueries({ queryKey: ["stages", dataset.id] }),
-  });
+  const change = useChange(
+    (rule: StageRuleChange) => api.changeStageRule(dataset.id, step.stage, rule),
+    [["stages", dataset.id]],
+  );
   return (
     <section className="card card--pad stack" aria-labelledby={`${ids}title`}>
       <div className="row row--between">

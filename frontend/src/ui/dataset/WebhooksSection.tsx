@@ -1,4 +1,4 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQuery } from "@tanstack/react-query";
 import { KeyRound, Send, Trash2, Webhook as WebhookIcon } from "lucide-react";
 import { type FormEvent, useState } from "react";
 import { messageOf } from "../../api/client";
@@ -7,7 +7,7 @@ import type { Delivery, Webhook, WebhookEvent } from "../../api/types";
 import { TextField } from "../kit/fields";
 import { ago, counted } from "../kit/format";
 import { Badge, Button, ErrorState, IconButton, Note, TableScroll } from "../kit/kit";
-import { useToast } from "../kit/toast";
+import { useAskAnew, useChange } from "../kit/useChange";
 import { CopyField } from "./CopyField";
 import { useDataset } from "./DatasetPage";
 
@@ -41,37 +41,18 @@ export function WebhooksSection() {
   );
 }
 
-function useRefresh() {
-  const dataset = useDataset();
-  const queries = useQueryClient();
-  return () => {
-    void queries.invalidateQueries({ queryKey: ["webhooks", dataset.id] });
-    void queries.invalidateQueries({ queryKey: ["deliveries", dataset.id] });
-    void queries.invalidateQueries({ queryKey: ["events", dataset.id] });
-  };
-}
+const shownKeys = (dataset: number) => ["webhooks", "deliveries", "events"].map((key) => [key, dataset]);
 
 function WebhookCard({ webhook }: { webhook: Webhook }) {
   const dataset = useDataset();
-  const toast = useToast();
-  const refresh = useRefresh();
-  const failed = (error: unknown) => toast(messageOf(error));
-  const change = useMutation({
-    mutationFn: (body: { url?: string; events?: WebhookEvent[]; active?: boolean; new_secret?: boolean }) =>
+  const keys = shownKeys(dataset.id);
+  const change = useChange(
+    (body: { url?: string; events?: WebhookEvent[]; active?: boolean; new_secret?: boolean }) =>
       api.changeWebhook(dataset.id, webhook.id, body),
-    onError: failed,
-    onSettled: refresh,
-  });
-  const remove = useMutation({
-    mutationFn: () => api.removeWebhook(dataset.id, webhook.id),
-    onError: failed,
-    onSettled: refresh,
-  });
-  const test = useMutation({
-    mutationFn: () => api.testWebhook(dataset.id, webhook.id),
-    onError: failed,
-    onSettled: refresh,
-  });
+    keys,
+  );
+  const remove = useChange(() => api.removeWebhook(dataset.id, webhook.id), keys);
+  const test = useChange(() => api.testWebhook(dataset.id, webhook.id), keys);
   return (
     <article className="card card--pad stack" aria-label={`Webhook to ${webhook.url}`}>
       <p>
@@ -127,10 +108,10 @@ const Secret = ({ value }: { value: string }) => (
 
 function WebhookForm() {
   const dataset = useDataset();
-  const refresh = useRefresh();
+  const askAnew = useAskAnew();
   const create = useMutation({
     mutationFn: (body: { url: string; events: WebhookEvent[] }) => api.makeWebhook(dataset.id, body),
-    onSettled: refresh,
+    onSettled: () => askAnew(shownKeys(dataset.id)),
   });
   return (
     <div className="card card--pad stack">

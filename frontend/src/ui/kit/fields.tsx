@@ -1,5 +1,31 @@
-import type { InputHTMLAttributes, SelectHTMLAttributes, TextareaHTMLAttributes } from "react";
-import { Field } from "./kit";
+import type { InputHTMLAttributes, ReactNode, SelectHTMLAttributes, TextareaHTMLAttributes } from "react";
+import { messageOf } from "../../api/client";
+import { Field, Note } from "./kit";
+
+interface CardFormProps {
+  title: string;
+  /** What the server said to the last attempt, if it refused. */
+  error: unknown;
+  submit: () => void;
+  children: ReactNode;
+}
+
+/** A form on a card of its own. */
+export function CardForm({ title, error, submit, children }: CardFormProps) {
+  return (
+    <form
+      className="card card--pad stack"
+      onSubmit={(event) => {
+        event.preventDefault();
+        submit();
+      }}
+    >
+      <h2>{title}</h2>
+      {error != null && <Note tone="bad">{messageOf(error)}</Note>}
+      {children}
+    </form>
+  );
+}
 
 /** The attributes of an element that holds a text, which it hands on as a text. */
 type Labelled<Attributes, Value = string> = Omit<Attributes, "id" | "className" | "value" | "onChange"> & {

@@ -1,0 +1,28 @@
+import { type QueryKey, useMutation, useQueryClient } from "@tanstack/react-query";
+import { messageOf } from "../../api/client";
+import { useToast } from "./toast";
+
+/** Has all queries whose keys begin with one of the given asked anew. */
+export function useAskAnew() {
+  const queries = useQueryClient();
+  return (keys: readonly QueryKey[]) => Promise.all(keys.map((queryKey) => queries.invalidateQueries({ queryKey })));
+}
+
+/**
+ * A change on the server where no form shows what went wrong: a toast tells it, and where it worked `words`.
+ * Whatever came of it, what is shown under `keys` is asked anew.
+ */
+export function useChange<Given = void, Answer = unknown>(
+  change: (given: Given) => Promise<Answer>,
+  keys: readonly QueryKey[],
+  words?: string,
+) {
+  const askAnew = useAskAnew();
+  const toast = useToast();
+  return useMutation({
+    mutationFn: change,
+    onSuccess: () => words && toast(words),
+    onError: (error) => toast(messageOf(error)),
+    onSettled: () => askAnew(keys),
+  });
+}
