@@ -6,6 +6,8 @@ import "./ui/styles/base.css";
 import "./ui/styles/kit.css";
 import "./ui/styles/layers.css";
 import "./ui/styles/pages.css";
+import "./ui/styles/images.css";
+import "./ui/styles/data.css";
 import "./ui/styles/loop.css";
 import "./ui/styles/objects.css";
 import "./ui/styles/ingest.css";
