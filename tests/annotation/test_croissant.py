@@ -14,7 +14,7 @@ from annotation.formats import registry
 from annotation.formats.manifest import DESCRIPTION
 from annotation.models import Image, Mask
 from annotation.services import imports
-from tests.annotation.test_export_formats import export, full, image, masks_of  # noqa: F401
+from tests.annotation.exporting import difficult_image, export, full_dataset, masks_of  # noqa: F401  fixtures
 from tests.annotation.test_round_trip import silent
 
 KINDS = [
@@ -50,7 +50,7 @@ def test_no_format_is_left_out():
 
 
 @pytest.mark.parametrize(("name", "options"), KINDS, ids=lambda value: value if isinstance(value, str) else None)
-def test_mlcroissant_reads_what_is_described(full, image, tmp_path, caplog, name, options):  # noqa: F811
+def test_mlcroissant_reads_what_is_described(full, image, tmp_path, caplog, name, options):
     full.licence = "CC BY 4.0"
     full.save()
     outs = [export(full, name, tmp_path / f"out{number}", options) for number in (1, 2)]
@@ -86,7 +86,7 @@ def test_mlcroissant_reads_what_is_described(full, image, tmp_path, caplog, name
 
 
 @pytest.mark.parametrize("name", ["coco", "sa1b"])
-def test_a_reader_of_masks_passes_over_it(full, tmp_path, name):  # noqa: F811
+def test_a_reader_of_masks_passes_over_it(full, tmp_path, name):
     out = export(full, name, tmp_path / "out")
     report = imports.import_folder(dataset=full, folder=out, import_format="auto", user=None, progress=silent)
     assert (report.format, report.refusals.count) == (name, 0)

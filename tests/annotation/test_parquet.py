@@ -19,12 +19,12 @@ from annotation.models import Mask
 from annotation.services import exports
 from annotation.services.versions import version_freeze
 from modelzoo import rle
-from tests.annotation.test_export_formats import export, full, image, masks_of  # noqa: F401
+from tests.annotation.exporting import difficult_image, export, full_dataset, masks_of  # noqa: F401  fixtures
 from tests.annotation.test_round_trip import silent
 
 
 @pytest.fixture
-def out(full, tmp_path):  # noqa: F811
+def out(full, tmp_path):
     return export(full, "parquet", tmp_path / "out")
 
 
@@ -36,7 +36,7 @@ def offline(monkeypatch, tmp_path):
     return str(tmp_path / "cache")
 
 
-def test_every_mask_is_a_row_that_pycocotools_reads(out, image):  # noqa: F811
+def test_every_mask_is_a_row_that_pycocotools_reads(out, image):
     rows = pq.read_table(out / "masks.parquet").to_pylist()
     truth = masks_of(image)
     assert [row["mask_id"] for row in rows] == sorted(truth)
@@ -52,7 +52,7 @@ def test_every_mask_is_a_row_that_pycocotools_reads(out, image):  # noqa: F811
     assert all((out / "images" / row["file_name"]).is_file() for row in pictures)
 
 
-def test_rows_come_in_groups_of_a_bounded_size(full, tmp_path, monkeypatch):  # noqa: F811
+def test_rows_come_in_groups_of_a_bounded_size(full, tmp_path, monkeypatch):
     monkeypatch.setattr(parquet, "GROUP_ROWS", 2)
     with pq.ParquetFile(export(full, "parquet", tmp_path / "out") / "masks.parquet") as table:
         sizes = [table.metadata.row_group(number).num_rows for number in range(table.num_row_groups)]
@@ -60,7 +60,7 @@ def test_rows_come_in_groups_of_a_bounded_size(full, tmp_path, monkeypatch):  # 
     assert sum(sizes) == Mask.objects.filter(status="accepted").count()
 
 
-def test_hugging_face_datasets_loads_it_as_it_stands(out, offline, image):  # noqa: F811
+def test_hugging_face_datasets_loads_it_as_it_stands(out, offline, image):
     from datasets import load_dataset
 
     images = load_dataset("imagefolder", data_dir=str(out / "images"), split="train", cache_dir=offline)
@@ -74,7 +74,7 @@ def test_hugging_face_datasets_loads_it_as_it_stands(out, offline, image):  # no
         assert np.array_equal(coco_mask.decode(coded).astype(bool), truth[one["mask_id"]])
 
 
-def test_mlcroissant_finds_nothing_to_complain_of_and_reads_it(out, image, caplog):  # noqa: F811
+def test_mlcroissant_finds_nothing_to_complain_of_and_reads_it(out, image, caplog):
     import mlcroissant
 
     with caplog.at_level(logging.WARNING):
@@ -94,7 +94,7 @@ def test_mlcroissant_finds_nothing_to_complain_of_and_reads_it(out, image, caplo
         assert np.array_equal(np.asarray(pictures[image.pk]), np.asarray(display))
 
 
-def test_the_description_names_version_licence_and_files(full, tmp_path):  # noqa: F811
+def test_the_description_names_version_licence_and_files(full, tmp_path):
     full.licence = "CC BY 4.0"
     full.save()
     version, _ = version_freeze(dataset=full, note="", chosen=ExportFilter(), user=None, progress=silent)
@@ -109,10 +109,10 @@ def test_the_description_names_version_licence_and_files(full, tmp_path):  # noq
         assert file["sha256"] == storage.sha256_of(out / file["contentUrl"])
 
 
-def test_a_damaged_mask_is_found_before_the_link_appears(full, tmp_path, monkeypatch):  # noqa: F811
+def test_a_damaged_mask_is_found_before_the_link_appears(full, tmp_path, monkeypatch):
     row = parquet.mask_row
 
-    def wrong(image, name, mask):  # noqa: F811
+    def wrong(image, name, mask):
         other = rle.encode(np.ones((image.height, image.width), bool))
         return row(image, name, mask) | {"counts": other["counts"]}
 
