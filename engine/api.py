@@ -26,7 +26,7 @@ from engine.models import Embedding, Evaluation, ModelVersion, TrainingRun
 from engine.promotion import version_named, version_restore, versions_of
 from engine.retraining import loop_state, run_start
 from engine.serializers import EmbeddingOut, LoopOut, TrainingRunOut, loop_out
-from engine.serving import decoder_halves, serving_version, serving_versions, version_by_digest
+from engine.serving import decoder_parts, serving_version, serving_versions, version_by_digest
 from engine.version_shapes import ModelVersionOut, version_context
 
 # --- Embeddings and decoders -------------------------------------------------------------------------------------
@@ -118,26 +118,26 @@ class DecoderFileView(APIView):
     def get(self, request: Request, digest: str) -> HttpResponseBase:
         """Shared versions are for everybody who is signed in, a dataset's own for its members.
 
-        X-Decoder-Halves names the halves that are served below this address; without it there are none.
+        X-Decoder-Parts names the parts that are served below this address; without it there are none.
         """
         version = _decoding_version(request, digest)
         path = storage.full(version.decoder_path)
         answer = stored_file(request, path, media_type="application/octet-stream", tag=f"decoder-{digest[:32]}")
-        if halves := decoder_halves(version):
-            answer.headers["X-Decoder-Halves"] = ", ".join(halves)
+        if parts := decoder_parts(version):
+            answer.headers["X-Decoder-Parts"] = ", ".join(parts)
         return answer
 
 
-class DecoderHalfView(APIView):
-    """One half of a version's decoder: what is run once per image, or what is run for each prompt."""
+class DecoderPartView(APIView):
+    """One part of a version's decoder: what is run for each image, for each prompt, or for each window drawn."""
 
-    @extend_schema(operation_id="decoder_half", responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
-    def get(self, request: Request, digest: str, half: str) -> HttpResponseBase:
-        """For whom the whole decoder is. 404 where a decoder has no halves."""
-        path = decoder_halves(_decoding_version(request, digest)).get(half)
+    @extend_schema(operation_id="decoder_part", responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
+    def get(self, request: Request, digest: str, part: str) -> HttpResponseBase:
+        """For whom the whole decoder is. 404 where a decoder has no parts."""
+        path = decoder_parts(_decoding_version(request, digest)).get(part)
         if path is None:
-            raise Missing("no_half", "This model's decoder has no such half.")
-        return stored_file(request, path, media_type="application/octet-stream", tag=f"{half}-{digest[:32]}")
+            raise Missing("no_part", "This model's decoder has no such part.")
+        return stored_file(request, path, media_type="application/octet-stream", tag=f"{part}-{digest[:32]}")
 
 
 def _decoding_version(request: Request, digest: str) -> ModelVersion:

@@ -30,8 +30,8 @@ T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
-# Files beside a SAM decoder: the same decoder in two halves, in the order in which they run (modelzoo.export).
-HALVES = {"image": "image_half.onnx", "prompt": "prompt_half.onnx"}
+# Files beside a SAM decoder: the same decoder in parts, in the order in which they run (modelzoo.export).
+PARTS = {"views": "decoder_views.onnx", "sketch": "decoder_sketch.onnx", "drawing": "decoder_drawing.onnx"}
 
 
 class Recent(Generic[T]):
@@ -88,10 +88,10 @@ def version_by_digest(digest: str) -> ModelVersion:
     return version
 
 
-def decoder_halves(version: ModelVersion) -> dict[str, Path]:
-    """The files of a decoder's halves by name; empty where it has none (the compact model, older versions)."""
+def decoder_parts(version: ModelVersion) -> dict[str, Path]:
+    """The files of a decoder's parts by name; empty where it has none (the compact model, older versions)."""
     whole = storage.full(version.decoder_path)
-    paths = {half: whole.with_name(name) for half, name in HALVES.items()}
+    paths = {part: whole.with_name(name) for part, name in PARTS.items()}
     return paths if all(path.is_file() for path in paths.values()) else {}
 
 
@@ -138,7 +138,7 @@ def version_register(
     digest = expected or checkpoint_digest(checkpoint)
     known = ModelVersion.objects.filter(digest=digest).first()
     if known is not None:
-        _halves_complete(known)
+        _parts_complete(known)
         return known
     place = storage.path_for("models", digest)
     with storage.work_folder() as work:
@@ -151,7 +151,7 @@ def version_register(
             raise CheckpointError(f"{checkpoint.name} is not the file with SHA-256 {digest}.")
         model = load_checkpoint(folder / weights)
         export_decoder(model, folder / "decoder.onnx")
-        _halves_write(model, folder)
+        _parts_write(model, folder)
         # The folder appears whole; one that is there already is the same, since its name is the digest.
         storage.adopt(folder, place)
     version, _ = ModelVersion.objects.get_or_create(
@@ -171,26 +171,26 @@ def version_register(
     return version
 
 
-def _halves_write(model: Any, folder: Path) -> None:
-    """The halves of a SAM decoder into ``folder``. They are a favour: without them the whole decoder is used."""
-    from modelzoo.export import export_halves
+def _parts_write(model: Any, folder: Path) -> None:
+    """The parts of a SAM decoder into ``folder``. They are a favour: without them the whole decoder is used."""
+    from modelzoo.export import export_parts
     from modelzoo.model.segmenter import Sam
 
     if isinstance(model, Sam):
         try:
-            export_halves(model, *(folder / name for name in HALVES.values()))
+            export_parts(model, *(folder / name for name in PARTS.values()))
         except RuntimeError:
             logger.warning("The decoder of %s stays whole.", model.variant, exc_info=True)
 
 
-def _halves_complete(version: ModelVersion) -> None:
-    """Make the halves of a version that was registered before there were any."""
+def _parts_complete(version: ModelVersion) -> None:
+    """Make the parts of a version that was registered before there were these."""
     from modelzoo.checkpoint import load_checkpoint
     from modelzoo.model.compact import Compact
 
     checkpoint = storage.full(version.checkpoint_path)
-    if version.variant != Compact.variant and checkpoint.is_file() and not decoder_halves(version):
-        _halves_write(load_checkpoint(checkpoint), storage.full(version.decoder_path).parent)
+    if version.variant != Compact.variant and checkpoint.is_file() and not decoder_parts(version):
+        _parts_write(load_checkpoint(checkpoint), storage.full(version.decoder_path).parent)
 
 
 def base_model_register(*, checkpoint: Path | None = None, name: str = "") -> ModelVersion:

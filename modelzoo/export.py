@@ -6,9 +6,11 @@ logits, `has_mask_input` 1 (0 or 1). Outputs: `low_res_masks` 1 x 4 x hm x wm lo
 1 to 3: candidates) and `iou_predictions` 1 x 4. Enlarging to the picture is left to the caller: in the graph it would
 cost more than everything else (modelzoo.geometry.upscale_masks and its twin in the browser do it).
 
-A SAM decoder goes to the browser in two halves as well (modelzoo.model.prepared_decoder): the image's runs once per
-image, from the embedding to named maps; the prompt's takes those maps in the place of the embedding and gives what the
-whole decoder gives, for half the work.
+A SAM decoder goes to the browser in three parts as well (modelzoo.model.prepared_decoder), for less than half the work
+of a prompt. The views are made once per image from the embedding: named maps. The sketch is made for each prompt, from
+those maps (but for `upscaled`) in the place of the embedding: four named tensors, and `iou_predictions`. The drawing
+takes `upscaled`, the sketch and `window`, int64 (y0, y1, x0, x1) in positions of the embedding, and gives the
+`low_res_masks` of that window.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from modelzoo.checkpoint import replacing
 from modelzoo.embedding import Embedding
 from modelzoo.geometry import Frame
 from modelzoo.model.compact import Compact
-from modelzoo.model.prepared_decoder import ImageViews, PreparedDecoder
+from modelzoo.model.prepared_decoder import Drawing, ImageViews, PreparedDecoder, Sketch
 from modelzoo.model.segmenter import Sam
 from modelzoo.onnx_decoder import OnnxDecoder
 from modelzoo.predictor import Predictor
@@ -37,7 +39,12 @@ from modelzoo.predictor import Predictor
 OPSET = 17
 PROMPT_INPUTS = ("point_coords", "point_labels", "mask_input", "has_mask_input")
 OUTPUTS = ("low_res_masks", "iou_predictions")
+UPSCALED = "upscaled"  # the one of `ImageViews`' maps that the drawing takes
+RUNTIME_OPERATORS = {"com.microsoft": 1}  # ONNX Runtime's, by domain and version
 TOLERANCE = 1e-3  # logits, measured by `check_agreement`
+# Of the logits' standard deviation, measured by `check_parts`: the drawing's GELU moves them by 1e-3, and so does the
+# rounding of stored embeddings to float16 (decision 14).
+PARTS_TOLERANCE = 5e-3
 
 
 class CompactGraph(nn.Module):
@@ -72,7 +79,7 @@ class SamGraph(nn.Module):
         return result
 
 
-class ImageHalf(nn.Module):
+class ViewsGraph(nn.Module):
     """What of SAM's decoder depends on the image alone, with the outputs of the exported graph."""
 
     def __init__(self, model: Sam) -> None:
@@ -83,18 +90,31 @@ class ImageHalf(nn.Module):
         return tuple(self.views(embedding).values())
 
 
-class PromptHalf(nn.Module):
-    """The rest of SAM's decoder with the inputs of the exported graph: the maps called `names`, then the prompts."""
+class SketchGraph(nn.Module):
+    """What a prompt adds, as the exported graph takes and gives it: the maps called `names`, then the prompts."""
 
-    def __init__(self, model: Sam, names: list[str]) -> None:
+    def __init__(self, model: Sam, names: Sequence[str]) -> None:
         super().__init__()
         self.names = names
         self.decoder = PreparedDecoder(model.prompt_encoder, model.mask_decoder)
 
-    def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         views = dict(zip(self.names, inputs, strict=False))
-        result: tuple[Tensor, Tensor] = self.decoder(views, *inputs[len(self.names) :])
-        return result
+        sketch, ious = self.decoder(views, *inputs[len(self.names) :])
+        return (*sketch, ious)
+
+
+class DrawingGraph(nn.Module):
+    """The masks of a window, with the inputs of the exported graph."""
+
+    def __init__(self, model: Sam) -> None:
+        super().__init__()
+        self.drawing = Drawing(model.prompt_encoder, model.mask_decoder)
+
+    def forward(self, upscaled: Tensor, *inputs: Tensor) -> Tensor:
+        *sketch, window = inputs
+        masks: Tensor = self.drawing(upscaled, Sketch(*sketch), window)
+        return masks
 
 
 def export_decoder(model: Any, path: Path | str) -> None:
@@ -117,20 +137,27 @@ def export_decoder(model: Any, path: Path | str) -> None:
         check_agreement(model, temporary)
 
 
-def export_halves(model: Sam, image_half: Path, prompt_half: Path) -> None:
-    """Write the two halves of a SAM decoder. A RuntimeError says by how much they differ from the model."""
+def export_parts(model: Sam, views: Path, sketch: Path, drawing: Path) -> None:
+    """Write the three parts of a SAM decoder. A RuntimeError says by how much they differ from the model."""
     model = model.eval()
-    side = model.prompt_encoder.image_embedding_size
+    height, width = model.prompt_encoder.image_embedding_size
     random = torch.Generator().manual_seed(0)
-    embedding = torch.randn(1, model.prompt_encoder.embed_dim, *side, generator=random)
-    first_half = ImageHalf(model)
+    embedding = torch.randn(1, model.prompt_encoder.embed_dim, height, width, generator=random)
+    first = ViewsGraph(model)
     with torch.no_grad():
-        views = first_half.views(embedding)
-    with replacing(image_half) as first, replacing(prompt_half) as second:
-        write_graph(first_half, {model.tensor_names[0]: embedding}, list(views), first, {})
-        inputs = views | example_prompts([4 * length for length in side])
-        write_graph(PromptHalf(model, list(views)), inputs, OUTPUTS, second, dynamic_axes(model))
-        check_halves(model, (first, second), embedding)
+        maps = first.views(embedding)
+    second = SketchGraph(model, [name for name in maps if name != UPSCALED])
+    asked = {name: maps[name] for name in second.names} | example_prompts([4 * height, 4 * width])
+    with torch.no_grad():
+        sketched = dict(zip(Sketch._fields, second(*asked.values()), strict=False))
+    drawn = {UPSCALED: maps[UPSCALED]} | sketched | {"window": torch.tensor([0, height, 0, width])}
+    columns = {"coefficients": {0: "columns"}, "spread": {1: "columns"}}
+    sides = {OUTPUTS[0]: {2: "mask_height", 3: "mask_width"}}
+    with replacing(views) as views_file, replacing(sketch) as sketch_file, replacing(drawing) as drawing_file:
+        write_graph(first, {model.tensor_names[0]: embedding}, list(maps), views_file, {})
+        write_graph(second, asked, [*sketched, OUTPUTS[1]], sketch_file, dynamic_axes(model) | columns)
+        write_graph(DrawingGraph(model), drawn, OUTPUTS[:1], drawing_file, columns | sides, RUNTIME_OPERATORS)
+        check_parts(model, (views_file, sketch_file, drawing_file), embedding)
 
 
 def example_prompts(mask_size: Sequence[int]) -> dict[str, Tensor]:
@@ -145,9 +172,14 @@ def example_prompts(mask_size: Sequence[int]) -> dict[str, Tensor]:
 
 
 def write_graph(
-    graph: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[str], path: Path, axes: dict[str, dict[int, str]]
+    graph: nn.Module,
+    inputs: Mapping[str, Tensor],
+    outputs: Sequence[str],
+    path: Path,
+    axes: dict[str, dict[int, str]],
+    operators: dict[str, int] | None = None,
 ) -> None:
-    """Trace `graph` with named example inputs; `axes`: which of their sides vary."""
+    """Trace `graph` with named example inputs; `axes`: which of their sides vary; `operators`: beside ONNX's own."""
     with warnings.catch_warnings(), torch.no_grad():
         # The tracer warns about sizes it turns into constants; the checks afterwards prove that none mattered.
         warnings.simplefilter("ignore")
@@ -159,6 +191,7 @@ def write_graph(
             output_names=list(outputs),
             dynamic_axes=axes,
             opset_version=OPSET,
+            custom_opsets=operators,
             dynamo=False,
         )
 
@@ -206,15 +239,18 @@ def check_agreement(model: Any, path: Path) -> float:
     return worst
 
 
-def check_halves(model: Sam, halves: tuple[Path, Path], embedding: Tensor) -> float:
-    """Largest difference in logits between the model and the two halves of its decoder, one after the other."""
-    first, second = (onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]) for path in halves)
-    names = [output.name for output in first.get_outputs()]
-    views = dict(zip(names, first.run(None, {model.tensor_names[0]: embedding.numpy()}), strict=True))
+def check_parts(model: Sam, paths: tuple[Path, Path, Path], embedding: Tensor) -> float:
+    """Largest difference between the model and the parts of its decoder, drawn in two windows, as a share of the
+    logits' standard deviation. A RuntimeError where that, or a predicted IoU, differs by more than it may."""
+    first, second, third = (
+        onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]) for path in paths
+    )
+    views = _run(first, {model.tensor_names[0]: embedding.numpy()})
     graph, worst = SamGraph(model), 0.0
+    height, width = model.prompt_encoder.image_embedding_size
     random = torch.Generator().manual_seed(1)
-    for count, has in ((1, 0.0), (1, 1.0), (6, 1.0)):
-        prompts = example_prompts([4 * length for length in model.prompt_encoder.image_embedding_size])
+    for count, has, border in ((1, 0.0, 1), (1, 1.0, height // 2), (6, 1.0, height - 1)):
+        prompts = example_prompts([4 * height, 4 * width])
         coords = torch.rand(1, count + 1, 2, generator=random) * model.image_encoder.img_size
         labels = torch.tensor([[1.0, 0.0] * 3])[:, :count]
         prompts["point_coords"] = coords
@@ -222,13 +258,25 @@ def check_halves(model: Sam, halves: tuple[Path, Path], embedding: Tensor) -> fl
         prompts["mask_input"] = 3 * torch.randn(prompts["mask_input"].shape, generator=random)
         prompts["has_mask_input"] = torch.tensor([has])
         with torch.inference_mode():
-            expected = graph(embedding, *prompts.values())
-        got = second.run(None, views | {name: value.numpy() for name, value in prompts.items()})
-        for ours, theirs in zip(expected, got, strict=True):
-            worst = float(np.maximum(worst, np.abs(ours.numpy() - theirs).max()))
-    if not worst < TOLERANCE:
-        raise RuntimeError(f"The decoder's halves differ from the model by {worst:.2g} logits.")
+            masks, ious = graph(embedding, *prompts.values())
+        got = _run(second, views | {name: value.numpy() for name, value in prompts.items()})
+        windows = ((0, border, 0, width), (border, height, 0, width))
+        drawn = [_run(third, views | got | {"window": np.array(window)})[OUTPUTS[0]] for window in windows]
+        off = np.abs(masks.numpy() - np.concatenate(drawn, axis=2)).max() / float(masks.std())
+        worst = float(np.maximum(worst, off))  # NaN stays NaN, and is refused below
+        if not np.abs(ious.numpy() - got[OUTPUTS[1]]).max() < TOLERANCE:
+            raise RuntimeError("The decoder's parts predict other IoUs than the model.")
+    if not worst < PARTS_TOLERANCE:
+        raise RuntimeError(f"The decoder's parts differ from the model by {worst:.2g} of its logits' spread.")
     return worst
+
+
+def _run(session: onnxruntime.InferenceSession, known: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The outputs of a graph by name; of `known` it takes what it asks for."""
+    names = [one.name for one in session.get_outputs()]
+    return dict(
+        zip(names, session.run(names, {one.name: known[one.name] for one in session.get_inputs()}), strict=True)
+    )
 
 
 def trial_prompts(embedding: Embedding, random: np.random.Generator) -> list[dict[str, Any]]:

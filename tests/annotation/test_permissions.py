@@ -179,7 +179,7 @@ FILES = {
     "decoder-file": "file_missing",
     "image-tile": "file_missing",
     "image-value-tile": "file_missing",
-    "decoder-half": "no_half",
+    "decoder-part": "no_part",
     "consensus": "no_overlap",
     "consensus-undo": "no_overlap",
     "mask-similar": "no_index",

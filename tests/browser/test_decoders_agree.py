@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from modelzoo import rle
+from modelzoo.build import build
+from modelzoo.checkpoint import save_checkpoint
 from modelzoo.embedding import Embedding
 from modelzoo.geometry import Frame
 from modelzoo.onnx_decoder import OnnxDecoder
+from tests.browser.editor import Editor
+from tests.browser.site import Site
 
 PLACES = [(225, 175), (155, 105), (60, 250), (400, 60)]
 
 
 @pytest.fixture
 def decode(editor, tmp_path):
-    """Decode a mask's recorded prompts in Python from the very files that the browser used."""
+    return twin_of(editor, tmp_path)
+
+
+def twin_of(editor, folder):
+    """Decodes a mask's recorded prompts in Python from the very files that the browser used, or from the whole decoder
+    where the browser has it in parts."""
     answer = editor.get(f"/api/images/{editor.image['id']}/embedding/")
-    path = tmp_path / "decoder.onnx"
+    path = folder / "decoder.onnx"
     path.write_bytes(editor.page.request.get(answer["decoder_url"]).body())
     decoder = OnnxDecoder(path)
     frame = Frame(**{name: tuple(size) for name, size in answer["frame"].items()})
@@ -91,6 +101,38 @@ def test_several_clicks_with_the_previous_mask_fed_back(editor, decode):
     fed = [prompt["fed"] for prompt in editor.masks()[0]["prompts"]]
     assert fed[0] is None
     assert None not in fed[1:]
+
+
+def test_a_sam_decoder_in_parts(browser, tmp_path):
+    """A site with a SAM of random weights: clicks, and clicks that feed a mask back with its padding."""
+    torch.manual_seed(0)
+    save_checkpoint(build("mobile_sam"), tmp_path / "sam.safetensors")
+    site = Site(tmp_path / "site")
+    site.environment["ANYMASK_MODEL"] = str(tmp_path / "sam.safetensors")
+    try:
+        site.prepare()
+        site.start_web()
+        site.start_worker()
+        page = browser.new_context(base_url=site.url, viewport={"width": 1440, "height": 900}).new_page()
+        page.goto("/")
+        page.get_by_role("button", name="Use the demo account").click()
+        page.get_by_role("heading", name="Datasets").wait_for()
+        editor = Editor(page, "chelsea the cat.png")
+        asked = []
+        page.on("request", lambda request: asked.append(request.url))
+        editor.open()
+        for place in PLACES[:2]:
+            editor.click(*place)
+            editor.press("Enter")
+            editor.click(*place)
+            editor.click(place[0] + 30, place[1] + 20)
+            editor.click(place[0] - 40, place[1] + 10, button="right")
+            editor.press("Enter")
+        check(editor, twin_of(editor, tmp_path))
+        assert {url.split("/")[-2] for url in asked if "/decoder/" in url} >= {"views", "sketch", "drawing"}
+        page.context.close()
+    finally:
+        site.stop()
 
 
 def test_the_server_answers_where_the_browser_cannot(editor):

@@ -11,6 +11,7 @@ from annotation import jobkit, storage
 from annotation.models import Job
 from engine import embeddings, jobs  # noqa: F401  binds the functions of the jobs
 from engine.models import ModelVersion
+from engine.serving import PARTS
 from modelzoo.embedding import Embedding as Value
 from modelzoo.geometry import Frame
 from tests.cast import client_of
@@ -125,23 +126,23 @@ def test_work_in_progress_may_stay_with_its_version(ready, base, cast, as_):
     assert client.get(f"/api/images/{ready.pk}/embedding/?model=none").status_code == 404
 
 
-def test_the_halves_of_a_decoder_are_named_and_served_where_there_are_some(base, cast, as_):
+def test_the_parts_of_a_decoder_are_named_and_served_where_there_are_some(base, cast, as_):
     whole = storage.path_for("models", base.digest, "decoder.onnx")
     storage.write_atomic(whole, b"onnx")
     ModelVersion.objects.update(decoder_path=whole)
     url, client = f"/api/models/{base.digest}/decoder/", as_(cast.cyd)
-    assert "X-Decoder-Halves" not in client.head(url).headers
-    assert client.get(f"{url}image/").json()["code"] == "no_half"
-    for half in ("image", "prompt"):
-        storage.write_atomic(storage.path_for("models", base.digest, f"{half}_half.onnx"), half.encode())
-    assert client.head(url).headers["X-Decoder-Halves"] == "image, prompt"
-    for half in ("image", "prompt"):
-        answer = client.get(f"{url}{half}/")
-        assert b"".join(answer.streaming_content) == half.encode()
+    assert "X-Decoder-Parts" not in client.head(url).headers
+    assert client.get(f"{url}views/").json()["code"] == "no_part"
+    for part in PARTS:
+        storage.write_atomic(storage.path_for("models", base.digest, f"decoder_{part}.onnx"), part.encode())
+    assert client.head(url).headers["X-Decoder-Parts"] == "views, sketch, drawing"
+    for part in PARTS:
+        answer = client.get(f"{url}{part}/")
+        assert b"".join(answer.streaming_content) == part.encode()
         assert "immutable" in answer.headers["Cache-Control"]
     assert client.get(f"{url}other/").status_code == 404
 
 
-def test_the_halves_of_a_dataset_s_own_version_are_for_its_members(cast, as_):
+def test_the_parts_of_a_dataset_s_own_version_are_for_its_members(cast, as_):
     own = version_row("own", dataset=cast.dataset, state="promoted")
-    assert as_(cast.cyd).get(f"/api/models/{own.digest}/decoder/image/").json()["code"] == "unknown_model"
+    assert as_(cast.cyd).get(f"/api/models/{own.digest}/decoder/views/").json()["code"] == "unknown_model"

@@ -16,7 +16,7 @@ from engine.models import ModelVersion, Promotion
 from engine.segmenter import OnnxSegmenter
 from engine.serving import (
     base_model_register,
-    decoder_halves,
+    decoder_parts,
     outside_model_register,
     predictor_for,
     serving_version,
@@ -119,22 +119,22 @@ def test_put_into_service_it_prepares_pictures_and_answers_clicks(cast, image, r
     assert "is the serving model already" in run("mobile_sam", dataset="Fruit")
 
 
-def test_its_decoder_comes_in_halves_which_older_versions_get_when_they_are_named_again(db, mobile_file):
+def test_its_decoder_comes_in_parts_which_older_versions_get_when_they_are_named_again(db, mobile_file):
     version = outside_model_register(source="mobile_sam")
-    halves = decoder_halves(version)
-    assert list(halves) == ["image", "prompt"]
-    halves["image"].unlink()
-    assert decoder_halves(version) == {}
+    parts = decoder_parts(version)
+    assert list(parts) == ["views", "sketch", "drawing"]
+    parts["views"].unlink()
+    assert decoder_parts(version) == {}
     assert outside_model_register(source="mobile_sam") == version
-    assert decoder_halves(version) == halves
+    assert decoder_parts(version) == parts
 
 
-def test_halves_that_disagree_with_the_model_are_left_out_and_the_model_stays(db, mobile_file, monkeypatch):
+def test_parts_that_disagree_with_the_model_are_left_out_and_the_model_stays(db, mobile_file, monkeypatch):
     def differ(*given):
-        raise RuntimeError("The decoder's halves differ from the model by 1 logits.")
+        raise RuntimeError("The decoder's parts differ from the model by 1 logits.")
 
-    monkeypatch.setattr("modelzoo.export.check_halves", differ)
-    assert decoder_halves(outside_model_register(source="mobile_sam")) == {}
+    monkeypatch.setattr("modelzoo.export.check_parts", differ)
+    assert decoder_parts(outside_model_register(source="mobile_sam")) == {}
 
 
 def test_its_lead_sees_where_it_comes_from_and_goes_back_by_one_click(cast, as_, real_base, mobile_file):

@@ -1465,7 +1465,7 @@ export interface paths {
         /**
          * @description Shared versions are for everybody who is signed in, a dataset's own for its members.
          *
-         *     X-Decoder-Halves names the halves that are served below this address; without it there are none.
+         *     X-Decoder-Parts names the parts that are served below this address; without it there are none.
          */
         get: operations["decoder_file"];
         put?: never;
@@ -1476,15 +1476,15 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/models/{digest}/decoder/{half}/": {
+    "/api/models/{digest}/decoder/{part}/": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** @description For whom the whole decoder is. 404 where a decoder has no halves. */
-        get: operations["decoder_half"];
+        /** @description For whom the whole decoder is. 404 where a decoder has no parts. */
+        get: operations["decoder_part"];
         put?: never;
         post?: never;
         delete?: never;
@@ -4921,7 +4921,7 @@ export interface operations {
                 id?: string;
                 /** @description Number of results to return per page. */
                 limit?: number;
-                subject?: "audit" | "dataset" | "export" | "group" | "image" | "import" | "invitation" | "job" | "mask" | "member" | "model" | "review" | "task" | "token" | "webhook";
+                subject?: "account" | "audit" | "dataset" | "export" | "group" | "image" | "import" | "invitation" | "job" | "mask" | "member" | "model" | "review" | "task" | "token" | "webhook";
             };
             header?: never;
             path: {
@@ -8065,13 +8065,13 @@ export interface operations {
             };
         };
     };
-    decoder_half: {
+    decoder_part: {
         parameters: {
             query?: never;
             header?: never;
             path: {
                 digest: string;
-                half: string;
+                part: string;
             };
             cookie?: never;
         };

@@ -24,10 +24,13 @@ async function handle(message: ToWorker): Promise<void> {
     return;
   }
   const { call, request } = message;
-  const candidates = await runtime.decode(request, (candidate) => {
+  const { candidates, bestLogits } = await runtime.decode(request, (candidate) => {
     reply({ kind: "best", call, candidate }, movable([candidate]));
   });
-  reply({ kind: "decoded", call, candidates }, movable(candidates));
+  reply({ kind: "decoded", call, candidates, bestLogits }, [
+    ...movable(candidates),
+    ...(bestLogits ? [bestLogits.buffer] : []),
+  ]);
 }
 
 /** What need not be copied on its way to the page. Empty masks share one empty array, which must stay here. */

@@ -1,12 +1,12 @@
 import * as ort from "onnxruntime-web/wasm";
-
-export type Tensors = Record<string, ort.Tensor>;
+import type { Frame } from "../core/upscale";
+import { DecoderInParts, type RawAnswer, type Tensors } from "./decoderParts";
 
 /** A decoder ready to run. */
 export interface LoadedDecoder {
-  readonly session: ort.InferenceSession;
-  /** What `session` takes of an image, from its embedding: the same, or what the first of two halves makes of it. */
+  /** What `answer` takes of an image, from its embedding: the same, or what the first of its parts makes of it. */
   readonly viewsOf: (embedding: Tensors) => Promise<Tensors>;
+  readonly answer: (views: Tensors, prompts: Tensors, frame: Frame) => Promise<RawAnswer>;
   /** Height and width of `mask_input` where the graph fixes them; SAM's does, the compact model follows the frame. */
   readonly fixedMaskShape: readonly [number, number] | null;
   /**
@@ -37,25 +37,23 @@ export async function fetchBytes(url: string): Promise<ArrayBuffer> {
   return response.arrayBuffer();
 }
 
-/**
- * A SAM decoder comes in two halves: what depends on the image alone is computed when the image is opened, and a prompt
- * costs half as much. Others, and those registered before there were halves, come whole.
- */
+/** A SAM decoder comes in parts, which are quicker. Others, and those registered before there were parts, come whole. */
 export async function openDecoder(url: string): Promise<LoadedDecoder> {
-  const [imageHalf, promptHalf] = await halvesOf(url);
-  const [bytes, before] = await Promise.all([
-    fetchBytes(promptHalf ?? url),
-    promptHalf && imageHalf ? fetchBytes(imageHalf) : null,
-  ]);
-  startThreads(bytes.byteLength > LARGE);
-  return loaded(await openSession(bytes), before && (await openSession(before)));
+  const parts = await partsOf(url);
+  const files = await Promise.all((parts.length > 0 ? parts : [url]).map(fetchBytes));
+  startThreads(files.some((bytes) => bytes.byteLength > LARGE));
+  const sessions: ort.InferenceSession[] = [];
+  for (const bytes of files) sessions.push(await openSession(bytes));
+  const [first, sketch, drawing] = sessions;
+  if (first && sketch && drawing) return inParts(new DecoderInParts({ views: first, sketch, drawing }), sketch);
+  return whole(first as ort.InferenceSession);
 }
 
-/** Addresses of the halves, in the order in which they run; none where the server does not name them. */
-async function halvesOf(url: string): Promise<string[]> {
+/** Addresses of the parts, in the order in which they run; none where the server does not name them. */
+async function partsOf(url: string): Promise<string[]> {
   try {
     const response = await fetch(url, { method: "HEAD", credentials: "same-origin" });
-    const names = response.ok ? (response.headers.get("X-Decoder-Halves") ?? "") : "";
+    const names = response.ok ? (response.headers.get("X-Decoder-Parts") ?? "") : "";
     return names ? names.split(", ").map((name) => `${url}${name}/`) : [];
   } catch {
     return []; // offline: the whole decoder may still lie in the browser's cache
@@ -69,14 +67,31 @@ function openSession(bytes: ArrayBuffer): Promise<ort.InferenceSession> {
   });
 }
 
-function loaded(session: ort.InferenceSession, imageHalf: ort.InferenceSession | null): LoadedDecoder {
+function inParts(decoder: DecoderInParts, sketch: ort.InferenceSession): LoadedDecoder {
+  return {
+    viewsOf: (embedding) => decoder.viewsOf(embedding),
+    answer: (views, prompts, frame) => decoder.answer(views, prompts, frame),
+    fixedMaskShape: maskShapeOf(sketch),
+    onePart: false,
+  };
+}
+
+function whole(session: ort.InferenceSession): LoadedDecoder {
+  return {
+    viewsOf: async (embedding) => embedding,
+    answer: async (views, prompts) => {
+      const answer = await session.run({ ...views, ...prompts });
+      const ious = (answer.iou_predictions as ort.Tensor).data as Float32Array;
+      return { masks: answer.low_res_masks as ort.Tensor, ious, complete: async () => undefined };
+    },
+    fixedMaskShape: maskShapeOf(session),
+    onePart: session.inputNames.includes("fine"),
+  };
+}
+
+function maskShapeOf(session: ort.InferenceSession): readonly [number, number] | null {
   const mask = session.inputMetadata.find((input) => input.name === "mask_input");
   const [, , height, width] = mask?.isTensor ? mask.shape : [];
   const fixed = typeof height === "number" && typeof width === "number" && height > 0 && width > 0;
-  return {
-    session,
-    viewsOf: async (embedding) => (imageHalf ? ((await imageHalf.run(embedding)) as Tensors) : embedding),
-    fixedMaskShape: fixed ? [height, width] : null,
-    onePart: session.inputNames.includes("fine"),
-  };
+  return fixed ? [height, width] : null;
 }

@@ -3,14 +3,15 @@ import { clickedPart } from "../core/clickedPart";
 import { maskPromptLogits } from "../core/maskPrompt";
 import { decodePatch } from "../core/rle";
 import { type Frame, Upscaler } from "../core/upscale";
-import { fetchBytes, type LoadedDecoder, openDecoder, type Tensors } from "./decoderFiles";
+import { fetchBytes, type LoadedDecoder, openDecoder } from "./decoderFiles";
+import type { RawAnswer, Tensors } from "./decoderParts";
 import { halvesToFloats } from "./float16";
 import type { EmbeddingSource } from "./protocol";
 import { type Candidate, type DecodeRequest, isSinglePoint } from "./segmenter";
 
 /** Embeddings kept decoded in memory: this image, the next ones and a few to go back to. */
 const KEEP = 6;
-/** Of these, how many with what a decoder of two halves has made of them: 27 MiB each with SAM's. */
+/** Of these, how many with what a decoder in parts has made of them: 27 MiB each with SAM's. */
 const KEEP_VIEWS = 4;
 /** Milliseconds without a prompt after which the decoder is free for what nobody waits for. */
 const QUIET = 1000;
@@ -23,12 +24,15 @@ interface LoadedImage {
   upscaler: Upscaler | null;
 }
 
-/** What the graph said: four masks as low-resolution logits, and what it thinks of each. */
-interface Answer {
-  readonly masks: ort.Tensor;
-  readonly ious: Float32Array;
+interface Answer extends RawAnswer {
   /** In pixels of the masks: the one click whose part is kept, or null where all of a mask counts. */
   readonly clicked: { readonly x: number; readonly y: number } | null;
+}
+
+/** What became of a request: of several masks the one shown first has gone ahead, and left its logits for later. */
+export interface Made {
+  readonly candidates: Candidate[];
+  readonly bestLogits: Float32Array | null;
 }
 
 /** Padded pixels per pixel of the low-resolution logits, in every model so far. */
@@ -111,7 +115,7 @@ export class DecoderRuntime {
   }
 
   /** The masks asked for. Of several the one shown first goes to `onBest` as soon as it is made, the others come back. */
-  async decode(request: DecodeRequest, onBest: (best: Candidate) => void): Promise<Candidate[]> {
+  async decode(request: DecodeRequest, onBest: (best: Candidate) => void): Promise<Made> {
     const image = this.images.get(request.imageId);
     if (!image) throw new TypeError("This image's embedding is not loaded.");
     this.askedAt = performance.now();
@@ -130,13 +134,12 @@ export class DecoderRuntime {
     const [paddedHeight, paddedWidth] = image.source.frame.paddedSize;
     const maskShape = decoder.fixedMaskShape ?? ([paddedHeight / MASK_STRIDE, paddedWidth / MASK_STRIDE] as const);
     const prompts = promptFeeds(request, image.source, maskShape, this.blank(maskShape));
-    const feeds = { ...(await this.viewsOf(image)), ...prompts };
-    const results = await decoder.session.run(feeds);
-    const ious = (results.iou_predictions as ort.Tensor).data as Float32Array;
+    const { frame } = image.source;
+    const answer = await decoder.answer(await this.viewsOf(image), prompts, frame);
     return {
-      masks: results.low_res_masks as ort.Tensor,
-      ious: ious.map((iou) => Math.min(1, Math.max(0, iou))),
-      clicked: decoder.onePart ? loneClick(request, image.source.frame) : null,
+      ...answer,
+      ious: answer.ious.map((iou) => Math.min(1, Math.max(0, iou))),
+      clicked: decoder.onePart ? loneClick(request, frame) : null,
     };
   }
 
@@ -146,34 +149,38 @@ export class DecoderRuntime {
     return this.zeros;
   }
 
-  private candidates(
+  private async candidates(
     { purpose, atLeastIou = 0, ...request }: DecodeRequest,
     image: LoadedImage,
-    { masks, ious, clicked }: Answer,
+    answer: Answer,
     onBest: (best: Candidate) => void,
-  ): Candidate[] {
-    const [, count = 0, height = 0, width = 0] = masks.dims;
+  ): Promise<Made> {
+    const { ious } = answer;
+    const [, count = 0, height = 0, width = 0] = answer.masks.dims;
     const upscaler = image.upscaler ?? new Upscaler(image.source.frame, height, width);
     image.upscaler = upscaler;
-    const data = masks.data as Float32Array;
-    const single = isSinglePoint(request);
+    const logits = logitsOf(answer);
     const make = (token: number): Candidate => {
-      const [from, to] = [token * height * width, (token + 1) * height * width];
-      // Only what is fed back to the decoder needs a copy of its own; a preview leaves nothing behind.
-      const answered = purpose === "prompt" ? data.slice(from, to) : data.subarray(from, to);
-      const logits = clicked ? clickedPart(answered, width, height, clicked.x, clicked.y) : answered;
-      const mask = upscaler.mask(logits);
-      const predictedIou = ious[token] ?? 0;
-      return { token, predictedIou, ...mask, segmentation: null, logits: purpose === "prompt" ? logits : null };
+      const mask = upscaler.mask(logits(token));
+      return { token, predictedIou: ious[token] ?? 0, ...mask, segmentation: null, logits: null };
     };
+    const single = isSinglePoint(request);
     const tokens = Array.from({ length: count }, (_, token) => token).filter((token) => !single || token > 0);
-    if (purpose === "grid") return tokens.filter((token) => (ious[token] ?? 0) >= atLeastIou).map(make);
+    const all = (some: readonly number[]): Made => ({ candidates: some.map(make), bestLogits: null });
+    if (purpose === "grid") return all(tokens.filter((token) => (ious[token] ?? 0) >= atLeastIou));
     const best = bestTokens(tokens, ious, single);
-    if (purpose === "hover") return best.slice(0, 1).map(make);
-    // Between equals their areas decide, which are not known yet.
-    if (best.length > 1) return tokens.map(make);
-    for (const token of best) onBest(make(token));
-    return tokens.filter((token) => !best.includes(token)).map(make);
+    if (purpose === "hover") return all(best.slice(0, 1));
+    // Between equals their areas decide, which are not known yet: then none goes ahead.
+    const ahead = best.length === 1 ? best[0] : undefined;
+    if (ahead !== undefined) onBest(make(ahead));
+    await answer.complete();
+    // What is fed back leaves this thread, so it needs a copy of its own.
+    const fed = (token: number) => logits(token).slice();
+    const others = tokens.filter((token) => token !== ahead);
+    return {
+      candidates: others.map((token) => ({ ...make(token), logits: fed(token) })),
+      bestLogits: ahead === undefined ? null : fed(ahead),
+    };
   }
 
   private decoder(url: string): Promise<LoadedDecoder> {
@@ -185,6 +192,20 @@ export class DecoderRuntime {
     loading.catch(() => this.decoders.delete(url));
     return loading;
   }
+}
+
+/** Logits of a token's mask, row-major; after a lone click, of what hangs together under it. */
+function logitsOf({ masks, clicked }: Answer): (token: number) => Float32Array {
+  const [, , height = 0, width = 0] = masks.dims;
+  const made = new Map<number, Float32Array>();
+  return (token) => {
+    const known = made.get(token);
+    if (known) return known;
+    const own = (masks.data as Float32Array).subarray(token * height * width, (token + 1) * height * width);
+    const logits = clicked ? clickedPart(own, width, height, clicked.x, clicked.y) : own;
+    made.set(token, logits);
+    return logits;
+  };
 }
 
 /** The only prompt, in pixels of the masks, where that is one click that adds. */

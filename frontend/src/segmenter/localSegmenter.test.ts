@@ -14,7 +14,7 @@ class ObedientWorker extends EventTarget {
     if (message.kind === "start") return;
     const answer: FromWorker =
       message.kind === "decode"
-        ? { kind: "decoded", call: message.call, candidates: [] }
+        ? { kind: "decoded", call: message.call, candidates: [], bestLogits: null }
         : { kind: "loaded", call: message.call };
     queueMicrotask(() => this.dispatchEvent(new MessageEvent("message", { data: answer })));
   }

@@ -60,17 +60,19 @@ export class LocalSegmenter implements Segmenter {
     if (request.purpose === "grid") await this.queue.idle();
     const feed: Candidate | null = request.feed && { ...request.feed, patch: EMPTY_PATCH, segmentation: null };
     const started = performance.now();
-    const all: Candidate[] = [];
+    const ahead: Candidate[] = [];
     const early = (best: Candidate) => {
-      all.push(best);
+      ahead.push(best);
       onBest?.(best);
     };
     const message = await this.queue.do(() =>
       this.call((call) => ({ kind: "decode", call, request: { ...request, feed } }), early),
     );
     if (message.kind !== "decoded") throw new Error("The decoder gave an unexpected answer.");
+    const { bestLogits, candidates } = message;
+    const all = [...ahead.map((best) => ({ ...best, logits: bestLogits })), ...candidates];
     return {
-      candidates: offered([...all, ...message.candidates], isSinglePoint(request)),
+      candidates: offered(all, isSinglePoint(request)),
       model: this.sources.get(request.imageId)?.model ?? "",
       milliseconds: performance.now() - started,
     };

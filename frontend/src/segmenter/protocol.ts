@@ -22,6 +22,11 @@ export type FromWorker =
   | { readonly kind: "loaded"; readonly call: number }
   /** The mask shown first, ahead of the others. */
   | { readonly kind: "best"; readonly call: number; readonly candidate: Candidate }
-  /** Every other one, in the order of their tokens. */
-  | { readonly kind: "decoded"; readonly call: number; readonly candidates: Candidate[] }
+  /** Every other one, in the order of their tokens, and what the one that went ahead feeds to the next prompt. */
+  | {
+      readonly kind: "decoded";
+      readonly call: number;
+      readonly candidates: Candidate[];
+      readonly bestLogits: Float32Array | null;
+    }
   | { readonly kind: "failed"; readonly call: number; readonly message: string; readonly runtime: boolean };
