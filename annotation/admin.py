@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.http import HttpRequest
 
-from annotation.models import Dataset, Image, Job, Mask, Member, Task, WorkerPulse
+from annotation.api.event_log import WORDS, event_write
+from annotation.models import Dataset, Event, Image, Job, Mask, Member, Task, WorkerPulse
 
 for _unused in (EmailAddress, SocialApp, SocialToken, SocialAccount):
     admin.site.unregister(_unused)
@@ -54,6 +57,20 @@ class DatasetAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         """Deleting goes through the service, which removes the files too."""
         return False
 
+    def log_change(self, request: HttpRequest, obj: Dataset, message: Any) -> Any:
+        """Leads see in the dataset's log what an operator did here."""
+        told = LogEntry(change_message=json.dumps(message)).get_change_message()[:WORDS]
+        details = {"note": told}
+        event_write(
+            actor=request.user,
+            action="admin:patch",
+            subject="dataset",
+            subject_id=str(obj.pk),
+            dataset=obj.pk,
+            details=details,
+        )
+        return super().log_change(request, obj, message)
+
 
 @admin.register(Image)
 class ImageAdmin(ReadOnly):
@@ -89,6 +106,16 @@ class JobAdmin(ReadOnly):
 
     list_display = ["id", "title", "queue", "state", "progress", "attempts", "error_code", "created_at"]
     list_filter = ["state", "queue", "kind"]
+
+
+@admin.register(Event)
+class EventAdmin(ReadOnly):
+    """The audit log, with what belongs to no dataset: sign-ins, tokens, groups, datasets that are gone."""
+
+    list_display = ["at", "actor", "action", "subject", "subject_id", "dataset", "details"]
+    list_filter = ["subject"]
+    list_select_related = ["actor", "dataset"]
+    search_fields = ["actor__username", "subject_id"]
 
 
 @admin.register(WorkerPulse)

@@ -1,46 +1,53 @@
 """The audit log: every change that a person made through the API, written down after it succeeded.
 
-A route that changes something is recorded under its name; `SILENT` lists those that change nothing worth telling, and
-`KEPT` which words of a request are kept. Nothing else of a request is stored, above all no secret and no pixels.
+A route that changes something is recorded under its name; `SILENT` says which do not and why, `KEPT` which words
+of a request are kept. Nothing else of a request is stored, above all no secret and no pixels.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from annotation.models import Event, Group, Image, Job, Mask, Member, Task
+from annotation.models import ApiToken, Dataset, Event, Group, Image, Invitation, Job, Mask, Member, Task, Webhook
 
 logger = logging.getLogger(__name__)
 
 CHANGING = {"POST", "PUT", "PATCH", "DELETE"}
-# Asking, holding on, looking again: no change of anything that lasts.
+# Route -> why it leaves no line: no change of anything that lasts. Those of `uploads` leave one when a file is whole.
 SILENT = {
-    "image-predict",
-    "image-embedding",
-    "task-next",
-    "image-task",
-    "task-renew",
-    "task-release",
-    "uploads",
-    "upload",
-    "export-choices",
-    "statistics",
-    "measurement-figures",
-    "image-values",
-    "session-oidc",  # only the way to the provider; who comes back is told by annotation.api.oidc
+    "image-predict": "asks the model",
+    "image-embedding": "has an image prepared that was prepared before",
+    "image-values": "has tiles made of what is there",
+    "task-next": "holds an image for a while",
+    "image-task": "holds an image for a while",
+    "task-renew": "holds it longer",
+    "task-release": "gives it back as it was",
+    "uploads": "room for a file that is not there yet",
+    "upload": "bytes of a file, told when it is whole (annotation.api.uploads); half of one goes by itself",
+    "export-choices": "counts what an export would hold",
+    "statistics": "counts",
+    "measurement-figures": "counts",
+    "session-oidc": "shows the way to the provider; who comes back is told by annotation.api.oidc",
 }
+# Lines that no route leaves by itself: written where the thing happens.
+BY_HAND = {"upload:patch", "session-oidc:post", "admin:patch"}
 KEPT = (
     *("role", "username", "graduated", "active", "note", "uses", "days", "verdict", "reason", "answer", "format", "to"),
-    *("name", "size", "source", "category", "gold", "stage", "state", "title", "licence", "share", "kind"),
-    *("review_share", "review_adapts", "training_images", "training_iou", "overlap_share", "auto_retrain"),
-    *("people", "group"),
-    *("retrain_after", "hourly_rate", "currency", "masks", "iou", "kept", "by_rule", "consent"),
+    *("name", "size", "seed", "source", "category", "gold", "stage", "state", "title", "licence", "credit", "consent"),
+    *("people", "group", "kind", "share", "currency", "hourly_rate", "description", "blur_faces", "events", "folder"),
+    *("review_share", "review_adapts", "training_images", "training_iou", "overlap_share", "queue_order", "queue_seed"),
+    *("pixel_size", "length_unit", "auto_retrain", "retrain_after", "schedule", "minutes", "steps", "synthetic_share"),
+    *("automatic_weight", "masks", "iou", "kept", "clicks", "by_rule", "version", "filters", "options", "first"),
+    *("second", "all", "channels", "low", "high", "inverted", "new_secret"),
 )
+COUNTED = ("images", "addresses")  # told as how many
 # (word of the route's arguments, subject): the first that a route has says what the change was about.
 SUBJECTS = (
     ("mask_id", "mask"),
@@ -58,6 +65,8 @@ SUBJECTS = (
     ("image_id", "image"),
 )
 BY_NAME = {
+    "session": "account",
+    "invitation": "invitation",
     "members": "member",
     "dataset-groups": "group",
     "groups": "group",
@@ -97,26 +106,49 @@ class EventLog:
         match = request.resolver_match
         name = str(match.url_name) if match is not None else ""
         if request.method in CHANGING and request.path.startswith("/api/") and name not in SILENT:
-            request.event = _Before(name, kwargs)  # type: ignore[attr-defined]
+            request.event = _Before(name, kwargs, request.method)  # type: ignore[attr-defined]
 
 
 class _Before:
-    """The route, the dataset it is about, and what is known of a member before they are changed."""
+    """The route, the dataset it is about, and what must be known of a thing before it is changed or gone."""
 
-    def __init__(self, name: str, kwargs: dict[str, Any]) -> None:
+    def __init__(self, name: str, kwargs: dict[str, Any], method: str) -> None:
         self.name, self.kwargs = name, kwargs
         self.dataset = _dataset_of(kwargs)
-        self.details: dict[str, Any] = {}
+        self.details: dict[str, Any] = _gone(name, kwargs) if method == "DELETE" else {}
         self.datasets: list[int | None] = []
         if "group_id" in kwargs:
             group = Group.objects.filter(pk=kwargs["group_id"]).first()
-            self.details = {"group": group.name} if group else {}
+            self.details |= {"group": group.name} if group else {}
             if group is not None and self.dataset is None:
                 self.datasets = list(group.roles.values_list("dataset", flat=True))
         if "member_id" in kwargs:
             member = Member.objects.filter(pk=kwargs["member_id"], dataset=self.dataset).select_related("user").first()
             if member is not None:
-                self.details = {"member": member.user.get_username(), "was": member.role}
+                self.details |= {"member": member.user.get_username(), "was": member.role}
+
+
+def _gone(name: str, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """How a thing was called that will not be there to be asked."""
+    if name == "dataset":
+        row: Any = Dataset.objects.filter(pk=kwargs["dataset_id"]).values("name")
+    elif name == "image":
+        row = Image.objects.filter(pk=kwargs["image_id"]).values("file_name")
+    elif name == "token":
+        row = ApiToken.objects.filter(pk=kwargs["token_id"]).values("name")
+    elif name == "invitation-revoke":
+        row = Invitation.objects.filter(pk=kwargs["invitation_id"]).values("role", "note")
+    elif name == "webhook":
+        url = Webhook.objects.filter(pk=kwargs["webhook_id"]).values_list("url", flat=True).first()
+        return {"host": _host(url or "")}
+    else:
+        return {}
+    return {word: value[:WORDS] for word, value in (row.first() or {}).items() if value}
+
+
+def _host(url: str) -> str:
+    """Of an address that may hold a secret."""
+    return (urlsplit(url).hostname or "")[:WORDS]
 
 
 def _dataset_of(kwargs: dict[str, Any]) -> int | None:
@@ -141,13 +173,14 @@ def _write(request: HttpRequest, response: HttpResponseBase, before: _Before) ->
     told = told if isinstance(told, dict) else {}
     name, kwargs = before.name, before.kwargs
     word, subject = next(((w, s) for w, s in SUBJECTS if w in kwargs), ("", BY_NAME.get(name, "dataset")))
+    about = kwargs.get(word) or told.get("id") or (kwargs.get("dataset_id") if subject == "dataset" else "")
     gone = name == "dataset" and request.method == "DELETE"
     dataset = None if gone else before.dataset or _after(name, kwargs, told)
     row = {
         "actor_id": request.user.pk if request.user.is_authenticated else None,
         "action": f"{name}:{str(request.method).lower()}",
         "subject": subject,
-        "subject_id": str(kwargs.get(word) or told.get("id") or kwargs.get("dataset_id") or "")[:64],
+        "subject_id": str(about or "")[:64],
         "details": {**before.details, **_words(response)},
     }
     # Who is in a group is told in every dataset where it has a role.
@@ -187,18 +220,26 @@ def _after(name: str, kwargs: dict[str, Any], told: dict[str, Any]) -> int | Non
 
 
 def _words(response: HttpResponseBase) -> dict[str, Any]:
-    """What is kept of a JSON request."""
+    """What is kept of a JSON request or of a form with files."""
     request = (getattr(response, "renderer_context", None) or {}).get("request")
-    if request is None or not str(request.content_type).startswith("application/json"):
+    if request is None or not str(request.content_type).startswith(("application/json", "multipart/form-data")):
         return {}
-    data = request.data
-    kept: dict[str, Any] = {}
-    for key in KEPT:
-        value = data.get(key) if isinstance(data, dict) else None
-        if key == "people" and isinstance(value, list):
-            value = ", ".join(map(str, value))
-        if isinstance(value, str) and value:
-            kept[key] = value[:WORDS]
-        elif isinstance(value, bool | int | float):
-            kept[key] = value
+    data = request.data if isinstance(request.data, dict) else {}
+    kept = {word: told for word in KEPT if (told := _told(data.get(word))) is not None}
+    kept |= {word: len(data[word]) for word in COUNTED if isinstance(data.get(word), list)}
+    if isinstance(data.get("url"), str):
+        kept["host"] = _host(data["url"])
+    if files := [file.name or "" for name in request.FILES for file in request.FILES.getlist(name)]:
+        kept |= {"files": len(files), "file_name": files[0][:WORDS]}
     return kept
+
+
+def _told(value: Any) -> Any:
+    """A word, a number, or the beginning of something longer; None for nothing."""
+    if isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        value = ", ".join(value)
+    elif isinstance(value, list | dict):
+        value = json.dumps(value)
+    return value[:WORDS] if isinstance(value, str) and value else None

@@ -26,6 +26,7 @@ from rest_framework.views import APIView
 
 from annotation import selectors
 from annotation.access import Role, dataset_for, upload_for
+from annotation.api.event_log import event_write
 from annotation.api.http import moment
 from annotation.api.serializers import JobOut, RightsIn, UploadDetailOut, UploadsOut
 from annotation.api.serializers.uploads import ServerFolderIn, ServerFoldersOut, UrlListIn
@@ -164,6 +165,7 @@ class UploadView(TusView):
     def patch(self, request: Request, upload_id: uuid.UUID) -> Response:
         """Bytes from an offset on; 409 `upload_offset` if the file ends elsewhere. Leads only."""
         upload = self.led(request, upload_id)
+        coming = upload.state == Upload.State.RECEIVING  # else the last piece comes once more
         if request.content_type != MEDIA_TYPE:
             raise WrongMediaType("tus_media_type", f"Send the bytes as {MEDIA_TYPE}.")
         offset = uploads.upload_append(
@@ -172,6 +174,15 @@ class UploadView(TusView):
             length=_number(request, "Content-Length", "0"),
             stream=request._request,
         )
+        if coming and offset == upload.byte_size:
+            details = {"file_name": upload.file_name, "bytes": upload.byte_size}
+            event_write(
+                actor=request.user,
+                action="upload:patch",
+                subject="image",
+                dataset=upload.dataset_id,
+                details=details,
+            )
         return Response(status=status.HTTP_204_NO_CONTENT, headers={"Upload-Offset": str(offset), **_expires(upload)})
 
     @extend_schema(operation_id="uploads_delete", responses={204: None}, parameters=HEADERS)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import uuid
 
+from django.core.management import call_command
+from django.test import Client
+
 from annotation.models import Event, Member
+from tests.annotation.test_uploads import Browser
 from tests.cast import mask_body
 
 
@@ -71,8 +75,80 @@ def test_no_secret_is_kept(cast, as_):
     assert Event.objects.get(action="invitation:post").dataset == cast.dataset
 
 
+def test_settings_are_told_with_what_they_became(cast, as_):
+    ana = as_(cast.ana)
+    ana.patch(f"/api/datasets/{cast.dataset.pk}/", {"blur_faces": True, "description": "x" * 500})
+    ana.patch(f"/api/datasets/{cast.dataset.pk}/retraining/", {"minutes": 9})
+    newest, before = Event.objects.all()
+    assert newest.details == {"minutes": 9}
+    assert before.details == {"blur_faces": True, "description": "x" * 120}
+
+
+def test_what_is_gone_is_told_by_its_name(cast, as_, image):
+    ana, url = as_(cast.ana), f"/api/datasets/{cast.dataset.pk}/"
+    invitation = ana.post(f"{url}invitations/", {"role": "viewer", "note": "For Nina"}).json()["id"]
+    webhook = ana.post(f"{url}webhooks/", {"url": "https://x.test/secret-path"}).json()["id"]
+    token = ana.post("/api/tokens/", {"name": "laptop"}).json()["id"]
+    for one in (f"{url}invitations/{invitation}/", f"{url}webhooks/{webhook}/", f"/api/tokens/{token}/"):
+        assert ana.delete(one).status_code == 204
+    assert ana.delete(f"/api/images/{image.pk}/").status_code == 204
+    gone = {event.action: event.details for event in Event.objects.filter(action__endswith=":delete")}
+    assert gone == {
+        "invitation-revoke:delete": {"role": "viewer", "note": "For Nina"},
+        "webhook:delete": {"host": "x.test"},
+        "token:delete": {"name": "laptop"},
+        "image:delete": {"file_name": "picture-0.jpg"},
+    }
+    assert "secret-path" not in str(list(Event.objects.values()))
+
+
+def test_files_are_told_when_they_are_whole_and_once(cast, as_):
+    browser = Browser(as_(cast.ana), cast.dataset)
+    url = browser.create(10, filename="a.jpg")["Location"]
+    browser.patch(url, 0, b"12345")
+    assert not Event.objects.exists()
+    browser.patch(url, 5, b"67890")
+    browser.patch(url, 10, b"")
+    [event] = Event.objects.all()
+    assert (event.action, event.actor, event.dataset) == ("upload:patch", cast.ana, cast.dataset)
+    assert event.details == {"file_name": "a.jpg", "bytes": 10}
+
+
+def test_how_many_images_lost_their_masks_for_good(cast, as_, image):
+    url = f"/api/datasets/{cast.dataset.pk}/removals/"
+    as_(cast.ana).post(url, {"images": [image.pk], "reason": "asked for"})
+    assert Event.objects.get().details == {"reason": "asked for", "images": 1}
+
+
+def test_an_operator_in_the_admin_leaves_a_line_too(cast):
+    cast.cyd.is_staff = cast.cyd.is_superuser = True
+    cast.cyd.save()
+    client = Client()
+    client.force_login(cast.cyd)
+    url = f"/admin/annotation/dataset/{cast.dataset.pk}/change/"
+    page = client.get(url).context
+    forms = [page["adminform"].form, *page["inline_admin_formsets"][0].formset.forms]
+    body = {form.add_prefix(name): form[name].value() for form in forms for name in form.fields}
+    body = {name: "" if value is None else value for name, value in body.items() if value is not False}
+    rows = {"members-TOTAL_FORMS": 4, "members-INITIAL_FORMS": 4, "members-3-role": "lead"}
+    answer = client.post(url, {**body, "name": "Renamed", **rows})
+    assert answer.status_code == 302, answer.context and answer.context["errors"]
+    event = Event.objects.get(action="admin:patch")
+    assert (event.actor, event.dataset) == (cast.cyd, cast.dataset)
+    assert "Name" in event.details["note"]
+    assert "vic is lead" in event.details["note"]
+    assert client.get("/admin/annotation/event/").status_code == 200
+
+
+def test_a_token_from_the_command_line_leaves_a_line(cast):
+    call_command("token", "ben")
+    event = Event.objects.get()
+    assert (event.actor, event.details) == (None, {"name": "command line", "username": "ben"})
+
+
 def test_a_dataset_takes_its_log_along_and_its_end_is_told(cast, as_, image):
     as_(cast.ben).put(f"/api/masks/{uuid.uuid4()}/", mask_body(image))
     assert as_(cast.ana).delete(f"/api/datasets/{cast.dataset.pk}/").status_code == 204
     [event] = Event.objects.all()
     assert (event.action, event.dataset, event.actor) == ("dataset:delete", None, cast.ana)
+    assert event.details == {"name": "Fruit"}

@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from annotation.api.event_log import event_write
 from annotation.models import ApiToken
 from annotation.services import people
 
@@ -31,5 +32,7 @@ class Command(BaseCommand):
         if options["new"]:
             for token in ApiToken.objects.filter(user=user, name=NAME, revoked_at=None):
                 people.token_revoke(token=token)
-        _row, key = people.token_create(user=user, name=NAME)
+        row, key = people.token_create(user=user, name=NAME)
+        details = {"name": NAME, "username": user.get_username()}
+        event_write(actor=None, action="tokens:post", subject="token", subject_id=str(row.pk), details=details)
         self.stdout.write(key)

@@ -51,6 +51,8 @@ const ACTIONS: Record<string, string> = {
   "invitation-revoke:delete": "took back an invitation",
   "invitation:post": "joined by a link",
   "images:post": "uploaded pictures",
+  "upload:patch": "uploaded a file",
+  "admin:patch": "changed the dataset as an operator",
   "image:patch": "changed a picture",
   "image:delete": "deleted a picture",
   "image-mapping:post": "changed which values are black and white in",
@@ -163,7 +165,8 @@ function Subject({ row }: { row: Event }) {
   if (row.subject === "mask") {
     return <Link to={`/datasets/${dataset.id}/masks/${row.subject_id}`}>{row.subject_id.slice(0, 8)}</Link>;
   }
-  if (row.subject === "image") return <Link to={`/images/${row.subject_id}`}>{row.subject_id}</Link>;
+  if (row.subject === "image" && !row.action.endsWith(":delete"))
+    return <Link to={`/images/${row.subject_id}`}>{row.subject_id}</Link>;
   return <span className="mono muted small">{row.subject_id.slice(0, 8)}</span>;
 }
 
