@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def wait_for(what: str, question: Callable[[], object], seconds: float = 180) ->
         time.sleep(0.1)
 
 
-class Server:
+class Server(ABC):
     """A process of somebody else's that an installation needs. `url` is how it is found."""
 
     name: str
@@ -81,8 +82,9 @@ class Server:
             except subprocess.TimeoutExpired:
                 self.kill()
 
+    @abstractmethod
     def _spawn(self) -> subprocess.Popen[bytes]:
-        raise NotImplementedError
+        """Start it."""
 
     def _run(self, *command: str, user: str | None = None) -> subprocess.Popen[bytes]:
         with (self.folder / f"{self.name}.log").open("ab") as log:
