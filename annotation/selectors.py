@@ -86,7 +86,9 @@ def categories_of(dataset: Dataset, limit: int) -> list[dict[str, Any]]:
     return [{"name": row["category"], "masks": row["masks"]} for row in counted[:limit]]
 
 
-def uploads_of(dataset: Dataset, user: Any, since: datetime | None) -> QuerySet[Upload]:
-    """A person's uploads into a dataset, oldest first; with `since` those that changed at or after it."""
+def uploads_of(dataset: Dataset, user: Any, since: datetime | None, for_import: bool = False) -> QuerySet[Upload]:
+    """A person's uploads of pictures into a dataset, or of archives for the import, oldest first; with `since` those
+    that changed at or after it."""
     rows = Upload.objects.filter(dataset=dataset, created_by=user)
+    rows = rows.exclude(import_format="") if for_import else rows.filter(import_format="")
     return rows.filter(changed_at__gte=since) if since else rows

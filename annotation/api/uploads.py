@@ -98,14 +98,19 @@ class UploadsView(TusView):
     @extend_schema(
         operation_id="uploads_list",
         responses={200: UploadsOut},
-        parameters=[OpenApiParameter("since", str, description="`at` of the last answer: only what changed.")],
+        parameters=[
+            OpenApiParameter("since", str, description="`at` of the last answer: only what changed."),
+            OpenApiParameter("for", str, enum=["import"], description="Archives with annotations; else pictures."),
+        ],
     )
     def get(self, request: Request, dataset_id: int) -> Response:
         """The caller's own uploads, oldest first, with the first reasons of each. Leads only."""
         dataset = dataset_for(request.user, dataset_id, Role.LEAD)
         since = moment(request.query_params.get("since", ""))
         at = timezone.now() - OVERLAP
-        return Response(UploadsOut({"at": at, "uploads": selectors.uploads_of(dataset, request.user, since)}).data)
+        for_import = request.query_params.get("for") == "import"
+        rows = selectors.uploads_of(dataset, request.user, since, for_import)
+        return Response(UploadsOut({"at": at, "uploads": rows}).data)
 
     @extend_schema(
         operation_id="uploads_create",
@@ -118,7 +123,8 @@ class UploadsView(TusView):
                 "Upload-Metadata",
                 str,
                 OpenApiParameter.HEADER,
-                description="filename, fingerprint, licence, source, credit, consent; values in Base64.",
+                description="filename, fingerprint, licence, source, credit, consent; values in Base64. With "
+                "import_format (`auto`, `coco`, ...) an archive with annotations, which is imported when it is whole.",
             ),
         ],
     )
@@ -136,6 +142,7 @@ class UploadsView(TusView):
             byte_size=_number(request, "Upload-Length"),
             fingerprint=metadata.get("fingerprint", "")[:200],
             rights=dict(rights.validated_data),
+            import_format=metadata.get("import_format", ""),
         )
         headers = {"Location": reverse("upload", args=[upload.pk]), **_expires(upload)}
         return Response(status=status.HTTP_201_CREATED, headers=headers)

@@ -15,7 +15,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import http.client
-import json
 import os
 import time
 import uuid
@@ -135,13 +134,7 @@ class Client:
         An upload that broke off, in this program or an earlier one, goes on where the server's file ends. `rights`: any
         of licence, source, credit, consent. `on_progress` gets bytes sent and bytes in all.
         """
-        file = Path(path)
-        size, fingerprint = file.stat().st_size, _fingerprint(file)
-        address = self._unfinished(dataset, fingerprint, size) or self._begin(
-            dataset, file.name, size, fingerprint, rights
-        )
-        with file.open("rb") as content:
-            self._push(address, content, size, on_progress)
+        address = self._sent(dataset, Path(path), rights, on_progress)
         while True:
             upload = row_of(Upload, self._wire.ask("GET", address))
             if upload.state not in ("receiving", "arrived"):
@@ -149,22 +142,16 @@ class Client:
             time.sleep(0.5)
 
     def import_archive(self, dataset: int, path: str | os.PathLike[str], *, file_format: str = "auto") -> Job:
-        """Import a zip of pictures with annotations (COCO, SA-1B, ...); wait for the job."""
-        file = Path(path)
-        boundary = uuid.uuid4().hex
-        head = (
-            f'--{boundary}\r\nContent-Disposition: form-data; name="format"\r\n\r\n{file_format}\r\n'
-            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="upload.zip"\r\n'
-            "Content-Type: application/zip\r\n\r\n"
-        ).encode()
-        tail = f"\r\n--{boundary}--\r\n".encode()
-        with file.open("rb") as content:
-            headers = {
-                "Content-Type": f"multipart/form-data; boundary={boundary}",
-                "Content-Length": str(len(head) + file.stat().st_size + len(tail)),
-            }
-            answer = self._wire.send("POST", f"api/datasets/{dataset}/imports/", _parts(head, content, tail), headers)
-        return row_of(Job, json.loads(answer.body))
+        """Upload an archive of pictures with annotations (COCO, SA-1B, ...), as `upload` does; wait for the job.
+
+        Raises ApiError for what is no archive.
+        """
+        about = {"import_format": file_format}
+        told = self._wire.ask("GET", self._sent(dataset, Path(path), about, lambda sent, total: None, "?for=import"))
+        if told["job"] is None:
+            [refusal] = told["refusals"]
+            raise ApiError(400, refusal["code"], refusal["message"], {})
+        return self.job(told["job"])
 
     def export(
         self,
@@ -217,9 +204,25 @@ class Client:
 
     # --- Uploads ----------------------------------------------------------------------------------------------------
 
-    def _unfinished(self, dataset: int, fingerprint: str, size: int) -> str | None:
+    def _sent(
+        self,
+        dataset: int,
+        file: Path,
+        about: Mapping[str, str],
+        on_progress: Callable[[int, int], None],
+        which: str = "",
+    ) -> str:
+        """The address of an upload of this file once all of it is there. `about` goes with a new one."""
+        size, fingerprint = file.stat().st_size, _fingerprint(file)
+        address = self._unfinished(dataset, fingerprint, size, which)
+        address = address or self._begin(dataset, file.name, size, fingerprint, about)
+        with file.open("rb") as content:
+            self._push(address, content, size, on_progress)
+        return address
+
+    def _unfinished(self, dataset: int, fingerprint: str, size: int, which: str) -> str | None:
         """The address of an upload of the same file that is not complete."""
-        for one in self._wire.ask("GET", f"api/datasets/{dataset}/uploads/")["uploads"]:
+        for one in self._wire.ask("GET", f"api/datasets/{dataset}/uploads/{which}")["uploads"]:
             if (one["fingerprint"], one["byte_size"], one["state"]) == (fingerprint, size, "receiving"):
                 return f"api/uploads/{one['id']}/"
         return None
@@ -258,10 +261,3 @@ def _fingerprint(file: Path) -> str:
     """Names a file for going on with it: name, size, time of change."""
     told = file.stat()
     return hashlib.sha256(f"{file.name}|{told.st_size}|{told.st_mtime_ns}".encode()).hexdigest()
-
-
-def _parts(head: bytes, content: IO[bytes], tail: bytes) -> Iterator[bytes]:
-    yield head
-    while piece := content.read(1 << 20):
-        yield piece
-    yield tail

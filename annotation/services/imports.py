@@ -69,18 +69,30 @@ def import_request(*, dataset: Dataset, upload: UploadedFile, import_format: str
         with kept.open("wb") as file:
             for chunk in upload.chunks():
                 file.write(chunk)
-        if not archives.is_archive(kept):
-            raise UserError("not_an_archive", "Send one zip or tar archive with the pictures and their annotations.")
-        with transaction.atomic():
-            job = jobkit.enqueue(
-                IMPORT.name,
-                {"dataset_id": dataset.pk, "import_format": import_format, "user_id": user.pk},
-                dataset=dataset,
-                created_by=user,
-                title=f"Import {clean_name(upload.name or FILE)}"[:200],
-            )
-            # In place before the row is visible to a worker.
-            storage.adopt(kept, storage.path_for("imports", str(job.pk), FILE))
+        return _queued(dataset, kept, upload.name or FILE, import_format, user)
+
+
+def import_uploaded(*, dataset: Dataset, archive: Path, file_name: str, import_format: str, user: Any) -> Job:
+    """Queue the import of an archive that arrived in pieces; the file stays. Raises UserError if it is no archive."""
+    with storage.work_folder() as work:
+        kept = work / FILE
+        storage.link_or_copy(archive, kept)
+        return _queued(dataset, kept, file_name, import_format, user)
+
+
+def _queued(dataset: Dataset, kept: Path, file_name: str, import_format: str, user: Any) -> Job:
+    if not archives.is_archive(kept):
+        raise UserError("not_an_archive", "Send one zip or tar archive with the pictures and their annotations.")
+    with transaction.atomic():
+        job = jobkit.enqueue(
+            IMPORT.name,
+            {"dataset_id": dataset.pk, "import_format": import_format, "user_id": user.pk},
+            dataset=dataset,
+            created_by=user,
+            title=f"Import {clean_name(file_name)}"[:200],
+        )
+        # In place before the row is visible to a worker.
+        storage.adopt(kept, storage.path_for("imports", str(job.pk), FILE))
     return job
 
 

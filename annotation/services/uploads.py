@@ -25,6 +25,7 @@ from annotation.errors import Conflict, Missing, TooLarge, UserError
 from annotation.ingest.cage import Cage
 from annotation.jobkit import JobContext
 from annotation.models import Dataset, Image, Job, Upload
+from annotation.services import imports
 from annotation.services.images import Incoming, Rights, clean_name
 from annotation.services.intake import file_take
 
@@ -42,10 +43,21 @@ class Stream(Protocol):
 
 
 def upload_create(
-    *, dataset: Dataset, user: Any, file_name: str, byte_size: int, fingerprint: str = "", rights: dict[str, str]
+    *,
+    dataset: Dataset,
+    user: Any,
+    file_name: str,
+    byte_size: int,
+    fingerprint: str = "",
+    rights: dict[str, str],
+    import_format: str = "",
 ) -> Upload:
-    """Make room for a file of `byte_size` bytes. Raises TooLarge for one that this server or this person has no room
-    for."""
+    """Make room for a file of `byte_size` bytes; with an `import_format` for an archive with annotations.
+
+    Raises TooLarge for one that this server or this person has no room for, UserError for a format that is not read.
+    """
+    if import_format and import_format not in imports.FORMATS:
+        raise UserError("import_format", f"Formats that are read: {', '.join(imports.FORMATS)}.")
     limit = settings.ANYMASK_MAX_ARCHIVE_BYTES
     if byte_size > limit:
         raise TooLarge("upload_too_large", f"A file may have {limit >> 20} MiB at the most.")
@@ -63,6 +75,7 @@ def upload_create(
         fingerprint=fingerprint,
         byte_size=byte_size,
         rights=rights,
+        import_format=import_format,
     )
     path = file_of(upload)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -149,15 +162,36 @@ def _write_at(file: Any, offset: int, piece: bytes) -> int:
 
 
 def upload_finish(*, upload: Upload) -> None:
-    """All is here: have it taken in. Twice is once."""
+    """All is here: have it taken in, or imported. Twice is once."""
     now = timezone.now()
     with transaction.atomic():
         changed = Upload.objects.filter(pk=upload.pk, state=Upload.State.RECEIVING).update(
             state=Upload.State.ARRIVED, received=F("byte_size"), changed_at=now
         )
-        if changed:
+        if changed and upload.import_format:
+            _import(upload)
+        elif changed:
             take_in_request(dataset=upload.dataset)
     upload.refresh_from_db()
+
+
+def _import(upload: Upload) -> None:
+    """Hand an archive with annotations over to the import, whose job tells the rest."""
+    path = file_of(upload)
+    try:
+        job = imports.import_uploaded(
+            dataset=upload.dataset,
+            archive=path,
+            file_name=upload.file_name,
+            import_format=upload.import_format,
+            user=upload.created_by,
+        )
+    except UserError as problem:
+        _close(upload, Tally(refused_first=[(upload.file_name, problem)]))
+    else:
+        done = {"state": Upload.State.DONE, "report": {"job": str(job.pk)}, "progress": 1}
+        Upload.objects.filter(pk=upload.pk).update(**done)
+    transaction.on_commit(lambda: path.unlink(missing_ok=True))
 
 
 def upload_delete(*, upload: Upload) -> None:

@@ -41,6 +41,7 @@ class UploadItemOut(serializers.ModelSerializer[Any]):
     added = serializers.SerializerMethodField(help_text="Pictures that are new.")
     known = serializers.SerializerMethodField(help_text="Pictures that were there already.")
     refused = serializers.SerializerMethodField(help_text="Files that were not taken.")
+    job = serializers.SerializerMethodField(help_text="Of an archive with annotations: its import.")
     duplicates = serializers.SerializerMethodField()
     refusals = serializers.SerializerMethodField()
     limit: int | None = LISTED
@@ -58,6 +59,7 @@ class UploadItemOut(serializers.ModelSerializer[Any]):
             "added",
             "known",
             "refused",
+            "job",
             "duplicates",
             "refusals",
             "created_at",
@@ -75,6 +77,11 @@ class UploadItemOut(serializers.ModelSerializer[Any]):
     def get_refused(self, row: Upload) -> int:
         """From the report."""
         return int(row.report.get("refused", 0))
+
+    @extend_schema_field({"type": "string", "format": "uuid", "nullable": True})
+    def get_job(self, row: Upload) -> str | None:
+        """From the report."""
+        return row.report.get("job")
 
     @extend_schema_field(KnownOut(many=True))
     def get_duplicates(self, row: Upload) -> list[dict[str, Any]]:
