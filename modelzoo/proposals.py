@@ -111,8 +111,8 @@ def load_detector(path: Path) -> Detector:
             raise ValueError("it is no detector")
         about = header["metadata"]
         values = dict(about["calibration"])
-        weights = tuple(float(weight) for weight in values.pop("weights"))
-        calibration = Calibration(weights=weights, **values)  # type: ignore[arg-type]
+        plain, score, iou, stability = (float(weight) for weight in values.pop("weights"))
+        calibration = Calibration(weights=(plain, score, iou, stability), **values)
         model, metrics, config = str(about["model"]), dict(about["metrics"]), dict(header["config"])
         with torch.device("meta"):
             BoxHead(**config)

@@ -255,6 +255,16 @@ def test_a_detector_of_impossible_size_is_refused(tmp_path):
         load_detector(tmp_path / "huge.safetensors")
 
 
+def test_a_detector_with_too_few_weights_of_its_calibration_is_refused(tmp_path):
+    path = tmp_path / "short.safetensors"
+    save_detector(BoxHead([["coarse", 4, 16]], width=8), path, model="x", calibration=OPEN, metrics={})
+    load_detector(path)
+    short = dataclasses.replace(OPEN, weights=OPEN.weights[:3])
+    save_detector(BoxHead([["coarse", 4, 16]], width=8), path, model="x", calibration=short, metrics={})
+    with pytest.raises(CheckpointError, match="not a detector"):
+        load_detector(path)
+
+
 def test_a_half_written_result_counts_as_none(tmp_path):
     assert finished(tmp_path) is None
     (tmp_path / "detector.json").write_text("{")
