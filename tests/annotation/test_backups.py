@@ -35,8 +35,8 @@ print(json.dumps({"images": sorted(Image.objects.values_list("sha256", flat=True
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def elsewhere(tmp_path):
+@pytest.fixture(name="elsewhere")
+def elsewhere_folder(tmp_path):
     """`elsewhere("manage.py", ...)` runs Python in an installation of its own, with an empty database of this kind."""
     environment = {
         **os.environ,

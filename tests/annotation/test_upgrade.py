@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.annotation.test_backups import elsewhere  # noqa: F401  an installation of its own
+from tests.annotation.test_backups import elsewhere_folder  # noqa: F401  an installation of its own
 
 pytestmark = pytest.mark.django_db(transaction=True)
 FIRST = [("annotation", "0002_cache_table"), ("engine", "0001_initial")]
@@ -71,7 +71,7 @@ print(json.dumps({
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)  # two hundred migrations on a machine that may be busy
-def test_nothing_is_lost_on_the_way_from_the_first_release(elsewhere):  # noqa: F811
+def test_nothing_is_lost_on_the_way_from_the_first_release(elsewhere):
     filled = elsewhere("-c", FILL.format(first=FIRST))
     assert filled.returncode == 0, filled.stderr[-2000:]
     upgraded = elsewhere("manage.py", "migrate", "--verbosity", "0")

@@ -20,7 +20,7 @@ from engine.models import Evaluation, ModelVersion, Promotion, RetrainingPlan
 from engine.retraining import run_start
 from engine.serving import serving_version
 from tests.engine.test_child_process import gone
-from tests.engine.test_retrain import dataset, folder_of, progress_of, quick, wait_for  # noqa: F401  fixtures
+from tests.engine.test_retrain import dataset_to_train, folder_of, progress_of, quick, wait_for  # noqa: F401  fixtures
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = 40
@@ -81,7 +81,7 @@ def is_past(run, step: int, start: int) -> bool:
     return len(starts_in(lines)) == start and lines[-1]["step"] >= step and (folder_of(run) / "state.pt").exists()
 
 
-def test_it_costs_steps_but_no_run(dataset, start_worker, capsys):  # noqa: F811
+def test_it_costs_steps_but_no_run(dataset, start_worker, capsys):
     RetrainingPlan.objects.create(dataset=dataset, steps=STEPS, minutes=60)
     run = run_start(dataset=dataset, trigger="person")
     job = Job.objects.filter(pk=run.job_id)

@@ -42,8 +42,8 @@ def quick(settings, monkeypatch):
     monkeypatch.setattr(jobkit, "RETRY_SECONDS", 0)
 
 
-@pytest.fixture
-def dataset(cast, real_base):
+@pytest.fixture(name="dataset")
+def dataset_to_train(cast, real_base):
     """Four images and eight masks on both sides that count."""
     for seed in range(8):
         image = add_image(cast.dataset, seed=seed, width=96, height=64, split="train" if seed < 4 else "held_out")

@@ -18,7 +18,7 @@ from engine.stages.running import part_consider, part_request
 from modelzoo import rle
 from tests.cast import add_image, add_mask, ellipse
 from tests.engine.conftest import version_row
-from tests.engine.test_stages import found  # noqa: F401  what the model sees
+from tests.engine.test_stages import found_objects  # noqa: F401  what the model sees
 
 
 @pytest.fixture
@@ -168,7 +168,7 @@ def test_the_share_of_prefilled_masks_that_people_kept(cast, image):
     assert share_kept(cast.dataset) == (0.75, 20)
 
 
-def test_a_move_prefills_what_is_in_the_queue_and_leaves_work_alone(cast, base, found):  # noqa: F811
+def test_a_move_prefills_what_is_in_the_queue_and_leaves_work_alone(cast, base, found):
     waiting, claimed, done = (add_image(cast.dataset, seed=seed) for seed in range(3))
     task_claim_image(image=claimed, user=cast.ben)
     Task.objects.filter(image=done).update(state="submitted")
@@ -182,7 +182,7 @@ def test_a_move_prefills_what_is_in_the_queue_and_leaves_work_alone(cast, base, 
     }
 
 
-def test_nobody_is_asked_about_what_is_fully_automatic(cast, base, found):  # noqa: F811
+def test_nobody_is_asked_about_what_is_fully_automatic(cast, base, found):
     untouched, begun = add_image(cast.dataset, seed=0), add_image(cast.dataset, seed=1)
     Task.objects.filter(image=begun).update(seconds=12)
     stage_move(dataset=cast.dataset, to="fully_automatic", by=cast.ana)
@@ -194,7 +194,7 @@ def test_nobody_is_asked_about_what_is_fully_automatic(cast, base, found):  # no
     assert Task.objects.filter(image=begun).count() == 1
 
 
-def test_a_new_picture_gets_the_machines_part_of_the_stage(cast, base, found):  # noqa: F811
+def test_a_new_picture_gets_the_machines_part_of_the_stage(cast, base, found):
     Dataset.objects.update(stage="semi_automatic")
     image = add_image(cast.dataset)
     image_uploaded.send(sender=None, image_id=image.pk)
@@ -203,7 +203,7 @@ def test_a_new_picture_gets_the_machines_part_of_the_stage(cast, base, found):  
     assert Mask.objects.filter(image=image, status="proposed").count() == 2
 
 
-def test_a_new_model_proposes_anew_for_what_is_still_in_the_queue(cast, base, found):  # noqa: F811
+def test_a_new_model_proposes_anew_for_what_is_still_in_the_queue(cast, base, found):
     image = add_image(cast.dataset)
     Dataset.objects.update(stage="semi_automatic")
     dataset = Dataset.objects.get()
@@ -217,7 +217,7 @@ def test_a_new_model_proposes_anew_for_what_is_still_in_the_queue(cast, base, fo
     assert part_request(dataset=dataset) is None
 
 
-def test_what_failed_or_was_stopped_is_not_tried_every_minute(cast, base, found):  # noqa: F811
+def test_what_failed_or_was_stopped_is_not_tried_every_minute(cast, base, found):
     def broken(image):
         raise FileNotFoundError("display.jpg")
 
@@ -234,7 +234,7 @@ def test_what_failed_or_was_stopped_is_not_tried_every_minute(cast, base, found)
     assert part_consider(dataset=dataset) is None
 
 
-def test_a_run_ends_when_the_dataset_leaves_the_stage(cast, base, found):  # noqa: F811
+def test_a_run_ends_when_the_dataset_leaves_the_stage(cast, base, found):
     for seed in range(3):
         add_image(cast.dataset, seed=seed)
     Dataset.objects.update(stage="semi_automatic")

@@ -37,8 +37,8 @@ def record(mask: np.ndarray, iou: float = 0.9) -> dict:
     }
 
 
-@pytest.fixture
-def found(monkeypatch):
+@pytest.fixture(name="found")
+def found_objects(monkeypatch):
     """`found(image)` decides what the model sees: two ellipses, unless a test says otherwise. Counts its calls."""
 
     class Finder:
