@@ -36,7 +36,7 @@ def measure(segmentation: rle.RLE) -> Measures:
     rows, columns = inside.sum(axis=1), inside.sum(axis=0)
     return Measures(
         area=area,
-        perimeter=float(perimeter_crofton(np.pad(inside, 1), directions=DIRECTIONS)),  # type: ignore[no-untyped-call]
+        perimeter=float(perimeter_crofton(np.pad(inside, 1), directions=DIRECTIONS)),
         length=longest_diameter(inside),
         x=left + float(columns @ (np.arange(width) + 0.5)) / area,
         y=top + float(rows @ (np.arange(height) + 0.5)) / area,

@@ -167,7 +167,7 @@ def bring(masks: int, folder: Path) -> None:
 
 def simple_import(masks: int, folder: Path) -> None:
     """COCO() of pycocotools, area and box of every mask, one insert into a table."""
-    from pycocotools import mask as coco_mask  # noqa: TID251
+    from pycocotools import mask as coco_mask  # noqa: TID251  the same
     from pycocotools.coco import COCO
 
     document = COCO(str(folder / "out" / "annotations.json"))
@@ -195,11 +195,11 @@ CALLS: dict[str, Callable[[int, Path], None]] = {
 def step(name: str, masks: int, folder: Path) -> dict[str, float]:
     """Processor seconds and peak memory of one step in this process; modules are loaded before the clock starts."""
     import django
-    from pycocotools import coco  # noqa: F401
+    from pycocotools import coco  # noqa: F401  what it costs to have it
 
     if not name.startswith("simple"):
         django.setup()
-        from annotation.services import exports, imports  # noqa: F401
+        from annotation.services import exports, imports  # noqa: F401  what it costs to have it
     processor = time.process_time()
     CALLS[name](masks, folder)
     seconds = time.process_time() - processor

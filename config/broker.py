@@ -43,7 +43,7 @@ class Channel(filesystem.Channel):
 
     def _table_file(self, exchange: str) -> Path:
         # Refuses names that would be paths.
-        return Path(self._exchange_file(exchange))  # type: ignore[no-untyped-call]
+        return Path(self._exchange_file(exchange))  # type: ignore[no-untyped-call]  # inherited from a library
 
     def get_table(self, exchange: str) -> list[filesystem.exchange_queue_t]:
         """Queues bound to an exchange; an unreadable table counts as empty and is written anew by the next bind."""
@@ -63,9 +63,9 @@ class Channel(filesystem.Channel):
             if row not in rows:
                 _write(self._table_file(exchange), json.dumps([row, *rows]))
 
-    def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:  # type: ignore[override]
+    def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:  # type: ignore[override]  # theirs says message
         name = f"{time.time_ns():020d}_{uuid.uuid4()}.{queue}.msg"
-        _write(Path(self.data_folder_out) / name, dumps(payload))  # type: ignore[no-untyped-call]
+        _write(Path(self.data_folder_out) / name, dumps(payload))
 
     def _get(self, queue: str, timeout: float | None = None) -> Any:
         taken_folder = Path(self.processed_folder)

@@ -30,7 +30,7 @@ app = Application("anymask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 # An exchange of its own for each queue: on a shared one every worker would get every message.
 app.conf.task_queues = [
-    Queue(name, Exchange(name), routing_key=name)  # type: ignore[no-untyped-call]
+    Queue(name, Exchange(name), routing_key=name)
     for name in ("interactive", "io", "exports", "webhooks", "batch", "training")
 ]
 # Lazy: the modules are imported by workers and beat when they start. The web process sends by name and stays light.

@@ -56,7 +56,7 @@ class AuditTasksOut(serializers.Serializer[Any]):
 class AuditOut(serializers.ModelSerializer[Any]):
     """One audit; rows come from `_with_tasks`."""
 
-    source = serializers.ChoiceField(choices=Audit.Source.choices)  # type: ignore[assignment]
+    source = serializers.ChoiceField(choices=Audit.Source.choices)  # type: ignore[assignment]  # the field: not what DRF keeps under the name
     state = serializers.ChoiceField(choices=Audit.State.choices)
     numbers = AuditNumbersOut()
     tasks = serializers.SerializerMethodField()
@@ -92,7 +92,7 @@ class AuditIn(serializers.Serializer[Any]):
 
     size = serializers.IntegerField(min_value=1, max_value=MOST_IMAGES)
     seed = serializers.IntegerField(min_value=0, max_value=2**31 - 1, default=0)
-    source = serializers.ChoiceField(choices=Audit.Source.choices)  # type: ignore[assignment]
+    source = serializers.ChoiceField(choices=Audit.Source.choices)  # type: ignore[assignment]  # the field: not what DRF keeps under the name
 
 
 class AuditsView(APIView):

@@ -94,7 +94,7 @@ class ProofMoveOut(serializers.Serializer[Any]):
 class ProofAuditOut(serializers.Serializer[Any]):
     """One audit that was closed."""
 
-    source = serializers.ChoiceField(choices=Audit.Source.choices)  # type: ignore[assignment]
+    source = serializers.ChoiceField(choices=Audit.Source.choices)  # type: ignore[assignment]  # the field: not what DRF keeps under the name
     closed_at = serializers.DateTimeField()
     numbers = AuditNumbersOut()
 

@@ -106,7 +106,7 @@ class MaskBriefOut(serializers.ModelSerializer[Any]):
     id = serializers.UUIDField(source="uuid")
     image = serializers.IntegerField(source="image_id")
     stage = serializers.ChoiceField(choices=Stage.choices)
-    source = serializers.ChoiceField(choices=Mask.Source.choices)  # type: ignore[assignment]
+    source = serializers.ChoiceField(choices=Mask.Source.choices)  # type: ignore[assignment]  # the field: not what DRF keeps under the name
     status = serializers.ChoiceField(choices=Mask.Status.choices)
 
     class Meta:

@@ -19,9 +19,9 @@ class EngineConfig(AppConfig):
         from engine import boxes, eviction, receivers, retraining, shadow, uncertainty  # noqa: F401  as said above
         from engine.audit import audit_published, audited_images
         from engine.segmenter import OnnxSegmenter
-        from engine.side_by_side import COMPARE  # noqa: F401
-        from engine.similarity import INDEX  # noqa: F401
-        from engine.stages import running  # noqa: F401
+        from engine.side_by_side import COMPARE  # noqa: F401  the same
+        from engine.similarity import INDEX  # noqa: F401  the same
+        from engine.stages import running  # noqa: F401  the same
 
         ports.provide(OnnxSegmenter())
         ports.provide_health_part("model", receivers.model_health)

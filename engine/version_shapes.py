@@ -84,7 +84,7 @@ class TrainedOnOut(serializers.Serializer[Any]):
 class ModelVersionOut(serializers.ModelSerializer[Any]):
     """One version as a dataset sees it; the context is made by `version_context`."""
 
-    parent = serializers.CharField(source="parent.digest", default=None, allow_null=True)  # type: ignore[assignment]
+    parent = serializers.CharField(source="parent.digest", default=None, allow_null=True)  # type: ignore[assignment]  # the field: not what DRF keeps under the name
     serving = serializers.SerializerMethodField()
     state = serializers.ChoiceField(choices=ModelVersion.State.choices)
     metrics = serializers.SerializerMethodField(help_text="On held-out images of the dataset; empty before a run.")

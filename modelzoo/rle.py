@@ -275,7 +275,7 @@ def _runs_of_list(counts: Sequence[object], pixels: int) -> NDArray[np.int64]:
     _check_count(len(counts), pixels)
     if any(type(value) is not int for value in counts):  # bool is an int to isinstance, not here
         raise RLEError("rle_malformed", "The counts of a mask must be whole numbers.")
-    if any(not 0 <= value <= pixels for value in counts):  # type: ignore[operator]
+    if any(not 0 <= value <= pixels for value in counts):  # type: ignore[operator]  # whole numbers, by the lines above
         raise RLEError("rle_run_range", "A run of the mask is negative or longer than the image.")
     return np.array(counts, dtype=np.int64)
 

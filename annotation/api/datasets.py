@@ -184,5 +184,5 @@ class DatasetJobsView(generics.ListAPIView[Any]):
 
     def paginate_queryset(self, queryset: Any) -> Any:
         """Newest first needs its own key."""
-        self.paginator.ordering = ("-created_at", "-id")  # type: ignore[union-attr]
+        self.paginator.ordering = ("-created_at", "-id")  # type: ignore[union-attr]  # the class names its paginator
         return super().paginate_queryset(queryset)

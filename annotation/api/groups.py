@@ -25,7 +25,9 @@ class GroupOut(serializers.ModelSerializer[Any]):
 
     owner = serializers.CharField(source="owner.username")
     mine = serializers.SerializerMethodField(help_text="Whether the caller may change it.")
-    people = serializers.SlugRelatedField(many=True, read_only=True, slug_field="username")  # type: ignore[var-annotated]
+    people: serializers.SlugRelatedField[Any] = serializers.SlugRelatedField(
+        many=True, read_only=True, slug_field="username"
+    )
 
     class Meta:
         model = Group

@@ -26,7 +26,7 @@ class Schema(AutoSchema):
         """What the view declares; every other answer is a refusal."""
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
         if direction == "response":
-            refusal = self._get_response_for_code(ErrorOut, "default", direction=direction)  # type: ignore[no-untyped-call]
+            refusal = self._get_response_for_code(ErrorOut, "default", direction=direction)  # type: ignore[no-untyped-call]  # inherited from a library
             bodies.setdefault("default", refusal)
         return bodies
 

@@ -36,7 +36,7 @@ class ApiTokenAuthentication(BaseAuthentication):
         return KEYWORD
 
 
-class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+class TokenScheme(OpenApiAuthenticationExtension):
     """In the schema."""
 
     target_class = "annotation.api.tokens.ApiTokenAuthentication"

@@ -146,7 +146,7 @@ def write(folder: Path, records: Records, brief: Brief) -> Counts:
             if shards:
                 if manifest.counts.images % SHARD == 0:
                     _close(tar, manifest)
-                    tar = tarfile.open(folder / shard_name(manifest.counts.images // SHARD), "w")  # noqa: SIM115
+                    tar = tarfile.open(folder / shard_name(manifest.counts.images // SHARD), "w")  # noqa: SIM115  closed when it is full
                 assert tar is not None
                 for name in names:
                     append(tar, folder / name, name)
@@ -222,7 +222,7 @@ def _documents(folder: Path) -> Iterator[tuple[str, bytes]]:
                 file = tar.extractfile(member)
                 if file is not None and member.name.endswith(".json"):
                     yield member.name, file.read()
-                tar.members.clear()  # type: ignore[attr-defined]
+                tar.members.clear()  # type: ignore[attr-defined]  # as above
 
 
 def read(index: FileIndex, refusals: Refusals) -> Iterator[SourceImage]:

@@ -228,7 +228,7 @@ def share(value: object) -> float | None:
     """A finite number of 0 to 1, or None; models write slightly more than 1 at times, which is 1."""
     if type(value) not in (int, float):
         return None
-    number = float(value) if abs(value) < 2 else math.nan  # type: ignore[arg-type]
+    number = float(value) if abs(value) < 2 else math.nan  # type: ignore[arg-type]  # int or float, by the line above
     return min(max(number, 0.0), 1.0) if math.isfinite(number) else None
 
 

@@ -73,8 +73,8 @@ def _zip_members(path: Path, folder: Path, max_member_bytes: int) -> Iterator[Me
 
 def _directory_bytes(path: Path) -> int:
     with path.open("rb") as file:
-        record = zipfile._EndRecData(file)  # type: ignore[attr-defined]
-    return int(record[zipfile._ECD_SIZE]) if record else 0  # type: ignore[attr-defined]
+        record = zipfile._EndRecData(file)  # type: ignore[attr-defined]  # private: the size before it is read
+    return int(record[zipfile._ECD_SIZE]) if record else 0  # type: ignore[attr-defined]  # the same
 
 
 def _check_whole(infos: list[zipfile.ZipInfo]) -> None:

@@ -37,7 +37,7 @@ def frontal_faces(picture: NDArray[np.uint8]) -> list[Box]:
     small = np.asarray(Picture.fromarray(picture).resize(size, Picture.Resampling.BILINEAR))
     if min(size) < SMALLEST:
         return []
-    cascade = Cascade(lbp_frontal_face_cascade_filename())  # type: ignore[no-untyped-call]
+    cascade = Cascade(lbp_frontal_face_cascade_filename())
     found = cascade.detect_multi_scale(
         img=small,
         scale_factor=1.15,

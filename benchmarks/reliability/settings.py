@@ -3,7 +3,7 @@
 import os
 
 from config.settings import *  # noqa: F403, TID251  the same installation
-from config.settings import CELERY_BROKER_URL, INSTALLED_APPS  # noqa: TID251
+from config.settings import CELERY_BROKER_URL, INSTALLED_APPS  # noqa: TID251  the same
 
 INSTALLED_APPS = [*INSTALLED_APPS, "benchmarks.reliability.probe.apps.ProbeConfig"]
 if CELERY_BROKER_URL.startswith("redis") and os.environ.get("PROBE_VISIBILITY"):

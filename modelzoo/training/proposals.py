@@ -299,7 +299,7 @@ def logistic(values: np.ndarray, wanted: np.ndarray) -> tuple[float, float, floa
         used.remove(min(negative)[1])
     result = np.zeros(values.shape[1])
     result[used] = weights
-    return tuple(float(weight) for weight in result)  # type: ignore[return-value]
+    return tuple(float(weight) for weight in result)  # type: ignore[return-value]  # as many as there are weights
 
 
 def _newton(values: np.ndarray, wanted: np.ndarray, start: np.ndarray, decay: np.ndarray) -> np.ndarray:

@@ -75,7 +75,7 @@ class DatasetIn(serializers.ModelSerializer[Any]):
 class DatasetChangeIn(DatasetIn):
     """Without the stage, which has a route of its own: a move is recorded and has the machine do its part."""
 
-    stage = None  # type: ignore[assignment]
+    stage = None  # type: ignore[assignment]  # how DRF leaves out a field that is inherited
 
     class Meta(DatasetIn.Meta):
         fields = [name for name in DatasetIn.Meta.fields if name != "stage"]

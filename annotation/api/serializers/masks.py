@@ -24,7 +24,7 @@ class PromptIO(serializers.Serializer[Any]):
     type = serializers.ChoiceField(choices=["point", "box", "mask", "text"])
     x = _coordinate()
     y = _coordinate()
-    label = serializers.IntegerField(min_value=0, max_value=1, required=False, help_text="1 inside, 0 outside.")  # type: ignore[assignment]
+    label = serializers.IntegerField(min_value=0, max_value=1, required=False, help_text="1 inside, 0 outside.")  # type: ignore[assignment]  # the field: not what DRF keeps under the name
     fed = serializers.IntegerField(
         min_value=0, max_value=15, required=False, allow_null=True, help_text="Output whose logits were fed back."
     )
@@ -67,12 +67,12 @@ class MaskIn(serializers.Serializer[Any]):
 
     image = serializers.IntegerField(min_value=1, max_value=MAX_ID)
     segmentation = Segmentation()
-    parent = serializers.UUIDField(required=False, allow_null=True, help_text="The mask that this one corrects.")  # type: ignore[assignment]
+    parent = serializers.UUIDField(required=False, allow_null=True, help_text="The mask that this one corrects.")  # type: ignore[assignment]  # the field: not what DRF keeps under the name
     category = serializers.CharField(max_length=200, required=False, allow_blank=True)
     stage = serializers.ChoiceField(choices=Stage.choices, required=False)
-    source = serializers.ChoiceField(choices=[c for c in Mask.Source.choices if c[0] != Mask.Source.IMPORTED])  # type: ignore[assignment]
-    prompts = PromptIO(many=True, required=False, max_length=1000)  # type: ignore[call-arg]
-    candidates = CandidateIO(many=True, required=False, max_length=16)  # type: ignore[call-arg]
+    source = serializers.ChoiceField(choices=[c for c in Mask.Source.choices if c[0] != Mask.Source.IMPORTED])  # type: ignore[assignment]  # the field: not what DRF keeps under the name
+    prompts = PromptIO(many=True, required=False, max_length=1000)  # type: ignore[call-arg]  # many=True makes a list of them, with a length
+    candidates = CandidateIO(many=True, required=False, max_length=16)  # type: ignore[call-arg]  # many=True makes a list of them, with a length
     chosen = serializers.IntegerField(min_value=0, max_value=15, required=False, allow_null=True)
     predicted_iou = Number(min_value=-10, max_value=10, required=False, allow_null=True)
     stability_score = Number(min_value=-10, max_value=10, required=False, allow_null=True)
@@ -94,7 +94,7 @@ class MaskOut(serializers.ModelSerializer[Any]):
     candidates = CandidateIO(many=True)
     crop_box = Box(allow_null=True, help_text="[x, y, w, h]")
     point_coords = Points(allow_null=True)
-    parent = serializers.SerializerMethodField()  # type: ignore[assignment]
+    parent = serializers.SerializerMethodField()  # type: ignore[assignment]  # the field: not what DRF keeps under the name
     created_by = serializers.SerializerMethodField()
 
     class Meta:

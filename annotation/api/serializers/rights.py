@@ -31,7 +31,7 @@ class RightsBulkIn(ImagesChosen):
     """What to set; what is left out stays."""
 
     licence = serializers.CharField(max_length=200, allow_blank=True, required=False)
-    source = serializers.CharField(max_length=500, allow_blank=True, required=False)  # type: ignore[assignment]
+    source = serializers.CharField(max_length=500, allow_blank=True, required=False)  # type: ignore[assignment]  # the field: not what DRF keeps under the name
     credit = serializers.CharField(max_length=500, allow_blank=True, required=False)
     consent = serializers.ChoiceField(choices=Image.Consent.choices, allow_blank=True, required=False)
 
