@@ -95,7 +95,8 @@ class Site:
 
     def start_worker(self) -> None:
         """One worker for every queue but training."""
-        options = ["--quiet", "--app", "config", "worker", "--pool", "solo", "--queues", "interactive,io,exports,webhooks,batch"]
+        queues = "interactive,io,exports,webhooks,batch"
+        options = ["--quiet", "--app", "config", "worker", "--pool", "solo", "--queues", queues]
         self.worker = self._spawn("celery", *options, "--without-gossip", "--without-mingle", "--loglevel", "WARNING")
 
     def stop_web(self) -> None:

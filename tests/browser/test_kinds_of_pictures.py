@@ -1,4 +1,4 @@
-"""A 16-bit TIFF, a DICOM file and a GeoTIFF are taken, opened and clicked; how a scan is shown can be changed."""
+"""A 16-bit TIFF, a DICOM file and a GeoTIFF are taken, clicked and their masks saved; how a scan is shown is changed."""
 
 from __future__ import annotations
 
@@ -41,10 +41,15 @@ def test_deep_medical_and_geographic_pictures_are_clicked(page):
         page.goto(here)
         page.get_by_role("link", name=re.compile(name)).click()
         page.locator(".stage__hint").wait_for(timeout=60_000)
-        page.locator("canvas[data-layer=overlay]").click()
-        page.locator(".candidate").first.wait_for()
+        put = lambda answer: "/api/masks/" in answer.url and answer.request.method == "PUT"  # noqa: E731
+        with page.expect_response(put) as saved:
+            page.locator("canvas[data-layer=overlay]").click()
+            page.locator(".candidate").first.wait_for()
+            page.keyboard.press("Enter")
+        mask = saved.value.json()
+        assert (saved.value.status, mask["source"]) == (201, "model"), name
+        assert mask["area"] > 0
         if name == "scan.dcm":
-            page.keyboard.press("Escape")
             page.keyboard.press("i")
             panel = page.get_by_label("Picture and view")
             white = panel.get_by_label("White at, value")

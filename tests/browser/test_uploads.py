@@ -1,9 +1,11 @@
-"""An upload that is cut off goes on after the page was loaded anew, and arrives whole."""
+"""An upload that is cut off goes on after the page was loaded anew, and arrives whole: pictures, and annotations."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
+import zipfile
 
 import numpy as np
 from PIL import Image
@@ -12,20 +14,69 @@ from playwright.sync_api import expect
 CHUNK = 8 << 20  # of frontend/src/api/tusUpload.ts
 
 
-def test_an_upload_that_is_cut_off_goes_on_after_a_reload(page, site, tmp_path):
+def noise(file):
+    """A bitmap of three pieces."""
     pixels = np.random.default_rng(1).integers(0, 255, (2000, 3000, 3), dtype=np.uint8)
-    file = tmp_path / "noise.bmp"
     Image.fromarray(pixels).save(file)
     assert file.stat().st_size > 2 * CHUNK
+    return file
+
+
+def new_dataset(page, name):
     page.get_by_role("button", name="New dataset").click()
-    page.get_by_label("Name").fill("Cut off")
+    page.get_by_label("Name").fill(name)
     page.get_by_role("button", name="Create dataset").click()
     page.get_by_text("No pictures yet").wait_for()
-    picker = page.locator("input[type=file]:not([data-folder])")
 
-    def let_one_through(route):
-        first = route.request.headers.get("upload-offset") == "0"
-        route.continue_() if first else route.abort()
+
+def let_one_through(route):
+    first = route.request.headers.get("upload-offset") == "0"
+    route.continue_() if first else route.abort()
+
+
+def test_an_archive_with_annotations_goes_on_after_a_reload(page, tmp_path):
+    document = {
+        "images": [{"id": 1, "file_name": "noise.bmp", "width": 3000, "height": 2000}],
+        "annotations": [
+            {
+                "id": 1,
+                "image_id": 1,
+                "category_id": 1,
+                "iscrowd": 0,
+                "segmentation": [[10, 10, 90, 10, 90, 60, 10, 60]],
+            }
+        ],
+        "categories": [{"id": 1, "name": "field"}],
+    }
+    archive = tmp_path / "set.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.write(noise(tmp_path / "noise.bmp"), "images/noise.bmp")
+        packed.writestr("annotations.json", json.dumps(document))
+    new_dataset(page, "Annotated")
+    page.get_by_role("link", name="Export").click()
+    picker = page.locator("input[type=file]")
+    page.get_by_role("button", name="Choose an archive").wait_for()
+    page.route(re.compile("/api/uploads/"), let_one_through)
+    picker.set_input_files(archive)
+    uploads = page.get_by_label("Uploads")
+    uploads.get_by_role("button", name="Pause set.zip").click()
+
+    page.unroute_all()
+    page.reload()
+    expect(uploads).to_contain_text("47 % of it is here")
+    sent = []
+    page.on("request", lambda request: sent.append(request) if request.method == "PATCH" else None)
+    picker.set_input_files(archive)
+    expect(page.get_by_label("Exports and imports")).to_contain_text("1 new picture, 1 new mask", timeout=60_000)
+    assert sent[0].headers["upload-offset"] == str(CHUNK), "what was there is not sent again"
+    expect(uploads).to_contain_text("arrived")
+    expect(page.get_by_text("1 masks").or_(page.get_by_text("1 mask", exact=True)).first).to_be_visible()
+
+
+def test_an_upload_that_is_cut_off_goes_on_after_a_reload(page, site, tmp_path):
+    file = noise(tmp_path / "noise.bmp")
+    new_dataset(page, "Cut off")
+    picker = page.locator("input[type=file]:not([data-folder])")
 
     page.route(re.compile("/api/uploads/"), let_one_through)
     picker.set_input_files(file)

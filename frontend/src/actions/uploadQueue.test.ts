@@ -33,7 +33,7 @@ const placed = (...names: string[]) => names.map((name) => ({ file: file(name), 
 
 function record(id: string, part: Partial<UploadRecord>): UploadRecord {
   const blank = { file_name: id, fingerprint: "", byte_size: 8, received: 0, state: "receiving", progress: 0 } as const;
-  const counts = { added: 0, known: 0, refused: 0, duplicates: [], refusals: [] };
+  const counts = { added: 0, known: 0, refused: 0, job: null, duplicates: [], refusals: [] };
   return { id, ...blank, ...counts, created_at: "", changed_at: "", ...part };
 }
 

@@ -79,7 +79,7 @@ export class UploadQueue {
     return this.loading;
   }
 
-  /** `path` is the place inside a folder that was chosen, else the name. `rights` go to every picture. */
+  /** `path` is the place inside a folder that was chosen, else the name. `rights` or a format go with every file. */
   async add(files: readonly { file: File; path: string }[], rights: Record<string, string> = {}): Promise<void> {
     await this.load();
     for (const { file, path } of files) {
@@ -204,7 +204,8 @@ export class UploadQueue {
       const before = this.entries.find(
         (entry) => entry.record?.id === record.id || entry.address === addressOf(record),
       );
-      added ||= record.added > (before?.record?.added ?? 0) && before !== undefined;
+      const news = record.added > (before?.record?.added ?? 0) || (record.job !== null && !before?.record?.job);
+      added ||= news && before !== undefined;
       this.merge(record, before);
     }
     this.publish();

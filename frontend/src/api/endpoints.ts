@@ -61,6 +61,7 @@ import type {
   Task,
   TaskKind,
   TrainingRun,
+  UploadPurpose,
   UploadRecord,
   UploadsAnswer,
   ValuesAnswer,
@@ -104,8 +105,10 @@ export const api = {
     request<ImageRecord>(`/api/images/${id}/`, { method: "PATCH", body: { gold } }),
   removeImage: (id: number) => request<void>(`/api/images/${id}/`, { method: "DELETE" }),
   /** The caller's uploads into a dataset; with `since`, the `at` of an earlier answer, only those that changed. */
-  uploads: (dataset: number, since: string | null) =>
-    request<UploadsAnswer>(`/api/datasets/${dataset}/uploads/${since ? `?since=${encodeURIComponent(since)}` : ""}`),
+  uploads: (dataset: number, since: string | null, purpose: UploadPurpose) => {
+    const query = { ...(since && { since }), ...(purpose === "import" && { for: purpose }) };
+    return request<UploadsAnswer>(`/api/datasets/${dataset}/uploads/?${new URLSearchParams(query)}`);
+  },
   /** With every reason. */
   upload: (id: string) => request<UploadRecord>(`/api/uploads/${id}/`),
   removeUpload: (id: string) =>

@@ -4198,6 +4198,11 @@ export interface components {
             readonly known: number;
             /** @description Files that were not taken. */
             readonly refused: number;
+            /**
+             * Format: uuid
+             * @description Of an archive with annotations: its import.
+             */
+            readonly job: string | null;
             readonly duplicates: components["schemas"]["KnownOut"][];
             readonly refusals: components["schemas"]["RefusalOut"][];
             /** Format: date-time */
@@ -4226,6 +4231,11 @@ export interface components {
             readonly known: number;
             /** @description Files that were not taken. */
             readonly refused: number;
+            /**
+             * Format: uuid
+             * @description Of an archive with annotations: its import.
+             */
+            readonly job: string | null;
             readonly duplicates: components["schemas"]["KnownOut"][];
             readonly refusals: components["schemas"]["RefusalOut"][];
             /** Format: date-time */
@@ -6534,6 +6544,8 @@ export interface operations {
     uploads_list: {
         parameters: {
             query?: {
+                /** @description Archives with annotations; else pictures. */
+                for?: "import";
                 /** @description `at` of the last answer: only what changed. */
                 since?: string;
             };
@@ -6570,7 +6582,7 @@ export interface operations {
                 /** @description 1.0.0 */
                 "Tus-Resumable": string;
                 "Upload-Length": number;
-                /** @description filename, fingerprint, licence, source, credit, consent; values in Base64. */
+                /** @description filename, fingerprint, licence, source, credit, consent; values in Base64. With import_format (`auto`, `coco`, ...) an archive with annotations, which is imported when it is whole. */
                 "Upload-Metadata"?: string;
             };
             path: {

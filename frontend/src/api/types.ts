@@ -17,6 +17,8 @@ export type DatasetChange = Schemas["PatchedDatasetChangeInRequest"];
 export type Member = Schemas["MemberOut"];
 export type ImageRecord = Schemas["ImageOut"];
 export type UploadRecord = Schemas["UploadItemOut"];
+/** Pictures, or an archive with annotations for the import. */
+export type UploadPurpose = "pictures" | "import";
 export type UploadsAnswer = Schemas["UploadsOut"];
 export type Refusal = Schemas["RefusalOut"];
 export type Changed = Schemas["ChangedOut"];

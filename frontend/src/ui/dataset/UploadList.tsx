@@ -163,6 +163,7 @@ function Outcome({ item }: { item: UploadItem }) {
   }
   if (state !== "done" && state !== "failed") return <span className="muted">{state}</span>;
   const parts = [
+    record?.job ? "arrived" : "",
     record?.added ? `${record.added} added` : "",
     record?.known ? `${record.known} there already` : "",
     record?.refused ? `${record.refused} not taken` : "",

@@ -3,32 +3,37 @@ import { useEffect, useSyncExternalStore } from "react";
 import { type UploadItem, UploadQueue } from "../../actions/uploadQueue";
 import { api } from "../../api/endpoints";
 import { sendFile } from "../../api/tusUpload";
+import type { UploadPurpose } from "../../api/types";
 
-/** One queue per dataset as long as the page lives: files go on arriving whatever part of it is shown. */
-const queues = new Map<number, UploadQueue>();
+/** One queue per dataset and purpose as long as the page lives: files go on arriving whatever part of it is shown. */
+const queues = new Map<string, UploadQueue>();
+
+/** What is to be looked at again when a file has arrived. */
+const CHANGED: Record<UploadPurpose, readonly string[]> = { pictures: ["images", "dataset"], import: ["jobs"] };
 
 export interface Uploads {
   readonly queue: UploadQueue;
   readonly items: readonly UploadItem[];
 }
 
-export function useUploads(dataset: number, enabled: boolean): Uploads {
+export function useUploads(dataset: number, enabled: boolean, purpose: UploadPurpose = "pictures"): Uploads {
   const client = useQueryClient();
-  let queue = queues.get(dataset);
+  const name = `${purpose} ${dataset}`;
+  let queue = queues.get(name);
   if (!queue) {
     const endpoint = `/api/datasets/${dataset}/uploads/`;
     queue = new UploadQueue(
       {
         send: (file, metadata, address, events) => sendFile(endpoint, file, metadata, address, events),
-        list: (since) => api.uploads(dataset, since),
+        list: (since) => api.uploads(dataset, since, purpose),
         remove: api.removeUpload,
       },
       () => {
-        for (const key of ["images", "dataset"]) void client.invalidateQueries({ queryKey: [key, dataset] });
+        for (const key of CHANGED[purpose]) void client.invalidateQueries({ queryKey: [key, dataset] });
         void client.invalidateQueries({ queryKey: ["datasets"] });
       },
     );
-    queues.set(dataset, queue);
+    queues.set(name, queue);
   }
   const known = queue;
   useEffect(() => {
