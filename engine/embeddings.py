@@ -5,7 +5,7 @@ A file is known by (image digest, model digest): it never changes, and two datas
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -117,11 +117,7 @@ def readiness_of(images: Iterable[Image]) -> dict[int, State]:
     versions = serving_versions(image.dataset_id for image in images)
     if not versions:
         return {image.pk: "absent" for image in images}
-    ready = set(
-        Embedding.objects.filter(
-            image_id__in=[image.pk for image in images], version__in={version.pk for version in versions.values()}
-        ).values_list("image_id", "version_id")
-    )
+    ready = _ready(images, versions)
     keys = {
         dedupe_key(image.pk, versions[image.dataset_id]): image.pk
         for image in images
@@ -162,9 +158,24 @@ def _state_of_job(state: str) -> State:
 
 def images_embed(image_ids: Sequence[int]) -> list[Job]:
     """Queue what is missing of these images, in this order: what people are about to open."""
-    images = Image.objects.select_related("dataset").in_bulk(list(image_ids))
-    jobs = [embedding_request(image=images[pk]) for pk in image_ids if pk in images]
+    found = Image.objects.select_related("dataset").in_bulk(list(image_ids))
+    versions = serving_versions(image.dataset_id for image in found.values())
+    images = [found[pk] for pk in image_ids if pk in found and found[pk].dataset_id in versions]
+    ready = _ready(images, versions)
+    jobs = [
+        embedding_request(image=image, version=versions[image.dataset_id])
+        for image in images
+        if (image.pk, versions[image.dataset_id].pk) not in ready
+    ]
     return [job for job in jobs if job is not None]
+
+
+def _ready(images: Sequence[Image], versions: Mapping[int, ModelVersion]) -> set[tuple[int, int]]:
+    """(image, version) of the embeddings that are there, of any of these."""
+    rows = Embedding.objects.filter(
+        image_id__in=[image.pk for image in images], version__in={version.pk for version in versions.values()}
+    )
+    return set(rows.values_list("image_id", "version_id"))
 
 
 def embeddings_rebuild(*, dataset_id: int, on_image: Any = None) -> int:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
@@ -32,23 +35,35 @@ def in_order(tasks: QuerySet[Task], dataset: Dataset, kind: str = Kind.ANNOTATE)
     return tasks.order_by("-priority", "id")
 
 
-def first_of(tasks: QuerySet[Task], dataset: Dataset, kinds: list[str], free: list[Q], limit: int) -> list[Task]:
-    """The first `limit` tasks of these kinds that one of `free` holds for, in order; only `pk` and `image_id` are read.
+def first_of(dataset: Dataset, kinds: Mapping[str, Q], free: list[Q], limit: int) -> list[Task]:
+    """The first `limit` tasks that the filter of their kind and one of `free` hold for, in order; only `pk` and
+    `image_id` are read.
 
     Each kind and condition is asked by itself: then a query walks an index from its beginning and stops, where one with
     OR would read and sort everything that is open. Where only one of them finds something, that is in order already.
     """
-    asked = [in_order(tasks.filter(condition, kind=kind), dataset, kind) for kind in kinds for condition in free]
+    tasks = Task.objects.filter(image__dataset=dataset)
+    asked = [
+        in_order(tasks.filter(may, condition, kind=kind), dataset, kind)
+        for kind, may in kinds.items()
+        for condition in free
+    ]
     found = [rows for rows in (list(rows.only("pk", "image_id")[:limit]) for rows in asked) if rows]
     if len(found) < 2:
         return found[0] if found else []
-    first = Kind.REVIEW if kinds == [Kind.REVIEW] else Kind.ANNOTATE
+    first = Kind.REVIEW if list(kinds) == [Kind.REVIEW] else Kind.ANNOTATE
     ids = [task.pk for rows in found for task in rows]
     return list(in_order(Task.objects.filter(pk__in=ids), dataset, first).only("pk", "image_id")[:limit])
 
 
 def open_to(user: Any) -> Q:
-    """Filter for the tasks that this person may do.
+    """Filter for the tasks that this person may do, of all kinds."""
+    ways = (Q(kind=kind) & way for kind, way in ways_open_to(user).items())
+    return reduce(or_, ways)
+
+
+def ways_open_to(user: Any) -> dict[str, Q]:
+    """Of each kind of task, a filter for those that this person may do.
 
     A second look, by audit or as the second of two, is for those who made no mask on the image and did not finish its
     labelling; a review for those who did neither label it nor answer an earlier review. A training task is its
@@ -58,10 +73,15 @@ def open_to(user: Any) -> Q:
     done = Task.objects.filter(image=OuterRef("image"), assignee=user, submitted_at__isnull=False)
     finished = done.filter(kind=Kind.ANNOTATE)
     worked = done.filter(kind__in=[Kind.ANNOTATE, Kind.RETURNED])
-    second = Q(kind__in=[Kind.AUDIT, Kind.OVERLAP]) & ~Exists(made) & ~Exists(finished)
-    review = Q(kind=Kind.REVIEW) & ~Exists(worked)
-    personal = Q(kind=Kind.TRAINING, assignee=user) | Q(kind=Kind.RETURNED) & (Q(assignee=user) | Q(assignee=None))
-    return Q(kind=Kind.ANNOTATE) | second | review | personal
+    second = ~Exists(made) & ~Exists(finished)
+    return {
+        Kind.ANNOTATE: Q(),
+        Kind.AUDIT: second,
+        Kind.OVERLAP: second,
+        Kind.REVIEW: Q(~Exists(worked)),
+        Kind.TRAINING: Q(assignee=user),
+        Kind.RETURNED: Q(assignee=user) | Q(assignee=None),
+    }
 
 
 def overlap_due(dataset: Dataset, sha256: str) -> bool:

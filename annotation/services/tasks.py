@@ -18,7 +18,7 @@ from django.utils import timezone
 from annotation.errors import Conflict, Missing, NotAllowed, UserError
 from annotation.models import Dataset, Image, Task
 from annotation.services.comparing import comparison_make
-from annotation.services.queue import first_of, open_to, overlap_due
+from annotation.services.queue import first_of, open_to, overlap_due, ways_open_to
 from annotation.services.reviews import review_consider, review_finish
 from annotation.services.training import is_trainee, trainee_graduate, training_prepare
 from annotation.signals import send_on_commit, task_claimed, task_submitted
@@ -41,16 +41,17 @@ def task_claim_next(*, dataset: Dataset, user: Any, kind: str = Kind.ANNOTATE) -
     """
     now = timezone.now()
     kinds = _kinds(dataset, user) if kind == Kind.ANNOTATE else [kind]
-    tasks = Task.objects.filter(open_to(user), image__dataset=dataset)
+    may = ways_open_to(user)
     held = (
-        tasks.filter(kind__in=kinds, state=State.CLAIMED, assignee=user, lease_expires_at__gt=now)
+        Task.objects.filter(open_to(user), image__dataset=dataset, kind__in=kinds)
+        .filter(state=State.CLAIMED, assignee=user, lease_expires_at__gt=now)
         .order_by("id")
         .first()
     )
     if held is not None and (kept := _kept(held)) is not None:
         return kept
     while True:
-        first = first_of(tasks, dataset, kinds, _ways_to_be_free(now), BATCH)
+        first = first_of(dataset, {one: may[one] for one in kinds}, _ways_to_be_free(now), BATCH)
         if not first:
             return None
         for one in first:  # somebody may be quicker with the first ones; then the next is ours
@@ -188,9 +189,8 @@ def tasks_left_for(*, dataset: Dataset, user: Any, kind: str) -> int:
 
 def tasks_upcoming(*, dataset: Dataset, limit: int = 3) -> list[int]:
     """Ids of the images that will be offered next, for prefetching."""
-    tasks = Task.objects.filter(image__dataset=dataset)
     free = _ways_to_be_free(timezone.now())
-    return [task.image_id for task in first_of(tasks, dataset, [Kind.ANNOTATE], free, limit)]
+    return [task.image_id for task in first_of(dataset, {Kind.ANNOTATE: Q()}, free, limit)]
 
 
 def _ways_to_be_free(now: datetime) -> list[Q]:
