@@ -73,43 +73,20 @@ def image_add(
         return existing, False
     refuse_removed(dataset, sha256)
     relative = storage.image_folder(dataset.pk, sha256)
-    with storage.work_folder() as work:
-        folder = work / "image"
-        folder.mkdir()
-        decoded = cage.decode(incoming.path, folder)
-        conversion, original = _keep(dataset, incoming, folder, decoded)
-        revision = int(dataset.blur_faces)
-        pixels = decoded.width * decoded.height
-        levels = tiles_cut(folder / decoded.display, folder / f"tiles-{revision}", pixels)
-        if dataset.blur_faces:
-            storage.remove(relative)  # what a killed attempt left there was perhaps not blurred
-        storage.adopt(folder, relative)
+    files = _files(dataset, incoming, cage, relative)
     rights = rights or Rights()
     image = Image(
         dataset=dataset,
         file_name=incoming.name,
         sha256=sha256,
-        width=decoded.width,
-        height=decoded.height,
-        media_type=decoded.media_type,
         byte_size=incoming.path.stat().st_size,
-        conversion=conversion,
-        mapping=decoded.mapping,
-        revision=revision,
-        georeference=decoded.georeference,
-        pixel_size=decoded.pixel_size[0] if decoded.pixel_size else None,
-        pixel_size_from=decoded.pixel_size[1] if decoded.pixel_size else "",
         licence=rights.licence or dataset.licence,
         source=rights.source or dataset.source,
         credit=rights.credit,
         consent=rights.consent,
         split=split_for(sha256),
-        original_path=f"{relative}/{original}" if original else "",
-        original_url="" if original else incoming.stays_at,
-        display_path=f"{relative}/{decoded.display}",
-        thumbnail_path=f"{relative}/thumbnail.jpg",
-        tile_levels=levels,
         created_by=user,
+        **files,
     )
     try:
         with transaction.atomic():
@@ -122,6 +99,37 @@ def image_add(
         storage.remove(relative)
         raise Missing("dataset_gone", "The dataset was deleted meanwhile.") from None
     return image, True
+
+
+def _files(dataset: Dataset, incoming: Incoming, cage: Cage, relative: str) -> dict[str, Any]:
+    """Decode, keep what is to be kept, cut tiles and put all in place; the columns of the image that tell of it."""
+    with storage.work_folder() as work:
+        folder = work / "image"
+        folder.mkdir()
+        decoded = cage.decode(incoming.path, folder)
+        conversion, original = _keep(dataset, incoming, folder, decoded)
+        revision = int(dataset.blur_faces)
+        pixels = decoded.width * decoded.height
+        levels = tiles_cut(folder / decoded.display, folder / f"tiles-{revision}", pixels)
+        if dataset.blur_faces:
+            storage.remove(relative)  # what a killed attempt left there was perhaps not blurred
+        storage.adopt(folder, relative)
+    return {
+        "width": decoded.width,
+        "height": decoded.height,
+        "media_type": decoded.media_type,
+        "conversion": conversion,
+        "mapping": decoded.mapping,
+        "revision": revision,
+        "georeference": decoded.georeference,
+        "pixel_size": decoded.pixel_size[0] if decoded.pixel_size else None,
+        "pixel_size_from": decoded.pixel_size[1] if decoded.pixel_size else "",
+        "original_path": f"{relative}/{original}" if original else "",
+        "original_url": "" if original else incoming.stays_at,
+        "display_path": f"{relative}/{decoded.display}",
+        "thumbnail_path": f"{relative}/thumbnail.jpg",
+        "tile_levels": levels,
+    }
 
 
 def _keep(dataset: Dataset, incoming: Incoming, folder: Path, decoded: Decoded) -> tuple[str, str]:
