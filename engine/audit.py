@@ -35,7 +35,6 @@ MEASURE = declare("measure_audit", queue="io", title="Measure an audited image")
 SHARES = {"above_90": 0.9, "above_75": 0.75}  # the two of the paper
 CONFIDENCE = 0.95
 RESAMPLES = 2000
-ONE_OPEN = Conflict("audit_open", "An audit of this dataset is open already. Close it before the next one.")
 
 
 def images_to_audit(dataset: Dataset, source: str) -> QuerySet[Image]:
@@ -66,7 +65,7 @@ def audit_start(*, dataset: Dataset, size: int, seed: int = 0, source: str = "au
     UserError ``nothing_to_audit``; Conflict ``audit_open`` while another one is.
     """
     if Audit.objects.filter(dataset=dataset, state=Audit.State.OPEN).exists():
-        raise ONE_OPEN
+        raise _one_open()
     ids = list(images_to_audit(dataset, source).order_by("sha256").values_list("pk", flat=True))
     if not ids:
         raise UserError(
@@ -82,8 +81,12 @@ def audit_start(*, dataset: Dataset, size: int, seed: int = 0, source: str = "au
                 task = task_open(image=image, kind=Task.Kind.AUDIT)
                 AuditedImage.objects.create(audit=audit, image=image, task=task, masks=list(masks))
     except IntegrityError:
-        raise ONE_OPEN from None
+        raise _one_open() from None
     return audit
+
+
+def _one_open() -> Conflict:
+    return Conflict("audit_open", "An audit of this dataset is open already. Close it before the next one.")
 
 
 def audit_measure(*, task_id: int) -> dict[str, Any]:

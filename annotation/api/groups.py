@@ -17,8 +17,6 @@ from annotation.errors import Missing, NotAllowed
 from annotation.models import Group, GroupRole, Member
 from annotation.services import groups
 
-NO_GROUP = Missing("not_found", "There is no such group, or you are not in it.")
-
 
 class GroupOut(serializers.ModelSerializer[Any]):
     """A group that the caller owns or is in."""
@@ -80,7 +78,7 @@ def _groups_of(user: Any) -> QuerySet[Group]:
 def _group_for(user: Any, group_id: int, *, change: bool = False) -> Group:
     group = _groups_of(user).filter(pk=group_id).first()
     if group is None:
-        raise NO_GROUP
+        raise Missing("not_found", "There is no such group, or you are not in it.")
     if change and group.owner_id != user.pk:
         raise NotAllowed("not_owner", f"Only {group.owner.get_username()} may change this group.")
     return group

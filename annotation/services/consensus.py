@@ -22,7 +22,6 @@ from annotation.signals import mask_saved, send_on_commit
 from modelzoo import rle
 
 Choice = ConsensusItem.Choice
-CHANGED = Conflict("consensus_changed", "These masks were changed meanwhile. Look again, then decide.")
 
 
 @dataclass(frozen=True)
@@ -60,12 +59,15 @@ def consensus_make(*, task: Task, by: Any, decisions: Sequence[dict[str, Any]]) 
     _is_ready(task)
     known = {_key(pair.first, pair.second): pair for pair in objects_of(task)}
     with transaction.atomic():
+        # Matching is slow, so it is done before; two people at once must not both decide about an object.
+        Task.objects.select_for_update().get(pk=task.pk)
+        settled = _settled(task)
         row = Consensus.objects.create(task=task, by=by)
         for one in decisions:
             pair = known.pop((one["first"], one["second"]), None)
             if pair is None:
-                raise CHANGED
-            if pair.settled is not None:
+                raise _changed()
+            if _said(settled, pair.first, pair.second) is not None:
                 raise Conflict("consensus_settled", "This object was decided already. Undo that first.")
             result = _take(task.image, pair, one["choice"], by)
             ConsensusItem.objects.create(
@@ -92,6 +94,10 @@ def merged(first: rle.RLE, second: rle.RLE, choice: str) -> rle.RLE:
     """Union or intersection of two masks of one image (compressed RLE of one size)."""
     a, b = rle.decode(first), rle.decode(second)
     return rle.encode(a | b if choice == Choice.UNION else a & b)
+
+
+def _changed() -> Conflict:
+    return Conflict("consensus_changed", "These masks were changed meanwhile. Look again, then decide.")
 
 
 def _is_ready(task: Task) -> None:
@@ -133,7 +139,7 @@ def _take(image: Image, pair: Pair, choice: str, by: Any) -> Mask | None:
         return first
     if choice == Choice.NEITHER:
         if first is not None and mask_delete(mask=first, user=by).status != Mask.Status.DELETED:
-            raise CHANGED
+            raise _changed()
         return None
     if choice == Choice.SECOND and second is not None:
         shape, source = second.segmentation, second.source
@@ -166,13 +172,13 @@ def _bring_back(item: ConsensusItem, by: Any) -> None:
             _revive(item.first, by)
     elif item.first is not None:
         if not Mask.objects.filter(pk=item.first.pk, status=Mask.Status.DELETED).exists():
-            raise CHANGED
+            raise _changed()
         mask_restore(mask=item.first, user=by)
 
 
 def _delete_unchanged(mask: Mask, by: Any) -> None:
     if not Mask.objects.filter(pk=mask.pk, status=Mask.Status.ACCEPTED).exists():
-        raise CHANGED
+        raise _changed()
     mask_delete(mask=mask, user=by)
 
 
@@ -182,5 +188,5 @@ def _revive(mask: Mask, by: Any) -> None:
         status=Mask.Status.ACCEPTED, status_changed_at=timezone.now(), status_changed_by=by
     )
     if not changed:
-        raise CHANGED
+        raise _changed()
     send_on_commit(mask_saved, mask_id=mask.serial)

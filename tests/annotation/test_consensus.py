@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from annotation.errors import Conflict
 from annotation.matching import boundary_iou
 from annotation.models import Comparison, Mask, Task
+from annotation.services import consensus
 from annotation.services.consensus import merged
 from modelzoo import rle
 from modelzoo.training import metrics
@@ -167,3 +169,16 @@ def test_boundary_iou_is_that_of_the_evaluation(seed):
     a |= (x < 30) & (y < 40)
     b |= (x < 33) & (y < 36)
     assert boundary_iou(rle.encode(a), rle.encode(b)) == pytest.approx(metrics.boundary_iou(a, b))
+
+
+def test_of_two_who_decide_about_an_object_at_once_one_is_refused(cast, twice, image, monkeypatch):
+    """Both have looked before either decides."""
+    seen = consensus.objects_of(twice)
+    monkeypatch.setattr(consensus, "objects_of", lambda task: seen)
+    vics = next(pair for pair in seen if pair.first is None)
+    decision = {"first": None, "second": vics.second.uuid, "choice": "second"}
+    consensus.consensus_make(task=twice, by=cast.rae, decisions=[decision])
+    before = snapshot(image)
+    with pytest.raises(Conflict, match="decided already"):
+        consensus.consensus_make(task=twice, by=cast.ana, decisions=[decision])
+    assert snapshot(image) == before
