@@ -20,7 +20,7 @@ export function SimilarPage() {
   const index = useQuery({
     queryKey: ["mask-index", dataset.id],
     queryFn: () => api.maskIndex(dataset.id),
-    refetchInterval: (query) => (query.state.data?.job ? 2000 : false),
+    refetchInterval: ({ state: { data } }) => (data?.job ? 2000 : data && settling(data) ? 10_000 : false),
   });
   const ready = index.data !== undefined && index.data.described > 0;
   const found = useQuery({
@@ -57,6 +57,10 @@ export function SimilarPage() {
   );
 }
 
+/** Somebody asked, but all masks are too new for it. */
+const settling = (index: MaskIndex): boolean =>
+  index.state !== "absent" && index.masks > 0 && index.described === 0 && !index.job;
+
 /** How many masks can be found, and what is still to be described. */
 function IndexState({ index }: { index: MaskIndex }) {
   const dataset = useDataset();
@@ -89,6 +93,13 @@ function IndexState({ index }: { index: MaskIndex }) {
       <EmptyState icon={ScanSearch} title="Not described yet" action={mayAnnotate(dataset) ? start : undefined}>
         A job looks once at every mask with the model; new masks follow by themselves.
         {!mayAnnotate(dataset) && " Annotators, reviewers and leads can start it."}
+      </EmptyState>
+    );
+  }
+  if (settling(index)) {
+    return (
+      <EmptyState icon={ScanSearch} title="Described in a moment">
+        Masks are described a minute or two after they were saved. They appear here by themselves.
       </EmptyState>
     );
   }
