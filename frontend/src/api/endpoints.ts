@@ -82,7 +82,7 @@ export const api = {
     request<{ url: string }>("/api/session/oidc/", { method: "POST", body: { invitation } }),
   signOut: () => request<void>("/api/session/", { method: "DELETE" }),
 
-  datasets: () => request<Page<Dataset>>("/api/datasets/"),
+  datasets: (next: string | null) => page<Dataset>("/api/datasets/", next),
   dataset: (id: number) => request<Dataset>(`/api/datasets/${id}/`),
   createDataset: (body: { name: string; description: string; licence: string }) =>
     request<Dataset>("/api/datasets/", { method: "POST", body }),

@@ -1,4 +1,3 @@
-import { useQuery } from "@tanstack/react-query";
 import { ArrowRight, ImageOff, Layers, Plus } from "lucide-react";
 import { useState } from "react";
 import { Link } from "react-router";
@@ -6,6 +5,7 @@ import { api } from "../../api/endpoints";
 import type { Dataset } from "../../api/types";
 import { counted } from "../kit/format";
 import { Badge, Bar, Button, buttonClass, EmptyState, ErrorState } from "../kit/kit";
+import { More, usePages } from "../kit/pages";
 import { lastWork } from "../lastWork";
 import { usePageTitle } from "../usePageTitle";
 import { CreateDatasetDialog } from "./CreateDatasetDialog";
@@ -14,9 +14,9 @@ import { Waiting } from "./Waiting";
 
 export function DatasetsPage() {
   usePageTitle("Datasets");
-  const datasets = useQuery({ queryKey: ["datasets"], queryFn: api.datasets });
+  const datasets = usePages({ queryKey: ["datasets"], queryFn: api.datasets });
   const [creating, setCreating] = useState(false);
-  const list = datasets.data?.results ?? [];
+  const list = datasets.data ?? [];
   return (
     <main className="page" id="content">
       <div className="page__head">
@@ -32,8 +32,8 @@ export function DatasetsPage() {
       <Waiting />
       <Continue datasets={list} />
       {datasets.isPending && <Skeletons />}
-      {datasets.isError && <ErrorState error={datasets.error} retry={() => void datasets.refetch()} />}
-      {datasets.isSuccess && list.length === 0 && (
+      {datasets.isLoadingError && <ErrorState error={datasets.error} retry={() => void datasets.refetch()} />}
+      {datasets.data?.length === 0 && (
         <EmptyState
           icon={Layers}
           title="Your first dataset"
@@ -54,6 +54,9 @@ export function DatasetsPage() {
           </li>
         ))}
       </ul>
+      <More list={datasets} onSight>
+        Show more
+      </More>
       {creating && <CreateDatasetDialog onClose={() => setCreating(false)} />}
     </main>
   );
