@@ -1,17 +1,37 @@
-import { useEffect, useRef } from "react";
+import { useEffect, useRef, useState } from "react";
 import { type Box, boxUnion } from "../core/geometry";
 import type { MaskItem } from "../core/maskStore";
 import type { Rgb } from "../core/palette";
 import { type Patch, patchArea, patchBox } from "../core/patch";
 import { sharedArea, subtract } from "../core/pixels";
+import { decodePatch, type Segmentation } from "../core/rle";
 import type { Picture } from "../render/picture";
 import { paintThumbnail } from "../render/thumbnail";
+import { picture } from "./editor/pictures";
 
 /** Blue for what is the same in both, orange for what only this one has: apart for every kind of colour vision. */
 const SAME: Rgb = [86, 180, 233];
 const ONLY_HERE: Rgb = [255, 140, 0];
 
 type Shape = Pick<MaskItem, "patch" | "segmentation">;
+
+export const shapeOf = (segmentation: Segmentation): Shape => ({ segmentation, patch: decodePatch(segmentation) });
+
+/** The pixels of an image, null until they are there. */
+export function usePicture(image: number | undefined): Picture | null {
+  const [loaded, setLoaded] = useState<Picture | null>(null);
+  useEffect(() => {
+    if (image === undefined) return;
+    let wanted = true;
+    picture(`/api/images/${image}/file/`)
+      .then((one) => wanted && setLoaded(one))
+      .catch(() => undefined);
+    return () => {
+      wanted = false;
+    };
+  }, [image]);
+  return loaded;
+}
 
 interface MaskPictureProps {
   image: Picture | null;

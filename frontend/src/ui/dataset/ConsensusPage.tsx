@@ -1,17 +1,15 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Undo2, Users } from "lucide-react";
-import { useEffect, useId, useMemo, useState } from "react";
+import { useId, useMemo, useState } from "react";
 import { Link, useParams } from "react-router";
 import { messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
 import type { Consensus, ConsensusChoice, ConsensusObject } from "../../api/types";
-import { decodePatch, type Segmentation } from "../../core/rle";
 import type { Picture } from "../../render/picture";
-import { picture } from "../editor/pictures";
 import { ago, counted } from "../kit/format";
 import { Badge, Button, EmptyState, ErrorState, Loading } from "../kit/kit";
 import { useToast } from "../kit/toast";
-import { MaskPicture } from "../MaskPicture";
+import { MaskPicture, shapeOf, usePicture } from "../MaskPicture";
 import { usePageTitle } from "../usePageTitle";
 import { useDataset } from "./DatasetPage";
 
@@ -211,22 +209,4 @@ function ObjectCard({ number, one, image, busy, take }: ObjectCardProps) {
       )}
     </>
   );
-}
-
-const shapeOf = (segmentation: Segmentation) => ({ segmentation, patch: decodePatch(segmentation) });
-
-/** The pixels of an image, null until they are there. */
-function usePicture(image: number | undefined): Picture | null {
-  const [loaded, setLoaded] = useState<Picture | null>(null);
-  useEffect(() => {
-    if (image === undefined) return;
-    let wanted = true;
-    picture(`/api/images/${image}/file/`)
-      .then((one) => wanted && setLoaded(one))
-      .catch(() => undefined);
-    return () => {
-      wanted = false;
-    };
-  }, [image]);
-  return loaded;
 }

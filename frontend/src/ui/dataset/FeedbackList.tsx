@@ -1,18 +1,16 @@
 import { Sparkles } from "lucide-react";
-import { useEffect, useMemo, useState } from "react";
+import { useMemo } from "react";
 import { Link } from "react-router";
 import { api } from "../../api/endpoints";
 import type { FeedbackItem } from "../../api/types";
 import { type Patch, patchArea } from "../../core/patch";
 import { subtract } from "../../core/pixels";
-import { decodePatch, type Segmentation } from "../../core/rle";
-import type { Picture } from "../../render/picture";
-import { picture } from "../editor/pictures";
+import type { Segmentation } from "../../core/rle";
 import { reasonText, VERDICTS } from "../editor/reviewWords";
 import { ago, count } from "../kit/format";
 import { Badge, EmptyState } from "../kit/kit";
 import { Paged, usePages } from "../kit/pages";
-import { MaskPicture } from "../MaskPicture";
+import { MaskPicture, shapeOf, usePicture } from "../MaskPicture";
 import { useDataset } from "./DatasetPage";
 
 /** The caller's masks that a reviewer corrected, deleted or returned: before, after, and why. */
@@ -74,16 +72,7 @@ interface CompareProps {
 
 /** Both versions in one frame: what only one of them has stands out, and its pixels are counted. */
 function Compare({ image, before, after }: CompareProps) {
-  const [loaded, setLoaded] = useState<Picture | null>(null);
-  useEffect(() => {
-    let wanted = true;
-    picture(`/api/images/${image}/file/`)
-      .then((one) => wanted && setLoaded(one))
-      .catch(() => undefined);
-    return () => {
-      wanted = false;
-    };
-  }, [image]);
+  const loaded = usePicture(image);
   const mine = useMemo(() => shapeOf(before), [before]);
   const theirs = useMemo(() => after && shapeOf(after), [after]);
   const removed = theirs ? pixels(mine.patch, theirs.patch) : 0;
@@ -106,7 +95,5 @@ function Compare({ image, before, after }: CompareProps) {
     </>
   );
 }
-
-const shapeOf = (segmentation: Segmentation) => ({ segmentation, patch: decodePatch(segmentation) });
 
 const pixels = (a: Patch, b: Patch): number => patchArea(subtract(a, b));

@@ -7,7 +7,7 @@ import type { ImageRecord, Measurement } from "../../api/types";
 import { Button, Note, TableScroll } from "../kit/kit";
 import { Paged, usePages } from "../kit/pages";
 import { mayLead, useDataset } from "./DatasetPage";
-import { figure, pixelSizeText, QUANTITIES, type Quantity, SHORT, UNITS, unitOf } from "./units";
+import { figure, lengthTyped, pixelSizeText, QUANTITIES, type Quantity, SHORT, UNITS, unitOf } from "./units";
 
 interface MeasureTableProps {
   chosen: { image: string | null; category: string | null };
@@ -120,7 +120,7 @@ function ImageScaleForm({ image }: { image: ImageRecord }) {
   const queries = useQueryClient();
   const [value, setValue] = useState("");
   const unit = dataset.length_unit === "px" ? "um" : dataset.length_unit;
-  const number = Number(value.replace(",", "."));
+  const number = lengthTyped(value);
   const save = useMutation({
     mutationFn: (metres: number | null) => api.setPixelSize(image.id, metres),
     onSuccess: () =>

@@ -8,7 +8,7 @@ import { SelectField } from "../kit/fields";
 import { counted } from "../kit/format";
 import { Button, Field, Note } from "../kit/kit";
 import { mayLead, useDataset } from "./DatasetPage";
-import { pixelSizeText, UNITS } from "./units";
+import { lengthTyped, pixelSizeText, UNITS } from "./units";
 
 const SIZES: LengthUnit[] = ["um", "mm", "m"];
 
@@ -39,8 +39,8 @@ function Fields() {
   const [value, setValue] = useState(
     dataset.pixel_size === null ? "" : String(Number((dataset.pixel_size / (UNITS[size].metres ?? 1)).toPrecision(9))),
   );
-  const number = value.trim() === "" ? null : Number(value.replace(",", "."));
-  const wrong = number !== null && !(Number.isFinite(number) && number > 0);
+  const number = value.trim() === "" ? null : lengthTyped(value);
+  const wrong = Number.isNaN(number);
   const save = useMutation({
     mutationFn: () =>
       api.changeDataset(dataset.id, {

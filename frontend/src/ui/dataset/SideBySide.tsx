@@ -9,7 +9,7 @@ import type { MaskItem } from "../../core/maskStore";
 import { type Patch, patchBox } from "../../core/patch";
 import { decodePatch } from "../../core/rle";
 import { short } from "../kit/format";
-import { Button, Loading, Note } from "../kit/kit";
+import { Button, ErrorState, Loading, Note } from "../kit/kit";
 import { overlapOf } from "../MaskPicture";
 import { paintSide } from "./paintSide";
 
@@ -37,6 +37,8 @@ export function SideBySide({ comparison, imageId }: SideBySideProps) {
   const picture = usePicture(imageId);
   const first = useAnswer(imageId, comparison.first, prompt);
   const second = useAnswer(imageId, comparison.second, prompt);
+  if (image.isError) return <ErrorState error={image.error} retry={() => void image.refetch()} />;
+  if (masks.isError) return <ErrorState error={masks.error} retry={() => void masks.refetch()} />;
   if (!image.data || !masks.data) return <Loading label="Loading the image" />;
   const accepted = masks.data.filter((mask) => mask.status === "accepted").map(itemFromRecord);
   const size = { width: image.data.width, height: image.data.height };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { figure, pixelSizeText, unitOf } from "./units";
+import { figure, lengthTyped, pixelSizeText, unitOf } from "./units";
 
 describe("figures of measurements", () => {
   it("show four digits, and powers of ten where zeros would hide them", () => {
@@ -15,6 +15,11 @@ describe("figures of measurements", () => {
     expect(pixelSizeText(0.0002)).toBe("200 µm");
     expect(pixelSizeText(0.5)).toBe("500 mm");
     expect(pixelSizeText(10)).toBe("10 m");
+  });
+
+  it("take lengths that are typed, and nothing that is none", () => {
+    expect([lengthTyped("0,65"), lengthTyped(" 2.5 ")]).toEqual([0.65, 2.5]);
+    for (const text of ["", "0", "-1", "wide", "1e999"]) expect(lengthTyped(text)).toBeNaN();
   });
 
   it("square the unit of an area", () => {

@@ -32,6 +32,12 @@ export function figure(value: number): string {
   return size !== 0 && (size < 1e-3 || size >= 1e7) ? POWER.format(value) : DIGITS.format(value);
 }
 
+/** What somebody typed as a length, with a point or a comma; NaN for what is none. */
+export function lengthTyped(text: string): number {
+  const value = Number(text.replace(",", "."));
+  return Number.isFinite(value) && value > 0 ? value : Number.NaN;
+}
+
 /** Metres as a number of the unit that shows them best: 6.5e-7 is 0.65 µm. */
 export function pixelSizeText(metres: number): string {
   const unit = metres < 1e-3 ? "um" : metres < 1 ? "mm" : "m";
