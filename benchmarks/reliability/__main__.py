@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import machine
-from benchmarks.reliability import data, jobs, load, security, transfers
+from benchmarks.reliability import data, jobs, load, security, transfers, uploads
 from benchmarks.reliability.installation import STACKS
 from benchmarks.reliability.servers import why_not_production, why_not_rabbit
 from benchmarks.reliability.trial import Finding, Scenario, Trial
@@ -29,6 +29,7 @@ SCENARIOS: dict[str, Scenario] = {
     **data.SCENARIOS,
     **jobs.SCENARIOS,
     **transfers.SCENARIOS,
+    **uploads.SCENARIOS,
     **security.SCENARIOS,
     **load.SCENARIOS,
 }

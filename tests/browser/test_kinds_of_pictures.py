@@ -1,4 +1,4 @@
-"""A 16-bit TIFF, a DICOM file and a GeoTIFF are taken, clicked and their masks saved; how a scan is shown is changed."""
+"""A 16-bit TIFF, a DICOM file and a GeoTIFF are taken, clicked and masked; how a scan is shown is changed."""
 
 from __future__ import annotations
 

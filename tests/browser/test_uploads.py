@@ -59,6 +59,7 @@ def test_an_archive_with_annotations_goes_on_after_a_reload(page, tmp_path):
     page.route(re.compile("/api/uploads/"), let_one_through)
     picker.set_input_files(archive)
     uploads = page.get_by_label("Uploads")
+    expect(uploads).to_contain_text("8.4 MB of 18.0 MB")
     uploads.get_by_role("button", name="Pause set.zip").click()
 
     page.unroute_all()
