@@ -14,9 +14,9 @@ from playwright.sync_api import expect
 CHUNK = 8 << 20  # of frontend/src/api/tusUpload.ts
 
 
-def noise(file):
+def noise(file, seed):
     """A bitmap of three pieces."""
-    pixels = np.random.default_rng(1).integers(0, 255, (2000, 3000, 3), dtype=np.uint8)
+    pixels = np.random.default_rng(seed).integers(0, 255, (2000, 3000, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(file)
     assert file.stat().st_size > 2 * CHUNK
     return file
@@ -50,7 +50,7 @@ def test_an_archive_with_annotations_goes_on_after_a_reload(page, tmp_path):
     }
     archive = tmp_path / "set.zip"
     with zipfile.ZipFile(archive, "w") as packed:
-        packed.write(noise(tmp_path / "noise.bmp"), "images/noise.bmp")
+        packed.write(noise(tmp_path / "noise.bmp", seed=1), "images/noise.bmp")
         packed.writestr("annotations.json", json.dumps(document))
     new_dataset(page, "Annotated")
     page.get_by_role("link", name="Export").click()
@@ -75,7 +75,7 @@ def test_an_archive_with_annotations_goes_on_after_a_reload(page, tmp_path):
 
 
 def test_an_upload_that_is_cut_off_goes_on_after_a_reload(page, site, tmp_path):
-    file = noise(tmp_path / "noise.bmp")
+    file = noise(tmp_path / "noise.bmp", seed=2)
     new_dataset(page, "Cut off")
     picker = page.locator("input[type=file]:not([data-folder])")
 
