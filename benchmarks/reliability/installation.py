@@ -144,11 +144,6 @@ class Installation:
                     start_new_session=True,
                 )
 
-    def start_all(self) -> None:
-        """What `make run` starts but the trainer, until it answers."""
-        self.start("web", "interactive", "io", "exports", "webhooks", "batch", "beat")
-        self.wait_ready()
-
     def ready(self) -> bool:
         """Whether the web process says it can work."""
         try:

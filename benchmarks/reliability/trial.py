@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.reliability.installation import ROOT, STACKS, Installation
+from benchmarks.reliability.installation import ROOT, Installation
 
 
 @dataclass(frozen=True)
@@ -114,8 +114,3 @@ def _tested(one: Installation, report: Path, names: tuple[str, ...], note: str) 
 
 
 Scenario = Callable[[Trial], Finding]
-
-
-def stack_name(stack: str) -> str:
-    """As the report has it."""
-    return STACKS[stack]

@@ -103,7 +103,6 @@ export const api = {
   image: (id: number) => request<ImageRecord>(`/api/images/${id}/`),
   markGold: (id: number, gold: boolean) =>
     request<ImageRecord>(`/api/images/${id}/`, { method: "PATCH", body: { gold } }),
-  removeImage: (id: number) => request<void>(`/api/images/${id}/`, { method: "DELETE" }),
   /** The caller's uploads into a dataset; with `since`, the `at` of an earlier answer, only those that changed. */
   uploads: (dataset: number, since: string | null, purpose: UploadPurpose) => {
     const query = { ...(since && { since }), ...(purpose === "import" && { for: purpose }) };

@@ -1,5 +1,5 @@
 /** Seconds without a sign of life after which the clock stops: people who went for coffee do not count as work. */
-export const IDLE_SECONDS = 30;
+const IDLE_SECONDS = 30;
 
 /**
  * Counts active time: from the first activity, until the page is hidden or nothing happens for IDLE_SECONDS.

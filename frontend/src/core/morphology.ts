@@ -6,7 +6,7 @@ import { holes, parts } from "./regions";
 type Sums = Uint16Array<ArrayBuffer>;
 
 /** Largest radius of `smooth` in image pixels: beyond it the counts would not fit 16 bits, and no edge is that rough. */
-export const SMOOTH_LARGEST = 7;
+const SMOOTH_LARGEST = 7;
 
 /** Side of the blocks that `smooth` looks at one by one, in image pixels. */
 const BLOCK = 64;

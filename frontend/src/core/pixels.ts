@@ -1,5 +1,5 @@
 import { type Box, boxOverlap, boxUnion } from "./geometry";
-import { cropPatch, EMPTY_PATCH, type Patch, patchBox, trimPatch } from "./patch";
+import { cropPatch, type Patch, patchBox, trimPatch } from "./patch";
 
 /** Set algebra of patches: every result is a new, trimmed patch, and nothing outside the masks' own boxes is touched. */
 
@@ -38,17 +38,6 @@ export function withParts(base: Patch, parts: readonly Patch[], value: 0 | 1): P
     });
   }
   return value === 0 ? trimPatch(all) : all;
-}
-
-/** Pixels of both. */
-export function intersect(a: Patch, b: Patch): Patch {
-  const shared = overlap(a, b);
-  if (!shared) return EMPTY_PATCH;
-  const both = cropPatch(a, shared);
-  eachSharedRow(both, b, (target, source, width) => {
-    for (let i = 0; i < width; i++) if (b.data[source + i] === 0) both.data[target + i] = 0;
-  });
-  return trimPatch(both);
 }
 
 /** Number of pixels that both have. */

@@ -134,11 +134,6 @@ function runsBox(runs: readonly number[], height: number, width: number) {
   return right < 0 ? null : { left, right, top, bottom };
 }
 
-/** Area in pixels straight from the runs. */
-export function rleArea(segmentation: Segmentation): number {
-  return decodeCounts(segmentation.counts).reduce((sum, run, index) => (index % 2 === 1 ? sum + run : sum), 0);
-}
-
 /** A patch as run lengths over its own box: a hundredth of its memory, for pixels that are not needed now. */
 export interface PackedPatch {
   readonly x: number;

@@ -16,7 +16,7 @@ export const PARTS: Record<string, { name: string; use: string }> = {
 export const partName = (part: string): string => PARTS[part]?.name ?? part;
 
 /** A model version, as a link to what it learnt from. */
-export function VersionLink({ version }: { version: DescentStep["version"] }) {
+function VersionLink({ version }: { version: DescentStep["version"] }) {
   const dataset = useDataset();
   return (
     <>

@@ -64,7 +64,7 @@ export function JobsTab() {
   );
 }
 
-export function JobRow({ job }: { job: Job }) {
+function JobRow({ job }: { job: Job }) {
   const dataset = useDataset();
   const change = useChange(
     (what: "cancel" | "retry") => (what === "cancel" ? api.cancelJob(job.id) : api.retryJob(job.id)),

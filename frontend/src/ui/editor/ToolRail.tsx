@@ -86,7 +86,7 @@ interface CommandButtonProps extends RailProps {
 }
 
 /** A button for an entry of the command table: its name, key and state come from there. */
-export function CommandButton({ session, page, command: id, icon, pressed }: CommandButtonProps) {
+function CommandButton({ session, page, command: id, icon, pressed }: CommandButtonProps) {
   const command = COMMANDS_BY_ID.get(id);
   const enabled = useEditor(session, (state) => command?.enabled?.(state) ?? true);
   const stroke = useStroke(session, id);
