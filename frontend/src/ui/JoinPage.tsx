@@ -3,7 +3,8 @@ import { type FormEvent, useState } from "react";
 import { Link, useNavigate, useParams } from "react-router";
 import { messageOf } from "../api/client";
 import { api } from "../api/endpoints";
-import { Button, Field, Loading, Note } from "./kit/kit";
+import { TextField } from "./kit/fields";
+import { Button, Loading, Note } from "./kit/kit";
 import { Logo } from "./Logo";
 import { OidcButton } from "./OidcButton";
 import { SignInArt } from "./SignInArt";
@@ -106,46 +107,34 @@ function NewAccount({ secret }: { secret: string }) {
   return (
     <form className="stack" onSubmit={submit}>
       {join.isError && <Note tone="bad">{messageOf(join.error)}</Note>}
-      <Field label="User name" hint="Letters, digits and @ . + - _">
-        {(id) => (
-          <input
-            id={id}
-            className="input"
-            autoComplete="username"
-            autoCapitalize="none"
-            required
-            maxLength={150}
-            value={username}
-            onChange={(event) => setUsername(event.target.value)}
-          />
-        )}
-      </Field>
-      <Field label="Your name" hint="Optional. Others see it beside your work.">
-        {(id) => (
-          <input
-            id={id}
-            className="input"
-            autoComplete="name"
-            maxLength={150}
-            value={name}
-            onChange={(event) => setName(event.target.value)}
-          />
-        )}
-      </Field>
-      <Field label="Password" hint="At least 8 characters, not a common one, not all digits.">
-        {(id) => (
-          <input
-            id={id}
-            className="input"
-            type="password"
-            autoComplete="new-password"
-            required
-            minLength={8}
-            value={password}
-            onChange={(event) => setPassword(event.target.value)}
-          />
-        )}
-      </Field>
+      <TextField
+        label="User name"
+        hint="Letters, digits and @ . + - _"
+        autoComplete="username"
+        autoCapitalize="none"
+        required
+        maxLength={150}
+        value={username}
+        onChange={setUsername}
+      />
+      <TextField
+        label="Your name"
+        hint="Optional. Others see it beside your work."
+        autoComplete="name"
+        maxLength={150}
+        value={name}
+        onChange={setName}
+      />
+      <TextField
+        label="Password"
+        hint="At least 8 characters, not a common one, not all digits."
+        type="password"
+        autoComplete="new-password"
+        required
+        minLength={8}
+        value={password}
+        onChange={setPassword}
+      />
       <Button type="submit" look="primary" size="large" busy={join.isPending}>
         Make an account and join
       </Button>

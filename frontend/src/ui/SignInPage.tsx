@@ -3,7 +3,8 @@ import { type FormEvent, useEffect, useState } from "react";
 import { Navigate, useLocation, useNavigate } from "react-router";
 import { messageOf } from "../api/client";
 import { api } from "../api/endpoints";
-import { Button, Field, Note } from "./kit/kit";
+import { TextField } from "./kit/fields";
+import { Button, Note } from "./kit/kit";
 import { Logo } from "./Logo";
 import { OidcButton } from "./OidcButton";
 import { SignInArt } from "./SignInArt";
@@ -54,32 +55,22 @@ export function SignInPage() {
           {signIn.isError && <Note tone="bad">{messageOf(signIn.error)}</Note>}
           {problem && signIn.isIdle && <Note tone="bad">{problem}</Note>}
           {session.isError && <Note tone="bad">{messageOf(session.error)}</Note>}
-          <Field label="User name">
-            {(id) => (
-              <input
-                id={id}
-                className="input"
-                autoComplete="username"
-                autoCapitalize="none"
-                required
-                value={username}
-                onChange={(event) => setUsername(event.target.value)}
-              />
-            )}
-          </Field>
-          <Field label="Password">
-            {(id) => (
-              <input
-                id={id}
-                className="input"
-                type="password"
-                autoComplete="current-password"
-                required
-                value={password}
-                onChange={(event) => setPassword(event.target.value)}
-              />
-            )}
-          </Field>
+          <TextField
+            label="User name"
+            autoComplete="username"
+            autoCapitalize="none"
+            required
+            value={username}
+            onChange={setUsername}
+          />
+          <TextField
+            label="Password"
+            type="password"
+            autoComplete="current-password"
+            required
+            value={password}
+            onChange={setPassword}
+          />
           <Button type="submit" look="primary" size="large" busy={signIn.isPending}>
             Sign in
           </Button>
