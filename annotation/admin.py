@@ -18,7 +18,7 @@ for _unused in (EmailAddress, SocialApp, SocialToken, SocialAccount):
     admin.site.unregister(_unused)
 
 
-class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
+class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for type checkers alone
     """Looking only."""
 
     show_full_result_count = False
@@ -37,7 +37,7 @@ class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
         return False
 
 
-class MemberInline(admin.TabularInline):  # type: ignore[type-arg]
+class MemberInline(admin.TabularInline):  # type: ignore[type-arg]  # generic for type checkers alone
     """People of a dataset."""
 
     model = Member
@@ -46,7 +46,7 @@ class MemberInline(admin.TabularInline):  # type: ignore[type-arg]
 
 
 @admin.register(Dataset)
-class DatasetAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class DatasetAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for type checkers alone
     """The one thing that operators may edit: settings and people."""
 
     list_display = ["name", "stage", "auto_retrain", "retrain_after", "created_at"]
@@ -126,7 +126,7 @@ class WorkerPulseAdmin(ReadOnly):
 
 
 @admin.register(SocialAccount)
-class SocialAccountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class SocialAccountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for type checkers alone
     """Who signs in by which provider; deleting a row parts the two (annotation.services.identities)."""
 
     list_display = ["uid", "user", "provider", "last_login"]

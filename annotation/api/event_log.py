@@ -106,7 +106,7 @@ class EventLog:
         match = request.resolver_match
         name = str(match.url_name) if match is not None else ""
         if request.method in CHANGING and request.path.startswith("/api/") and name not in SILENT:
-            request.event = _Before(name, kwargs, request.method)  # type: ignore[attr-defined]
+            request.event = _Before(name, kwargs, request.method)  # type: ignore[attr-defined]  # our own name on it
 
 
 class _Before:

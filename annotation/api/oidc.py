@@ -61,7 +61,7 @@ MOST_SUBJECT = 191  # characters, of allauth's SocialAccount
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
 
-class Provider(OpenIDConnectProvider):  # type: ignore[misc]
+class Provider(OpenIDConnectProvider):  # type: ignore[misc]  # allauth publishes no types
     """The provider of the settings, not one of allauth's tables."""
 
     def __init__(self, request: HttpRequest) -> None:
@@ -88,7 +88,7 @@ class Provider(OpenIDConnectProvider):  # type: ignore[misc]
         return []
 
 
-class Protocol(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
+class Protocol(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]  # allauth publishes no types
     """allauth's side of the protocol, with every check of OpenID Connect that it leaves out."""
 
     def __init__(self, request: HttpRequest) -> None:
@@ -150,7 +150,7 @@ class Protocol(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
         return claims
 
 
-class Hooks(DefaultSocialAccountAdapter):  # type: ignore[misc]
+class Hooks(DefaultSocialAccountAdapter):  # type: ignore[misc]  # allauth publishes no types
     """Where allauth asks what to do next: every way leads back to the page."""
 
     def populate_user(self, request: HttpRequest, sociallogin: Any, data: dict[str, Any]) -> Any:

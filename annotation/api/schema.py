@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.plumbing import DJANGO_PATH_CONVERTER_MAPPING  # type: ignore[attr-defined]
+from drf_spectacular.plumbing import DJANGO_PATH_CONVERTER_MAPPING  # type: ignore[attr-defined]  # not told as public
 from drf_spectacular.types import OpenApiTypes
 
 from annotation.api.serializers.common import ErrorOut

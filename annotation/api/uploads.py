@@ -81,7 +81,7 @@ class TusView(APIView):
         _check_version(request)
         return upload
 
-    def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:  # type: ignore[override]
+    def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:  # type: ignore[override]  # the request is DRF's, not Django's
         """What this server speaks."""
         headers = {"Tus-Extension": EXTENSIONS, "Tus-Max-Size": str(settings.ANYMASK_MAX_ARCHIVE_BYTES)}
         return Response(status=status.HTTP_204_NO_CONTENT, headers=headers)

@@ -15,6 +15,10 @@ FILES = {
 }
 
 
+def is_saved_mask(answer) -> bool:
+    return "/api/masks/" in answer.url and answer.request.method == "PUT"
+
+
 def test_deep_medical_and_geographic_pictures_are_clicked(page):
     page.get_by_role("button", name="New dataset").click()
     page.get_by_label("Name").fill("Kinds")
@@ -41,8 +45,7 @@ def test_deep_medical_and_geographic_pictures_are_clicked(page):
         page.goto(here)
         page.get_by_role("link", name=re.compile(name)).click()
         page.locator(".stage__hint").wait_for(timeout=60_000)
-        put = lambda answer: "/api/masks/" in answer.url and answer.request.method == "PUT"  # noqa: E731
-        with page.expect_response(put) as saved:
+        with page.expect_response(is_saved_mask) as saved:
             page.locator("canvas[data-layer=overlay]").click()
             page.locator(".candidate").first.wait_for()
             page.keyboard.press("Enter")

@@ -11,7 +11,7 @@ from annotation import jobkit, jobs  # noqa: F401  what a worker imports
 from annotation.models import BoxPrompt, Image, Job, Mask
 from annotation.services import imports
 from engine import boxes
-from engine import jobs as engine_jobs  # noqa: F401
+from engine import jobs as engine_jobs  # noqa: F401  the same
 from modelzoo import rle
 from tests.cast import add_image, add_mask, picture
 

@@ -127,7 +127,10 @@ def test_masks(small_sam, golden, image, case, mode, parity, gradients):
 @pytest.mark.parametrize("case", PROMPTS)
 def test_the_predictor_from_pixels_to_masks(predictor, golden, image, case, parity):
     """The whole way, with the embedding made here and stored values only for the mask that is fed back."""
-    get = lambda key: golden.get(f"{image}.{case}.{key}")  # noqa: E731
+
+    def get(key):
+        return golden.get(f"{image}.{case}.{key}")
+
     embedding = predictor.encode(golden[f"{image}.pixels"])
     prediction = predictor.decode(
         embedding, get("point_coords"), get("point_labels"), get("box"), get("mask_input"), multimask=True

@@ -36,7 +36,7 @@ def one_of_two(rank: int, folder: str) -> None:
 def test_gradients_become_their_mean_and_the_first_process_decides_when_to_stop(tmp_path):
     multiprocessing.spawn(one_of_two, (str(tmp_path),), nprocs=2)
     for rank in range(2):
-        weight, bias, first_says, second_says = torch.load(tmp_path / f"{rank}.pt", weights_only=True)  # noqa: TID251
+        weight, bias, first_says, second_says = torch.load(tmp_path / f"{rank}.pt", weights_only=True)  # noqa: TID251  tensors of the test itself
         assert weight.tolist() == [[1.5, 1.5]]
         assert bias.tolist() == [4.0]
         assert (first_says, second_says) == (True, False)

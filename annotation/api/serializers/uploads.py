@@ -81,7 +81,8 @@ class UploadItemOut(serializers.ModelSerializer[Any]):
     @extend_schema_field({"type": "string", "format": "uuid", "nullable": True})
     def get_job(self, row: Upload) -> str | None:
         """From the report."""
-        return row.report.get("job")
+        job: str | None = row.report.get("job")
+        return job
 
     @extend_schema_field(KnownOut(many=True))
     def get_duplicates(self, row: Upload) -> list[dict[str, Any]]:
