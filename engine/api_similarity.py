@@ -84,7 +84,7 @@ def index_out(dataset: Dataset) -> dict[str, Any]:
 
 def _limit(request: Request) -> int:
     asked = request.query_params.get("limit", str(SHOWN))
-    if not (asked.isascii() and asked.isdigit() and 1 <= int(asked[:9]) <= MOST):
+    if not (asked.isascii() and asked.isdigit() and len(asked) < 9 and 1 <= int(asked) <= MOST):
         raise ParseError(f"limit must be a whole number from 1 to {MOST}.")
     return int(asked)
 
@@ -128,6 +128,7 @@ class UnusualView(APIView):
         parameters=[
             LIMIT,
             OpenApiParameter("category", str, description="Of this alone; empty: of those without."),
+            OpenApiParameter("in_review", bool, description="Only of images that wait for a reviewer."),
         ],
         responses=FoundOut,
     )
@@ -137,7 +138,10 @@ class UnusualView(APIView):
         started = time.monotonic()
         index = similarity.index_of(dataset.pk)
         category = request.query_params.get("category")
-        found = similarity.masks_unusual(index=index, limit=limit, category=category) if index else []
+        waiting = request.query_params.get("in_review") == "true"
+        found = (
+            similarity.masks_unusual(index=index, limit=limit, category=category, in_review=waiting) if index else []
+        )
         return _found(dataset, found, started)
 
 

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from annotation.counts import figure
 from annotation.errors import Missing, NotReady
 from annotation.jobkit import JobContext, declare, enqueue
-from annotation.models import Dataset, Image, Job, Mask
+from annotation.models import Dataset, Image, Job, Mask, Task
 from engine.embeddings import embedding_request, read_pixels, stored_maps
 from engine.models import Embedding, MaskIndex, MaskVectors, ModelVersion
 from engine.serving import predictor_for, serving_version
@@ -269,11 +269,12 @@ def _mean(index: MaskIndex, like: Vector) -> Vector:
     return (np.asarray(_total(index)) / index.masks).astype(np.float32)
 
 
-def masks_unusual(*, index: MaskIndex, limit: int, category: str | None = None) -> list[Found]:
+def masks_unusual(*, index: MaskIndex, limit: int, category: str | None = None, in_review: bool = False) -> list[Found]:
     """Accepted masks least like the others of their category (or of one), the least alike first.
 
     The similarity is the cosine of a mask's vector and the mean of the others'. Categories with fewer than FEWEST masks
-    are left out; masks without a category are one of their own.
+    are left out; masks without a category are one of their own. `in_review`: only those of images that wait for a
+    reviewer are told; they are compared with all.
     """
     serials, codes, names = _categories(index)
     if category is not None:
@@ -296,7 +297,18 @@ def masks_unusual(*, index: MaskIndex, limit: int, category: str | None = None) 
         lengths = np.linalg.norm(own, axis=1) * np.linalg.norm(others, axis=1)
         alike[place : place + len(part)][known] = (own * others).sum(axis=1) / np.maximum(lengths, 1e-12)
         place += len(part)
+    if in_review:
+        alike[~np.isin(serials, _in_review(index.dataset_id))] = np.inf
     return [Found(one.mask, -one.similarity) for one in _ranked(index, serials, alike, limit)]
+
+
+def _in_review(dataset_id: int) -> list[int]:
+    """Serials of the accepted masks on images that wait for a reviewer."""
+    waiting = Task.objects.filter(
+        image__dataset=dataset_id, kind=Task.Kind.REVIEW, state__in=[Task.State.OPEN, Task.State.CLAIMED]
+    )
+    masks = Mask.objects.filter(image__in=waiting.values("image"), status=Mask.Status.ACCEPTED)
+    return list(masks.values_list("serial", flat=True).order_by())
 
 
 def _categories(index: MaskIndex) -> tuple[NDArray[np.int64], NDArray[np.int32], dict[str, int]]:

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from annotation import storage
 from annotation.jobkit import run_pending
-from annotation.models import Job, Mask
+from annotation.models import Job, Mask, Task
 from engine import jobs, similarity  # noqa: F401  the jobs
 from engine.forgetting import image_forget
 from engine.models import Embedding, MaskIndex, MaskVectors, ServingModel
@@ -180,6 +180,26 @@ def test_the_least_usual_of_a_category_come_first_and_small_categories_stay_out(
     assert [row["category"] for row in fruit] == ["fruit"] * 5
 
 
+def test_of_pictures_that_wait_for_a_reviewer_the_least_usual_come_first(cast, as_, base):
+    """Compared with all of their kind, not only with those that wait."""
+    images = [add_image(cast.dataset, seed=seed) for seed in range(6)]
+    for seed, image in enumerate(images):
+        encoded(image, base, RED if seed != 2 else BLUE, (0.1 * seed, 1, 0))
+        halves(image, category="leaf")
+    for image, state in ((images[2], "open"), (images[3], "claimed"), (images[4], "submitted")):
+        Task.objects.create(image=image, kind="review", state=state)
+    described(cast)
+    url = f"/api/datasets/{cast.dataset.pk}/unusual/"
+    rows = as_(cast.rae).get(url, {"in_review": "true"}).json()["results"]
+    assert {row["image"] for row in rows} == {images[2].pk, images[3].pk}
+    assert len(rows) == 4
+    assert rows[0]["image"] == images[2].pk
+    whole = {row["id"]: row["similarity"] for row in as_(cast.rae).get(url).json()["results"]}
+    assert {row["id"]: row["similarity"] for row in rows}.items() <= whole.items()
+    Task.objects.filter(kind="review").delete()
+    assert as_(cast.rae).get(url, {"in_review": "true"}).json()["results"] == []
+
+
 def test_blocks_make_no_difference(cast, as_, colours, monkeypatch):
     described(cast)
     whole = like(colours["blue"], as_(cast.ana))
@@ -211,7 +231,7 @@ def test_what_is_removed_for_good_leaves_no_vector(cast, colours):
     assert np.frombuffer(bytes(index.total), "<f8") == pytest.approx([1, 1, 0], abs=1e-3)
 
 
-@pytest.mark.parametrize("limit", ["0", "201", "x", "-1", "1" * 30, "²"])
+@pytest.mark.parametrize("limit", ["0", "201", "x", "-1", "1" * 30, "0" * 8 + "1999", "²"])
 def test_a_bad_limit_is_a_sentence(cast, as_, colours, limit):
     answer = as_(cast.ana).get(f"/api/datasets/{cast.dataset.pk}/unusual/", {"limit": limit})
     assert answer.status_code == 400

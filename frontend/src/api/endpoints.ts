@@ -296,8 +296,10 @@ export const api = {
     request<MaskIndex>(`/api/datasets/${dataset}/mask-index/`, { method: "POST", body: {} }),
   similarMasks: (mask: string) => request<Found>(`/api/masks/${mask}/similar/`),
   /** Of all categories with null. */
-  unusualMasks: (dataset: number, category: string | null) =>
-    request<Found>(`/api/datasets/${dataset}/unusual/${queryOf({ category }, null)}`),
+  unusualMasks: (dataset: number, category: string | null, inReview: boolean) =>
+    request<Found>(
+      `/api/datasets/${dataset}/unusual/${queryOf({ category, in_review: inReview ? "true" : null }, null)}`,
+    ),
   /** `chosen`: of one image, of one category; with null of all. */
   measurements: (dataset: number, chosen: { image: string | null; category: string | null }, next: string | null) =>
     page<Measurement>(`/api/datasets/${dataset}/measurements/${queryOf(chosen, null)}`, next),

@@ -6512,6 +6512,8 @@ export interface operations {
             query?: {
                 /** @description Of this alone; empty: of those without. */
                 category?: string;
+                /** @description Only of images that wait for a reviewer. */
+                in_review?: boolean;
                 /** @description Masks to show, 48 if nothing is said, 200 at the most. */
                 limit?: number;
             };

@@ -7,9 +7,10 @@ import type { Found, FoundMask, MaskIndex } from "../../api/types";
 import { count, counted, short } from "../kit/format";
 import { Badge, Bar, Button, EmptyState, ErrorState, Loading, Note } from "../kit/kit";
 import { CategoryChoice } from "./CategoryChoice";
-import { mayAnnotate, useDataset } from "./DatasetPage";
+import { mayAnnotate, mayReview, useDataset } from "./DatasetPage";
 import { MaskCrop } from "./MaskCrop";
 import { ObjectsNav } from "./ObjectsNav";
+import { ReviewPictureButton } from "./ReviewPictureButton";
 
 /** Masks of the whole dataset by how they look to the model: the like of one, or those least like their own kind. */
 export function SimilarPage() {
@@ -17,6 +18,13 @@ export function SimilarPage() {
   const [search, setSearch] = useSearchParams();
   const like = search.get("like");
   const category = search.get("category");
+  const inReview = search.get("review") === "1";
+  const set = (key: string, value: string | null) => {
+    const next = new URLSearchParams(search);
+    if (value === null) next.delete(key);
+    else next.set(key, value);
+    setSearch(next);
+  };
   const index = useQuery({
     queryKey: ["mask-index", dataset.id],
     queryFn: () => api.maskIndex(dataset.id),
@@ -24,8 +32,8 @@ export function SimilarPage() {
   });
   const ready = index.data !== undefined && index.data.described > 0;
   const found = useQuery({
-    queryKey: ["alike", dataset.id, like, category, index.data?.described],
-    queryFn: () => (like ? api.similarMasks(like) : api.unusualMasks(dataset.id, category)),
+    queryKey: ["alike", dataset.id, like, category, inReview, index.data?.described],
+    queryFn: () => (like ? api.similarMasks(like) : api.unusualMasks(dataset.id, category, inReview)),
     enabled: ready,
     // The picture of a new mask may have to be prepared first.
     retry: (failures, error) => failures < 20 && error instanceof ApiError && error.code === "embedding_pending",
@@ -36,7 +44,15 @@ export function SimilarPage() {
       <div className="row row--between">
         <ObjectsNav />
         {!like && (
-          <CategoryChoice value={category} onChange={(name) => setSearch(name === null ? {} : { category: name })} />
+          <div className="row">
+            {mayReview(dataset) && (
+              <label className="row row--tight small">
+                <input type="checkbox" checked={inReview} onChange={() => set("review", inReview ? null : "1")} />
+                Waiting for review
+              </label>
+            )}
+            <CategoryChoice value={category} onChange={(name) => set("category", name)} />
+          </div>
         )}
       </div>
       <div>
@@ -52,7 +68,7 @@ export function SimilarPage() {
       {index.data && <IndexState index={index.data} />}
       {found.isLoading && <Loading label="Searching" />}
       {found.isError && <ErrorState error={found.error} retry={() => void found.refetch()} />}
-      {found.data && <Results found={found.data} like={like} />}
+      {found.data && <Results found={found.data} like={like} inReview={inReview} />}
     </section>
   );
 }
@@ -126,7 +142,7 @@ function IndexState({ index }: { index: MaskIndex }) {
   );
 }
 
-function Results({ found, like }: { found: Found; like: string | null }) {
+function Results({ found, like, inReview }: { found: Found; like: string | null; inReview: boolean }) {
   const { results, index, seconds } = found;
   return (
     <>
@@ -134,12 +150,16 @@ function Results({ found, like }: { found: Found; like: string | null }) {
         {counted(results.length, "mask")} of {count(index.described)} described, searched in {seconds.toFixed(2)} s.
       </p>
       {results.length === 0 && (
-        <p className="muted">Nothing to show: a category needs five masks to have an odd one.</p>
+        <p className="muted">
+          {inReview
+            ? "No picture with described masks waits for review; a category needs five masks to have an odd one."
+            : "Nothing to show: a category needs five masks to have an odd one."}
+        </p>
       )}
       <ol className="found">
         {like && <Wanted id={like} />}
         {results.map((mask) => (
-          <FoundCard key={mask.id} mask={mask} />
+          <FoundCard key={mask.id} mask={mask} review={inReview && !like} />
         ))}
       </ol>
     </>
@@ -160,7 +180,13 @@ function Wanted({ id }: { id: string }) {
   return <FoundCard mask={shown} wanted />;
 }
 
-function FoundCard({ mask, wanted = false }: { mask: FoundMask; wanted?: boolean }) {
+interface FoundCardProps {
+  mask: FoundMask;
+  wanted?: boolean;
+  review?: boolean;
+}
+
+function FoundCard({ mask, wanted = false, review = false }: FoundCardProps) {
   const dataset = useDataset();
   const name = mask.category || "no category";
   return (
@@ -185,6 +211,7 @@ function FoundCard({ mask, wanted = false }: { mask: FoundMask; wanted?: boolean
             More like this
           </Link>
         )}
+        {review && mayReview(dataset) && <ReviewPictureButton mask={mask} />}
       </div>
     </li>
   );
