@@ -51,6 +51,11 @@ def test_a_webhook_is_made_tested_and_removed(page, receiver):
     assert json.loads(body)["type"] == "test"
     card.get_by_role("button", name="Switch off").click()
     expect(card.get_by_text("Off", exact=True)).to_be_visible()
-    card.get_by_role("button", name="Remove").click()
+    card.get_by_role("button", name="Remove this webhook").click()
+    question = page.get_by_role("dialog", name="Remove this webhook?")
+    question.get_by_role("button", name="Keep it").click()
+    expect(card).to_be_visible()
+    card.get_by_role("button", name="Remove this webhook").click()
+    question.get_by_role("button", name="Remove", exact=True).click()
     expect(card).to_be_hidden()
     expect(page.get_by_text(re.compile("made a webhook"))).to_be_visible()

@@ -1,5 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { KeyRound, Trash2 } from "lucide-react";
+import { KeyRound } from "lucide-react";
 import { useState } from "react";
 import { Link } from "react-router";
 import { api } from "../api/endpoints";
@@ -7,7 +7,8 @@ import { CopyField } from "./dataset/CopyField";
 import { GroupsSection } from "./GroupsSection";
 import { CardForm, TextField } from "./kit/fields";
 import { ago } from "./kit/format";
-import { Button, EmptyState, ErrorState, IconButton, Loading, TableScroll } from "./kit/kit";
+import { Button, EmptyState, ErrorState, Loading, TableScroll } from "./kit/kit";
+import { RemoveButton } from "./kit/RemoveButton";
 import { useChange } from "./kit/useChange";
 import { useUser } from "./session";
 import { usePageTitle } from "./usePageTitle";
@@ -72,14 +73,14 @@ function Tokens() {
                   <td className="mono">{token.hint}…</td>
                   <td className="muted small">{token.last_used_at ? ago(token.last_used_at) : "never"}</td>
                   <td className="number">
-                    <IconButton
-                      icon={Trash2}
-                      look="quiet"
-                      size="small"
+                    <RemoveButton
                       label={`Revoke ${token.name}`}
+                      verb="Revoke"
                       disabled={revoke.isPending}
-                      onClick={() => revoke.mutate(token.id)}
-                    />
+                      onRemove={() => revoke.mutate(token.id)}
+                    >
+                      A script that still uses this token is refused from now on.
+                    </RemoveButton>
                   </td>
                 </tr>
               ))}

@@ -1,10 +1,11 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { Pencil, Trash2, Users } from "lucide-react";
+import { Pencil, Users } from "lucide-react";
 import { useState } from "react";
 import { api } from "../api/endpoints";
 import type { Group } from "../api/types";
 import { CardForm, TextArea, TextField } from "./kit/fields";
 import { Button, EmptyState, ErrorState, IconButton, Loading, TableScroll } from "./kit/kit";
+import { RemoveButton } from "./kit/RemoveButton";
 import { useChange } from "./kit/useChange";
 
 /** The groups that one owns, with a form to change them, and those that one is in. */
@@ -60,14 +61,15 @@ export function GroupsSection() {
                             label={`Change ${group.name}`}
                             onClick={() => choose(group.id)}
                           />
-                          <IconButton
-                            icon={Trash2}
-                            look="quiet"
-                            size="small"
+                          <RemoveButton
                             label={`Delete ${group.name}`}
+                            verb="Delete"
                             disabled={remove.isPending}
-                            onClick={() => remove.mutate(group.id)}
-                          />
+                            onRemove={() => remove.mutate(group.id)}
+                          >
+                            Its people lose the roles that they have in datasets through this group. What they made
+                            stays.
+                          </RemoveButton>
                         </>
                       )}
                     </td>

@@ -1,12 +1,13 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
-import { Trash2, Users } from "lucide-react";
+import { Users } from "lucide-react";
 import { useState } from "react";
 import { Link } from "react-router";
 import { api } from "../../api/endpoints";
 import type { Role } from "../../api/types";
 import { CardForm, SelectField } from "../kit/fields";
 import { counted } from "../kit/format";
-import { Button, ErrorState, IconButton, Loading, TableScroll } from "../kit/kit";
+import { Button, ErrorState, Loading, TableScroll } from "../kit/kit";
+import { RemoveButton } from "../kit/RemoveButton";
 import { useAskAnew, useChange } from "../kit/useChange";
 import { mayLead, useDataset } from "./DatasetPage";
 import { RoleOptions } from "./roles";
@@ -49,14 +50,15 @@ export function GroupSection() {
                 <td>{one.role}</td>
                 {lead && (
                   <td className="number">
-                    <IconButton
-                      icon={Trash2}
-                      look="quiet"
-                      size="small"
+                    <RemoveButton
                       label={`Take the role from ${one.name}`}
+                      verb="Take it"
                       disabled={remove.isPending}
-                      onClick={() => remove.mutate(one.group)}
-                    />
+                      onRemove={() => remove.mutate(one.group)}
+                    >
+                      Its people cannot open this dataset any more, unless they are members by themselves. Their masks
+                      stay.
+                    </RemoveButton>
                   </td>
                 )}
               </tr>

@@ -1,10 +1,11 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { Trash2, UserCheck, UserPlus, UserX } from "lucide-react";
+import { UserCheck, UserPlus, UserX } from "lucide-react";
 import { useState } from "react";
 import { api } from "../../api/endpoints";
 import type { Member, Role } from "../../api/types";
 import { CardForm, SelectField, TextField } from "../kit/fields";
 import { Badge, Button, ErrorState, IconButton, Loading, TableScroll } from "../kit/kit";
+import { RemoveButton } from "../kit/RemoveButton";
 import { useChange } from "../kit/useChange";
 import { useUser } from "../session";
 import { mayLead, useDataset } from "./DatasetPage";
@@ -109,14 +110,14 @@ function MemberRow({ member, lead }: { member: Member; lead: boolean }) {
             disabled={activate.isPending}
             onClick={() => activate.mutate(!member.active)}
           />
-          <IconButton
-            icon={Trash2}
-            look="quiet"
-            size="small"
+          <RemoveButton
             label={`Remove ${member.username}`}
+            verb="Remove"
             disabled={remove.isPending}
-            onClick={() => remove.mutate()}
-          />
+            onRemove={() => remove.mutate()}
+          >
+            {member.username} cannot open this dataset any more, unless a group of theirs may. Their masks stay.
+          </RemoveButton>
         </td>
       )}
     </tr>

@@ -1,5 +1,5 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
-import { KeyRound, Send, Trash2, Webhook as WebhookIcon } from "lucide-react";
+import { KeyRound, Send, Webhook as WebhookIcon } from "lucide-react";
 import { type FormEvent, useState } from "react";
 import { messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
@@ -7,6 +7,7 @@ import type { Delivery, Webhook, WebhookEvent } from "../../api/types";
 import { TextField } from "../kit/fields";
 import { ago, counted } from "../kit/format";
 import { Badge, Button, ErrorState, IconButton, Note, TableScroll } from "../kit/kit";
+import { RemoveButton } from "../kit/RemoveButton";
 import { useAskAnew, useChange } from "../kit/useChange";
 import { CopyField } from "./CopyField";
 import { useDataset } from "./DatasetPage";
@@ -72,7 +73,14 @@ function WebhookCard({ webhook }: { webhook: Webhook }) {
           label="Make another secret"
           onClick={() => change.mutate({ new_secret: true })}
         />
-        <IconButton icon={Trash2} look="quiet" size="small" label="Remove" onClick={() => remove.mutate()} />
+        <RemoveButton
+          label="Remove this webhook"
+          verb="Remove"
+          disabled={remove.isPending}
+          onRemove={() => remove.mutate()}
+        >
+          {webhook.url} hears nothing any more, and its secret is forgotten.
+        </RemoveButton>
       </div>
       {webhook.problem && <Note tone={webhook.active ? "warn" : "bad"}>{problemText(webhook)}</Note>}
       {change.data?.secret && <Secret value={change.data.secret} />}
