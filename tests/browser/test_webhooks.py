@@ -39,7 +39,7 @@ def test_a_webhook_is_made_tested_and_removed(page, receiver):
     page.goto("/datasets/1/log")
     page.get_by_label("Address").fill(url)
     page.get_by_role("button", name="Add the webhook").click()
-    secret = page.get_by_label("Secret").input_value()
+    secret = page.get_by_role("textbox", name="Secret").input_value()
     card = page.get_by_role("article", name=f"Webhook to {url}")
     card.get_by_role("button", name="Send a test").click()
     expect(card.get_by_text("delivered, answer 204")).to_be_visible()
