@@ -11,7 +11,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from annotation.errors import Missing, NotAllowed
-from annotation.models import Dataset, Image, Job, Mask, Member, Task, Upload
+from annotation.models import Dataset, Image, Job, Mask, Member, Task, Track, Upload, Video
 
 Role = Member.Role
 NOTHING = "There is nothing here, or you are not a member of its dataset."
@@ -33,12 +33,31 @@ def image_for(user: Any, image_id: int, role: str = Role.VIEWER) -> Image:
 
 def mask_for(user: Any, mask_uuid: uuid.UUID, role: str = Role.VIEWER) -> Mask:
     """A mask by its public id, with image, dataset, parent and maker."""
-    masks = Mask.objects.select_related("image__dataset", "parent", "created_by")
+    masks = Mask.objects.select_related("image__dataset", "parent", "created_by", "track")
     mask = masks.filter(uuid=mask_uuid, image__dataset__members__user=user).first()
     if mask is None:
         raise Missing("not_found", NOTHING)
     _member(user, mask.image.dataset_id, role)
     return mask
+
+
+def video_for(user: Any, video_id: int, role: str = Role.VIEWER) -> Video:
+    """A video of a dataset in which the user has at least this role, with its dataset."""
+    video = Video.objects.select_related("dataset").filter(pk=video_id, dataset__members__user=user).first()
+    if video is None:
+        raise Missing("not_found", NOTHING)
+    _member(user, video.dataset_id, role)
+    return video
+
+
+def track_for(user: Any, track_uuid: uuid.UUID, role: str = Role.VIEWER) -> Track:
+    """A track by its public id, with its video and dataset."""
+    tracks = Track.objects.select_related("video__dataset")
+    track = tracks.filter(uuid=track_uuid, video__dataset__members__user=user).first()
+    if track is None:
+        raise Missing("not_found", NOTHING)
+    _member(user, track.video.dataset_id, role)
+    return track
 
 
 def task_for(user: Any, task_id: int, role: str = Role.VIEWER) -> Task:

@@ -11,8 +11,9 @@ from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.http import HttpRequest
 
-from annotation.api.event_log import WORDS, event_write
+from annotation.api.event_log import WORDS
 from annotation.models import Dataset, Event, Image, Job, Mask, Member, Task, WorkerPulse
+from annotation.services.events import event_write
 
 for _unused in (EmailAddress, SocialApp, SocialToken, SocialAccount):
     admin.site.unregister(_unused)

@@ -13,10 +13,11 @@ from annotation import ports
 from annotation.models import Dataset, Image, Mask
 
 CHUNK_IMAGES = 100
-# What formats and versions write of a mask: dates, candidates and people are not read from the database for it.
+# What formats and versions write of a mask, or go by: dates and candidates are not read from the database for it.
 WRITTEN = (
     *("uuid", "image", "parent", "segmentation", "bbox", "area", "category", "crowd", "stage", "source", "status"),
     *("prompts", "predicted_iou", "stability_score", "crop_box", "point_coords", "model", "seconds", "edits"),
+    *("track", "created_by"),
 )
 CHUNK_MASKS = 2000  # about 10 MB of rows
 

@@ -43,6 +43,40 @@ def measure(segmentation: rle.RLE) -> Measures:
     )
 
 
+@dataclass(frozen=True)
+class Pose:
+    """Where an object lies and how it is turned. (x, y): the centroid in pixels of the picture.
+
+    major, minor: full axes, in pixels, of the ellipse with the same second moments. angle: of the major axis to the
+    x axis in degrees, above -90 and up to 90, positive clockwise as the picture is seen, since y points down.
+    """
+
+    x: float
+    y: float
+    angle: float
+    major: float
+    minor: float
+
+
+def pose(segmentation: rle.RLE) -> Pose:
+    """The pose of a mask with at least one pixel, from its second moments, each pixel a square. Raises RLEError."""
+    left, top, width, height = rle.bbox(segmentation)
+    inside = rle.decode_box(segmentation, [left, top, width, height])
+    rows, columns = np.nonzero(inside)
+    x, y = float(columns.mean()), float(rows.mean())
+    across, down = columns - x, rows - y
+    spread_x, spread_y = (float((part @ part) / len(rows)) + 1 / 12 for part in (across, down))
+    shared = float(across @ down) / len(rows)
+    half, turn = (spread_x + spread_y) / 2, math.hypot((spread_x - spread_y) / 2, shared)
+    return Pose(
+        x=left + x + 0.5,
+        y=top + y + 0.5,
+        angle=math.degrees(0.5 * math.atan2(2 * shared, spread_x - spread_y)),
+        major=4 * math.sqrt(half + turn),
+        minor=4 * math.sqrt(max(0.0, half - turn)),
+    )
+
+
 def longest_diameter(inside: NDArray[np.bool_]) -> float:
     """Maximum Feret diameter of a bool mask HxW, pixels taken as squares: the longest line between two corners."""
     from scipy.spatial import ConvexHull

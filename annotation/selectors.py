@@ -9,7 +9,7 @@ from django.db.models import Count, Exists, F, IntegerField, Max, OuterRef, Q, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from annotation.models import Dataset, Image, Mask, Task, Upload
+from annotation.models import Dataset, Image, Mask, Task, Track, Upload, Video
 
 _ANNOTATE = Q(kind=Task.Kind.ANNOTATE)
 
@@ -55,7 +55,7 @@ def masks_of_image(image: Image, *, history: bool = False) -> QuerySet[Mask]:
 
 def _masks(image: Image, apart: Task | None) -> QuerySet[Mask]:
     """Masks of the dataset, or those of one task that are only compared with them."""
-    masks = image.masks.select_related("created_by", "parent").order_by("serial")
+    masks = image.masks.select_related("created_by", "parent", "track").order_by("serial")
     if apart is not None:
         return masks.filter(task=apart)
     return masks.exclude(task__kind__in=Task.APART).exclude(status=Mask.Status.COMPARED)
@@ -92,3 +92,39 @@ def uploads_of(dataset: Dataset, user: Any, since: datetime | None, for_import: 
     rows = Upload.objects.filter(dataset=dataset, created_by=user)
     rows = rows.exclude(import_format="") if for_import else rows.filter(import_format="")
     return rows.filter(changed_at__gte=since) if since else rows
+
+
+def with_frames(videos: QuerySet[Video]) -> QuerySet[Video]:
+    """Add arrived (frames that are there), track_count and first_image (id of the first frame, null without one)."""
+    frames = Image.objects.filter(video=OuterRef("pk"))
+    return videos.annotate(
+        arrived=_count(frames, "video"),
+        track_count=_count(Track.objects.filter(video=OuterRef("pk")), "video"),
+        first_image=Subquery(frames.order_by("frame_number").values("pk")[:1]),
+    )
+
+
+def frames_of(video: Video, start: int, limit: int) -> list[Image]:
+    """At most `limit` frames from the number `start` on, in their order, with mask_count and task_state."""
+    tasks = Task.objects.filter(_ANNOTATE, image=OuterRef("pk"))
+    accepted = Mask.objects.filter(image=OuterRef("pk"), status=Mask.Status.ACCEPTED)
+    rows = video.frames.filter(frame_number__gte=start).order_by("frame_number")
+    rows = rows.annotate(
+        mask_count=_count(accepted, "image"), task_state=Subquery(tasks.order_by("-id").values("state")[:1])
+    )
+    return list(rows[:limit])
+
+
+def tracks_of(tracks: QuerySet[Track]) -> list[dict[str, Any]]:
+    """Tracks with their current masks, without pixels: [{"id", "category", "created_at", "masks": [{"id", "image",
+    "frame", "status", "source", "confidence"}]}], masks in the order of frames. Two queries for any number of them."""
+    found: dict[int, dict[str, Any]] = {
+        row.pk: {"id": row.uuid, "category": row.category, "created_at": row.created_at, "masks": []} for row in tracks
+    }
+    masks = Mask.objects.filter(track__in=tracks.order_by(), status__in=Mask.CURRENT).order_by("image__frame_number")
+    for mask in masks.annotate(frame=F("image__frame_number"), confidence=F("predicted_iou")).values(
+        "track_id", "uuid", "image_id", "frame", "status", "source", "confidence"
+    ):
+        if (track := found.get(mask["track_id"])) is not None:  # one that began between the two queries
+            track["masks"].append({**mask, "id": mask["uuid"], "image": mask["image_id"]})
+    return list(found.values())

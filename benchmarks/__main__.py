@@ -23,7 +23,7 @@ from benchmarks.history import Change, change, earlier_figures
 from benchmarks.measure import Row, machine, peak_mib
 
 RESULTS = Path(__file__).parent / "results"
-SUITES = ("masks", "transfers", "pages", "models", "encoders", "segment", "quality", "browser")
+SUITES = ("masks", "transfers", "pages", "models", "encoders", "segment", "quality", "exemplars", "video", "browser")
 ONE = "--suite"  # then a name: run it here and print its rows as JSON, a line each
 
 

@@ -23,8 +23,8 @@ from PIL import Image as Picture
 
 from benchmarks.measure import Row
 from modelzoo import rle
-from tests.browser.editor import Editor
-from tests.browser.site import Site, chromium, why_not
+from tests.browser.editor import Editor, as_demo
+from tests.browser.site import Site, chromium, random_sam, running, why_not
 
 ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
 VIEWPORT = {"width": 1440, "height": 900}
@@ -67,41 +67,21 @@ def product(**environment: str) -> Iterator[tuple[Site, Any]]:
     """A running installation with the sample pictures, and a browser."""
     from playwright.sync_api import sync_playwright
 
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        site = Site(Path(folder))
-        site.environment.update(environment)
-        try:
-            site.prepare()
-            site.start_web()
-            site.start_worker()
-            browser = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
-            yield site, browser
-            browser.close()
-        finally:
-            site.stop()
-
-
-def random_sam(folder: Path) -> Path:
-    """A checkpoint of MobileSAM's shape with random weights: SAM's decoder behind an encoder that a CPU can run."""
-    import torch
-
-    from modelzoo.build import build
-    from modelzoo.checkpoint import save_checkpoint
-
-    torch.manual_seed(0)
-    path = folder / "random_sam.safetensors"
-    save_checkpoint(build("mobile_sam"), path)
-    return path
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        sync_playwright() as playwright,
+        running(Path(folder), **environment) as site,
+    ):
+        browser = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
+        yield site, browser
+        browser.close()
 
 
 def signed_in(site: Site, browser: Any) -> Any:
     """A page of the demo account."""
     page = browser.new_context(base_url=site.url, viewport=VIEWPORT).new_page()
     page.set_default_timeout(PATIENCE)
-    page.goto("/")
-    page.get_by_role("button", name="Use the demo account").click()
-    page.get_by_role("heading", name="Datasets").wait_for()
-    return page
+    return as_demo(page)
 
 
 def opened(page: Any, name: str = CAT) -> Editor:

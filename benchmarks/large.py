@@ -122,7 +122,7 @@ def fill(images: int, masks: int, name: str = NAME) -> Dataset:
         sha256=digest,
         file_name="n || '.jpg'",
         split=f"{split}[1 + n %% 10]",
-        uncertainty="(n * 7919 %% 1000) / 1000.0",
+        uncertainty="(n::bigint * 7919 %% 1000) / 1000.0",
     )
     _tasks(dataset, images, person)
     if masks:

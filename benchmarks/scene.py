@@ -7,6 +7,7 @@ it, at three tolerances. What that costs is kept apart and counts for nobody.
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
@@ -17,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from modelzoo.geometry import Frame
+from modelzoo.model.clicks import Answers
 
 BLOBS = 170
 TOLERANCES = (0.10, 0.22, 0.40)  # of a colour's distance: part, whole, and what surrounds it
@@ -64,12 +66,30 @@ class Watched:
         known = {name: tensor.clone() if self.plain else tensor for name, tensor in features.items() if name != "scene"}
         with torch.inference_mode(not self.plain), torch.set_grad_enabled(self.plain):
             logits, ious = self.model.decode(known, frame, **prompts)
-        done = time.process_time()
-        self.spent["decode"] += done - started
-        if self.scene:
-            logits, ious = answers(features["scene"], prompts["points"][:, 0] / self.model.mask_stride)
-            self.spent["scene"] += time.process_time() - done
-        return logits, ious
+        self.spent["decode"] += time.process_time() - started
+        return self._replaced(features, prompts["points"][:, 0]) if self.scene else (logits, ious)
+
+    def answer_clicks(self, features: dict[str, Tensor], frame: Frame, least_iou: float) -> Answers:
+        """As the model's. With a scene every click is drawn: what random weights predict says nothing."""
+        started = time.process_time()
+        known = {name: tensor for name, tensor in features.items() if name != "scene"}
+        answer: Answers = self.model.answer_clicks(known, frame, -math.inf if self.scene else least_iou)
+        self.spent["decode"] += time.process_time() - started
+
+        def timed(points: Tensor) -> tuple[Tensor, Tensor]:
+            started = time.process_time()
+            logits, ious = answer(points)
+            self.spent["decode"] += time.process_time() - started
+            return self._replaced(features, points) if self.scene else (logits, ious)
+
+        return timed
+
+    def _replaced(self, features: dict[str, Tensor], points: Tensor) -> tuple[Tensor, Tensor]:
+        """The scene's answers to lone clicks N x 2."""
+        started = time.process_time()
+        result = answers(features["scene"], points / self.model.mask_stride)
+        self.spent["scene"] += time.process_time() - started
+        return result
 
 
 def answers(colours: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:

@@ -59,6 +59,7 @@ ANYMASK_MAX_UPLOAD_BYTES = env.number("ANYMASK_MAX_UPLOAD_MIB", 2048) * MEBIBYTE
 ANYMASK_MAX_IMAGE_BYTES = env.number("ANYMASK_MAX_IMAGE_MIB", 256) * MEBIBYTE
 ANYMASK_MAX_IMAGE_PIXELS = env.number("ANYMASK_MAX_IMAGE_MEGAPIXELS", 120) * 1_000_000
 ANYMASK_TILE_PIXELS = env.number("ANYMASK_TILE_MEGAPIXELS", 32) * 1_000_000  # from which a picture is cut into tiles
+ANYMASK_MAX_VIDEO_FRAMES = env.number("ANYMASK_MAX_VIDEO_FRAMES", 3000)  # of one video
 ANYMASK_MAX_ARCHIVE_MEMBERS = env.number("ANYMASK_MAX_ARCHIVE_MEMBERS", 20_000)
 ANYMASK_MAX_ARCHIVE_BYTES = env.number("ANYMASK_MAX_ARCHIVE_MIB", 8192) * MEBIBYTE  # after inflating
 ANYMASK_UPLOAD_QUOTA_BYTES = env.number("ANYMASK_UPLOAD_QUOTA_MIB", 32_768) * MEBIBYTE  # of one person, on the way
@@ -177,7 +178,10 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PAGINATION_CLASS": "annotation.api.http.CursorPages",
     "DEFAULT_SCHEMA_CLASS": "annotation.api.schema.Schema",
-    "DEFAULT_THROTTLE_RATES": {"sign_in": env.text("ANYMASK_SIGN_IN_RATE", "20/min")},
+    "DEFAULT_THROTTLE_RATES": {
+        "sign_in": env.text("ANYMASK_SIGN_IN_RATE", "20/min"),
+        "prompts": env.text("ANYMASK_PROMPT_RATE", "120/min"),
+    },
     "EXCEPTION_HANDLER": "annotation.api.http.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "NUM_PROXIES": env.number("ANYMASK_PROXIES", 0),

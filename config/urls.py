@@ -16,6 +16,7 @@ urlpatterns = [
     path("sign-in/oidc/callback/", oidc.callback, name="oidc-callback"),
     path("api/", include("annotation.api.urls")),
     path("api/", include("annotation.api.ingest_urls")),
+    path("api/", include("annotation.api.video_urls")),
     path("api/", include("engine.urls")),
     re_path(r"^api(/.*)?$", not_found),
     re_path(r"^(?!static/|assets/)(?P<path>.*)$", page, name="page"),

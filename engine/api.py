@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 
+import numpy as np
 from django.db.models import Prefetch, Q, QuerySet
+from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
@@ -19,7 +22,7 @@ from annotation import storage
 from annotation.access import NOTHING, Role, dataset_for, image_for, memberships
 from annotation.api.files import stored_file
 from annotation.api.http import CursorPages
-from annotation.errors import Missing
+from annotation.errors import Missing, NotReady
 from annotation.models import Image
 from engine import embeddings
 from engine.models import Embedding, Evaluation, ModelVersion, TrainingRun
@@ -28,6 +31,7 @@ from engine.retraining import loop_state, run_start
 from engine.serializers import EmbeddingOut, LoopOut, TrainingRunOut, loop_out
 from engine.serving import decoder_parts, serving_version, serving_versions, version_by_digest
 from engine.version_shapes import ModelVersionOut, version_context
+from modelzoo.embedding import STORED
 
 # --- Embeddings and decoders -------------------------------------------------------------------------------------
 
@@ -108,6 +112,31 @@ class EmbeddingFileView(APIView):
         tag = f"{image_sha256[:32]}-{digest[:32]}"
         answer = stored_file(request, storage.full(row.path), media_type="application/octet-stream", tag=tag)
         answer.headers["X-Embedding-Layout"] = json.dumps(row.layout)
+        return answer
+
+
+class EmbeddingMapView(APIView):
+    """One map of an embedding, for programs."""
+
+    @extend_schema(operation_id="embedding_map", responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
+    def get(self, request: Request, image_id: int, tensor: str) -> HttpResponse:
+        """A NumPy file (`numpy.load`): float16, channels x rows x columns over the padded picture.
+
+        By the version that serves; names and shapes are in `layout` of the image's embedding, where the picture lies in
+        `frame`. 404 no_map for another name, 503 embedding_pending until the model has looked at the picture.
+        """
+        image = image_for(request.user, image_id)
+        state = embeddings.readiness(image)
+        if state.embedding is None:
+            embeddings.embedding_request(image=image, version=state.version)
+            raise NotReady("embedding_pending", "The image is being prepared. Try again in a moment.")
+        maps = embeddings.stored_maps(state.embedding).tensors
+        if tensor not in maps:
+            raise Missing("no_map", f"This embedding has no map {tensor[:40]!r}. Maps: {', '.join(maps)}.")
+        file = io.BytesIO()
+        np.save(file, maps[tensor].astype(STORED), allow_pickle=False)
+        answer = HttpResponse(file.getvalue(), content_type="application/octet-stream")
+        answer.headers["Content-Disposition"] = f'attachment; filename="{image.pk}-{tensor}.npy"'
         return answer
 
 

@@ -68,6 +68,13 @@ class ImagesDoneOut(serializers.Serializer[Any]):
     over_time = ImageStepOut(many=True)
 
 
+class FrameTimesOut(serializers.Serializer[Any]):
+    """Median of the active seconds that a frame of video took, for its masks of tracks."""
+
+    by_hand = MeasuredOut(help_text="Frames on which people made the masks.")
+    followed = MeasuredOut(help_text="Frames on which the model proposed them.")
+
+
 class QualityOut(serializers.Serializer[Any]):
     """One version on held-out images, as it was last judged; intervals by bootstrap over images."""
 
@@ -119,6 +126,7 @@ class ProofOut(serializers.Serializer[Any]):
     by_stage = WorkStepOut(many=True)
     by_model = WorkGroupOut(many=True)
     images = ImagesDoneOut()
+    frames = FrameTimesOut(allow_null=True, help_text="Null without videos.")
     quality = QualityOut(many=True)
     hours = serializers.DictField(child=serializers.FloatField(), help_text="Active hours by kind of work.")
     moves = ProofMoveOut(many=True)

@@ -16,7 +16,7 @@ class EngineConfig(AppConfig):
         from annotation import ports
 
         # They declare their kinds of jobs.
-        from engine import boxes, eviction, receivers, retraining, shadow, uncertainty  # noqa: F401  as said above
+        from engine import boxes, eviction, propagation, receivers, retraining, shadow, uncertainty  # noqa: F401  as said above
         from engine.audit import audit_published, audited_images
         from engine.segmenter import OnnxSegmenter
         from engine.side_by_side import COMPARE  # noqa: F401  the same

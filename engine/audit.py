@@ -104,16 +104,18 @@ def audit_measure(*, task_id: int) -> dict[str, Any]:
         )
         masks_audited(found=left)
         audit = Audit.objects.select_for_update().get(pk=place.audit_id)
-        if audit.state == Audit.State.OPEN:
-            audit.numbers = audit_numbers(audit)
-            audit.save(update_fields=["numbers"])
-            if not _tasks_left(audit).exists():
-                _close(audit)
+        audit.numbers = audit_numbers(audit)
+        audit.save(update_fields=["numbers"])
+        if audit.state == Audit.State.OPEN and not _to_come(audit).exists():
+            _close(audit)
     return {"measured": len(pairs), "added": added}
 
 
 def audit_close(*, audit: Audit) -> Audit:
-    """Publish what was measured so far; tasks that are left are withdrawn. Conflict ``audit_closed``."""
+    """Publish what was measured so far; tasks that are left are withdrawn. Conflict ``audit_closed``.
+
+    What people have submitted and no job has measured yet is added to the figures when it is.
+    """
     with transaction.atomic():
         row = Audit.objects.select_for_update().get(pk=audit.pk)
         if row.state == Audit.State.CLOSED:
@@ -127,6 +129,12 @@ def _close(audit: Audit) -> None:
     audit.state = Audit.State.CLOSED
     audit.closed_at = timezone.now()
     audit.save(update_fields=["state", "closed_at"])
+
+
+def _to_come(audit: Audit) -> QuerySet[AuditedImage]:
+    """Images whose task is not done, or done and not measured yet: people may be quicker than the jobs."""
+    states = [Task.State.OPEN, Task.State.CLAIMED, Task.State.SUBMITTED]
+    return audit.images.filter(measured_at=None, task__state__in=states)
 
 
 def _tasks_left(audit: Audit) -> QuerySet[Task]:

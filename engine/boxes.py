@@ -10,7 +10,7 @@ from django.db import transaction
 from annotation.jobkit import declare, enqueue
 from annotation.models import BoxPrompt, Image, Job, Mask, Stage
 from annotation.services.masks import masks_add
-from engine.embeddings import image_embed, stored_maps
+from engine.embeddings import image_maps
 from engine.serving import predictor_for, serving_version
 from engine.stages.base import without_twins
 
@@ -33,7 +33,7 @@ def boxes_answer(*, image: Image) -> dict[str, Any]:
     if not boxes:
         return {"boxes": 0, "masks": 0}
     version = serving_version(image.dataset_id)
-    embedding = stored_maps(image_embed(image=image, version=version))
+    embedding = image_maps(image, version)
     corners = np.array([[x, y, x + width, y + height] for x, y, width, height in (row.bbox for row in boxes)])
     found = masks_of_boxes(predictor_for(version), embedding, corners.astype(np.float64))
     answered = zip(boxes, found, strict=True)

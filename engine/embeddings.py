@@ -86,6 +86,18 @@ def stored_maps(row: Embedding) -> Maps:
     return Maps.from_bytes(data, row.layout, Frame.from_dict(row.frame))
 
 
+def image_maps(image: Image, version: ModelVersion) -> Maps:
+    """The maps of an image for a version, float32: stored ones, or encoded now. Workers only.
+
+    Missing if the image is deleted meanwhile, FileNotFoundError if its picture is gone.
+    """
+    row = image_embed(image=image, version=version)
+    try:
+        return stored_maps(row)
+    except FileNotFoundError:  # made room for others
+        return predictor_for(version).encode(read_pixels(image))
+
+
 def embedding_file_remove(path: str) -> None:
     """Remove an embedding file that no row names: two datasets with the same picture share one."""
     if not Embedding.objects.filter(path=path).exists():
@@ -97,8 +109,12 @@ def embedding_request(*, image: Image, version: ModelVersion | None = None, soon
     version = version or serving_version(image.dataset_id)
     if Embedding.objects.filter(image=image, version=version).exists():
         return None
+    return _queued(image, version, SOON.name if soon else LATER.name)
+
+
+def _queued(image: Image, version: ModelVersion, kind: str) -> Job:
     return enqueue(
-        SOON.name if soon else LATER.name,
+        kind,
         {"image": image.pk, "digest": version.digest},
         dataset=image.dataset,
         dedupe_key=dedupe_key(image.pk, version),
@@ -162,12 +178,11 @@ def images_embed(image_ids: Sequence[int]) -> list[Job]:
     versions = serving_versions(image.dataset_id for image in found.values())
     images = [found[pk] for pk in image_ids if pk in found and found[pk].dataset_id in versions]
     ready = _ready(images, versions)
-    jobs = [
-        embedding_request(image=image, version=versions[image.dataset_id])
+    return [
+        _queued(image, versions[image.dataset_id], SOON.name)
         for image in images
         if (image.pk, versions[image.dataset_id].pk) not in ready
     ]
-    return [job for job in jobs if job is not None]
 
 
 def _ready(images: Sequence[Image], versions: Mapping[int, ModelVersion]) -> set[tuple[int, int]]:

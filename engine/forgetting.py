@@ -6,6 +6,7 @@ from annotation import storage
 from annotation.jobkit import declare
 from annotation.models import Dataset, Image, Job
 from engine.embeddings import KINDS, embedding_request
+from engine.exemplars import FIND as FIND_ALIKE
 from engine.models import Embedding, SnapshotImage
 from engine.similarity import index_renew, masks_forget
 
@@ -24,7 +25,7 @@ def image_forget(*, dataset: Dataset, image_id: int, sha256: str) -> dict[str, i
     for path in paths:
         storage.remove(path)
     jobs, _ = Job.objects.filter(
-        kind__in=KINDS, dataset=dataset, dedupe_key__startswith=f"{image_id}:", state__in=Job.ENDED
+        kind__in=[*KINDS, FIND_ALIKE.name], dataset=dataset, dedupe_key__startswith=f"{image_id}:", state__in=Job.ENDED
     ).delete()
     return {"training_sets": len(paths), "jobs": jobs, "vectors": masks_forget(dataset_id=dataset.pk)}
 

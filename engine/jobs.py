@@ -6,14 +6,16 @@ from typing import Any
 
 from annotation.errors import Missing, UserError
 from annotation.jobkit import JobContext, job, periodic, scheduled
-from annotation.models import Dataset, Image
+from annotation.models import Dataset, Image, Track
 from engine import (
     audit,
     boxes,
     disagreement,
     embeddings,
     eviction,
+    exemplars,
     forgetting,
+    propagation,
     retraining,
     schedules,
     shadow,
@@ -132,6 +134,36 @@ def compare_versions(ctx: JobContext, *, comparison: int) -> dict[str, Any]:
 def index_masks(ctx: JobContext, *, dataset: int, digest: str) -> dict[str, int]:
     """Describe masks as the model sees them."""
     return similarity.index_build(ctx=ctx, dataset_id=dataset, version=version_by_digest(digest))
+
+
+@job(propagation.PROPAGATE.name)
+def propagate_track(
+    ctx: JobContext, *, track: str, image: int, direction: str, frames: int | None, digest: str
+) -> dict[str, Any]:
+    """Follow a track through its video."""
+    row = Track.objects.select_related("video").filter(uuid=track).first()
+    start = Image.objects.select_related("dataset").filter(pk=image).first()
+    if row is None or start is None:
+        return {"skipped": "The track or its frame was deleted."}
+    return propagation.track_propagate(
+        ctx=ctx, track=row, start=start, direction=direction, frames=frames, version=version_by_digest(digest)
+    )
+
+
+@job(exemplars.FIND.name)
+def find_alike(ctx: JobContext, *, image: int, what: dict[str, Any], digest: str) -> dict[str, Any]:
+    """Everything like these on an image that somebody looks at."""
+    row = Image.objects.filter(pk=image).first()
+    if row is None:
+        raise Missing("image_gone", "The image was deleted meanwhile.")
+    version = version_by_digest(digest)
+    return exemplars.alike_find(image=row, what=what, version=version, progress=ctx.progress)
+
+
+@job(exemplars.PROPOSE.name)
+def propose_alike(ctx: JobContext, *, dataset: int, what: dict[str, Any], threshold: float) -> dict[str, Any]:
+    """Everything like these on the images that wait."""
+    return exemplars.alike_propose(ctx=ctx, dataset_id=dataset, what=what, threshold=threshold)
 
 
 @job(audit.MEASURE.name)

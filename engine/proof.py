@@ -19,6 +19,7 @@ from django.db.models.functions import TruncDate
 from annotation.counts import figure
 from annotation.intervals import of_mean, wilson
 from annotation.models import Dataset, Mask, Task
+from engine.frame_time import frame_times, median
 from engine.gate import Row, after, told
 from engine.models import Evaluation, ModelVersion
 from engine.paired import Resampling
@@ -52,6 +53,7 @@ def proof_of(dataset: Dataset) -> dict[str, Any]:
         "by_stage": _grouped(rows, lambda row: row["stage"]),
         "by_model": _named(_grouped([row for row in rows if row["model"]], lambda row: row["model"]), _model_names),
         "images": _images(counted["done"], rows, step),
+        "frames": _frames(dataset),
         "quality": quality_of(dataset),
         "hours": counted["hours"],
     }
@@ -183,6 +185,13 @@ def _images(done: list[list[Any]], rows: list[dict[str, Any]], step: str) -> dic
         "masks_per_image": sum(masks.values()) / total if total else None,
         "over_time": [{"key": key, "images": images[key], "masks": masks[key]} for key in sorted(images)],
     }
+
+
+def _frames(dataset: Dataset) -> dict[str, Any] | None:
+    """What a frame takes, by hand and where the object was followed; None without videos."""
+    if not dataset.videos.exists():
+        return None
+    return {name: median(values, FEWEST) for name, values in frame_times(dataset.pk).items()}
 
 
 def quality_of(dataset: Dataset) -> list[dict[str, Any]]:

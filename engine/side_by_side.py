@@ -17,7 +17,7 @@ from django.utils import timezone
 from annotation.errors import Conflict, Missing, UserError
 from annotation.jobkit import declare, enqueue
 from annotation.models import Dataset, Image, Job, Mask
-from engine.embeddings import image_embed, stored_maps
+from engine.embeddings import image_maps
 from engine.models import ModelVersion, VersionComparison
 from engine.promotion import version_named
 from engine.serving import predictor_for
@@ -82,7 +82,7 @@ def comparison_run(*, comparison_id: int, progress: Callable[[float, str], None]
 def _compared(image: Image, versions: Sequence[ModelVersion]) -> dict[str, Any]:
     """Of every accepted mask the IoU of both versions' answers with it: {"click": [a, b], "box": [a, b]}."""
     try:
-        looks = [(predictor_for(one), stored_maps(image_embed(image=image, version=one))) for one in versions]
+        looks = [(predictor_for(one), image_maps(image, one)) for one in versions]
     except FileNotFoundError as error:
         raise UserError("file_missing", f"The file of {image.file_name} is gone.") from error
     accepted = Mask.objects.filter(image=image, status=Mask.Status.ACCEPTED, crowd=False)

@@ -189,6 +189,18 @@ def _stored(image: Image, version: ModelVersion) -> Maps | None:
         return None
 
 
+def vectors_of(masks: Sequence[Mask], version: ModelVersion) -> dict[int, Vector]:
+    """Serial -> vector of each mask whose picture is there: from the index of the version, else made for the moment."""
+    wanted, found = {mask.serial: mask for mask in masks}, dict[int, Vector]()
+    index = MaskIndex.objects.filter(version=version, dataset__in={mask.image.dataset_id for mask in masks}).first()
+    for serials, vectors in _blocks(index) if index else ():
+        for place in np.flatnonzero(np.isin(serials, list(wanted))):
+            found[int(serials[place])] = vectors[place].astype(np.float32)
+    rest = [mask for serial, mask in wanted.items() if serial not in found]
+    serials, vectors = _describe(rest, version, lambda _done: None)
+    return found | {int(serial): vector.astype(np.float32) for serial, vector in zip(serials, vectors, strict=True)}
+
+
 def masks_forget(*, dataset_id: int) -> int:
     """Take the vectors of masks that are gone for good out of every block; how many there were."""
     removed = 0

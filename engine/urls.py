@@ -8,7 +8,9 @@ from annotation.api import converters  # noqa: F401  <row:...> and <digest:...>
 from engine import (
     api,
     api_audit,
+    api_exemplars,
     api_proof,
+    api_propagation,
     api_provenance,
     api_retraining,
     api_shadow,
@@ -19,6 +21,7 @@ from engine import (
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("images/<row:image_id>/embedding/", api.ImageEmbeddingView.as_view(), name="image-embedding"),
+    path("images/<row:image_id>/embedding/<slug:tensor>.npy", api.EmbeddingMapView.as_view(), name="embedding-map"),
     path("embeddings/<digest:image_sha256>/<digest:digest>/", api.EmbeddingFileView.as_view(), name="embedding-file"),
     path("models/<digest:digest>/decoder/", api.DecoderFileView.as_view(), name="decoder-file"),
     path("models/<digest:digest>/decoder/<slug:part>/", api.DecoderPartView.as_view(), name="decoder-part"),
@@ -47,6 +50,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("datasets/<row:dataset_id>/mask-index/", api_similarity.MaskIndexView.as_view(), name="mask-index"),
     path("datasets/<row:dataset_id>/unusual/", api_similarity.UnusualView.as_view(), name="unusual"),
     path("masks/<uuid:mask_id>/similar/", api_similarity.SimilarView.as_view(), name="mask-similar"),
+    path("tracks/<uuid:track_id>/propagate/", api_propagation.TrackPropagateView.as_view(), name="track-propagate"),
+    path("images/<row:image_id>/alike/", api_exemplars.ImageAlikeView.as_view(), name="image-alike"),
+    path("datasets/<row:dataset_id>/alike/", api_exemplars.DatasetAlikeView.as_view(), name="dataset-alike"),
     path("datasets/<row:dataset_id>/proof/", api_proof.ProofView.as_view(), name="proof"),
     path("datasets/<row:dataset_id>/audits/", api_audit.AuditsView.as_view(), name="audits"),
     path(

@@ -33,6 +33,7 @@ from modelzoo.filtering import (
     with_margin,
 )
 from modelzoo.geometry import Frame, Size
+from modelzoo.model.clicks import Answers
 from modelzoo.predictor import Predictor
 
 OUTPUT_MODES = ("coco_rle", "uncompressed_rle", "binary_mask")
@@ -161,14 +162,16 @@ class AutomaticMaskGenerator:
         """Candidates of one crop that pass the filters, batch by batch, each with the number of prompts."""
         x0, y0, x1, y1 = crop
         model = self.predictor.model
+        frame = model.frame((y1 - y0, x1 - x0))
+        least = self.pred_iou_thresh if self.pred_iou_thresh > 0 else -math.inf
         with torch.inference_mode():
             features = model.encode(model.preprocess(np.ascontiguousarray(image[y0:y1, x0:x1])))
-        frame = model.frame((y1 - y0, x1 - x0))
+            answers = model.answer_clicks(features, frame, least)
         points = grid * np.array([x1 - x0, y1 - y0])
         step = self.points_per_batch or best_batch(features, model.device)
         for start in range(0, len(points), step):
             batch = points[start : start + step]
-            logits, ious = self._decode(features, frame, batch)
+            logits, ious = self._answered(answers, frame, batch)
             candidates = self._candidates(logits, ious, batch, frame, crop)
             if candidates:
                 inside = [_moved(candidate.box, -x0, -y0) for candidate in candidates]
@@ -177,14 +180,12 @@ class AutomaticMaskGenerator:
             yield len(batch), candidates
 
     @torch.inference_mode()
-    def _decode(
-        self, features: dict[str, torch.Tensor], frame: Frame, points: npt.NDArray[np.float64]
+    def _answered(
+        self, answers: Answers, frame: Frame, points: npt.NDArray[np.float64]
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Three candidates for each of N points (x, y) in crop pixels: logits N x 3 x h x w, predicted IoU N x 3."""
-        model = self.predictor.model
-        prompts = torch.from_numpy(frame.to_input(points)).to(model.device, torch.float32)[:, None]
-        labels = torch.ones(prompts.shape[:2], device=model.device)
-        logits, ious = model.decode(features, frame, points=prompts, labels=labels, multimask=True)
+        clicks = torch.from_numpy(frame.to_input(points)).to(self.predictor.model.device, torch.float32)
+        logits, ious = answers(clicks)
         return logits.float().cpu().numpy(), ious.float().cpu().numpy()
 
     def _candidates(

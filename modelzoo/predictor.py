@@ -11,6 +11,7 @@ from torch import Tensor
 from modelzoo.embedding import Embedding, Prediction, point_prompts
 from modelzoo.geometry import Frame, upscale_masks
 from modelzoo.lone_click import clicked_part, lone_click
+from modelzoo.model.clicks import Answers
 
 
 @runtime_checkable
@@ -45,6 +46,13 @@ class PromptableModel(Protocol):
         mask_input: Tensor | None = None,
         multimask: bool = True,
     ) -> tuple[Tensor, Tensor]: ...
+
+    def answer_clicks(self, features: dict[str, Tensor], frame: Frame, least_iou: float) -> Answers:
+        """A function from N x 2 clicks on one picture, in input-frame pixels, to what `decode` gives for each alone:
+        logits N x 3 x h x w and predicted IoUs N x 3. Logits beside the picture, and those of a click all of whose
+        candidates are predicted at `least_iou` or below, may be left far outside every mask.
+        """
+        ...
 
 
 class Predictor:

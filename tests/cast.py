@@ -14,7 +14,7 @@ from PIL import Image as Picture
 from rest_framework.test import APIClient
 
 from annotation import storage
-from annotation.models import Dataset, Image, Mask, Member, Task, split_for
+from annotation.models import Dataset, Image, Mask, Member, Task, Track, Video, split_for
 from modelzoo import rle
 
 PASSWORD = "correct horse battery"
@@ -103,6 +103,31 @@ def add_image(dataset: Dataset, *, seed: int = 0, width: int = 60, height: int =
     return image
 
 
+def add_video(dataset: Dataset, *, seed: int = 0, frames: int = 3, width: int = 60, height: int = 40) -> Video:
+    """A video of which all frames have arrived, five a second, stored without a decoder; seeds from 1000 on."""
+    video = Video.objects.create(
+        dataset=dataset,
+        file_name=f"clip-{seed}.mp4",
+        sha256=hashlib.sha256(f"clip {seed}".encode()).hexdigest(),
+        width=width,
+        height=height,
+        media_type="video/mp4",
+        byte_size=1000,
+        duration=frames / 5,
+        frame_rate=25,
+        sampling_rate=5,
+        frame_count=frames,
+        complete=True,
+        created_by=dataset.created_by,
+    )
+    for number in range(frames):
+        image = add_image(dataset, seed=1000 * (seed + 1) + number, width=width, height=height)
+        Image.objects.filter(pk=image.pk).update(
+            video=video, frame_number=number, frame_time=number / 5, split=split_for(video.sha256)
+        )
+    return video
+
+
 def ellipse(image: Image, *, x: float = 0.5, y: float = 0.5, size: float = 0.3) -> np.ndarray:
     """A bool mask HxW of an image: an ellipse round (x, y), all as shares of width and height."""
     rows, columns = np.mgrid[: image.height, : image.width]
@@ -122,6 +147,28 @@ def add_mask(image: Image, array: np.ndarray | None = None, **fields: Any) -> Ma
         "created_by": image.created_by,
     }
     return Mask.objects.create(image=image, **{**values, **fields})
+
+
+def add_tracks(dataset: Dataset) -> Video:
+    """A video of five frames with two tracks. A plum: by hand on the first, the machine's on 1 and 3, on 4 accepted as
+    it was proposed, gone on 2; a pear of the machine's on 2 and 3. And a mask of no track."""
+    video = add_video(dataset, frames=5)
+    frames = list(video.frames.order_by("frame_number"))
+    plum, pear = (Track.objects.create(video=video) for _ in range(2))
+    machine = {"source": "model", "created_by": None, "prompts": [{"type": "point", "x": 1, "y": 1, "label": 1}]}
+    add_mask(frames[0], ellipse(frames[0], x=0.3, size=0.2), track=plum, category="plum")
+    for number in (1, 3, 4):
+        shape = ellipse(frames[number], x=0.3 + number / 20, size=0.2)
+        mask = add_mask(frames[number], shape, track=plum, category="plum", **machine)
+        if number == 4:
+            Mask.objects.filter(pk=mask.pk).update(status="superseded")
+            kept = {**machine, "created_by": dataset.created_by, "parent": mask}
+            add_mask(frames[number], shape, track=plum, category="plum", **kept)
+    for number in (2, 3):
+        shape = ellipse(frames[number], x=0.7, size=0.1)
+        add_mask(frames[number], shape, track=pear, category="pear", stability_score=0.9, **machine)
+    add_mask(frames[1], ellipse(frames[1], x=0.9, size=0.05))
+    return video
 
 
 def mask_body(image: Image, array: np.ndarray | None = None, **fields: Any) -> dict[str, Any]:

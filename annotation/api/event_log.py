@@ -15,7 +15,21 @@ from urllib.parse import urlsplit
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from annotation.models import ApiToken, Dataset, Event, Group, Image, Invitation, Job, Mask, Member, Task, Webhook
+from annotation.models import (
+    ApiToken,
+    Dataset,
+    Event,
+    Group,
+    Image,
+    Invitation,
+    Job,
+    Mask,
+    Member,
+    Task,
+    Track,
+    Video,
+    Webhook,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +37,8 @@ CHANGING = {"POST", "PUT", "PATCH", "DELETE"}
 # Route -> why it leaves no line: no change of anything that lasts. Those of `uploads` leave one when a file is whole.
 SILENT = {
     "image-predict": "asks the model",
+    "image-segment": "asks the model",
+    "image-alike": "asks the model",
     "image-embedding": "has an image prepared that was prepared before",
     "image-values": "has tiles made of what is there",
     "task-next": "holds an image for a while",
@@ -50,6 +66,8 @@ KEPT = (
 COUNTED = ("images", "addresses")  # told as how many
 # (word of the route's arguments, subject): the first that a route has says what the change was about.
 SUBJECTS = (
+    ("track_id", "track"),
+    ("video_id", "video"),
     ("mask_id", "mask"),
     ("item_id", "review"),
     ("task_id", "task"),
@@ -80,6 +98,14 @@ BY_NAME = {
     "comparisons": "model",
     "audits": "audit",
     "tokens": "token",
+}
+# Route that deletes -> the rows, the word of the route's arguments, the fields by which people know one.
+NAMES: dict[str, tuple[Any, str, tuple[str, ...]]] = {
+    "dataset": (Dataset, "dataset_id", ("name",)),
+    "image": (Image, "image_id", ("file_name",)),
+    "token": (ApiToken, "token_id", ("name",)),
+    "invitation-revoke": (Invitation, "invitation_id", ("role", "note")),
+    "webhook": (Webhook, "webhook_id", ("url",)),
 }
 WORDS = 120  # characters kept of one word
 
@@ -130,20 +156,14 @@ class _Before:
 
 def _gone(name: str, kwargs: dict[str, Any]) -> dict[str, Any]:
     """How a thing was called that will not be there to be asked."""
-    if name == "dataset":
-        row: Any = Dataset.objects.filter(pk=kwargs["dataset_id"]).values("name")
-    elif name == "image":
-        row = Image.objects.filter(pk=kwargs["image_id"]).values("file_name")
-    elif name == "token":
-        row = ApiToken.objects.filter(pk=kwargs["token_id"]).values("name")
-    elif name == "invitation-revoke":
-        row = Invitation.objects.filter(pk=kwargs["invitation_id"]).values("role", "note")
-    elif name == "webhook":
-        url = Webhook.objects.filter(pk=kwargs["webhook_id"]).values_list("url", flat=True).first()
-        return {"host": _host(url or "")}
-    else:
+    if name not in NAMES:
         return {}
-    return {word: value[:WORDS] for word, value in (row.first() or {}).items() if value}
+    model, word, fields = NAMES[name]
+    row = model.objects.filter(pk=kwargs[word]).values(*fields).first() or {}
+    told = {field: value for field, value in row.items() if value}
+    if "url" in told:
+        return {"host": _host(told["url"])}
+    return {field: value[:WORDS] for field, value in told.items()}
 
 
 def _host(url: str) -> str:
@@ -154,8 +174,12 @@ def _host(url: str) -> str:
 def _dataset_of(kwargs: dict[str, Any]) -> int | None:
     if "dataset_id" in kwargs:
         return int(kwargs["dataset_id"])
-    if "mask_id" in kwargs:
-        rows: Any = Mask.objects.filter(uuid=kwargs["mask_id"]).values_list("image__dataset", flat=True)
+    if "track_id" in kwargs:
+        rows: Any = Track.objects.filter(uuid=kwargs["track_id"]).values_list("video__dataset", flat=True)
+    elif "video_id" in kwargs:
+        rows = Video.objects.filter(pk=kwargs["video_id"]).values_list("dataset", flat=True)
+    elif "mask_id" in kwargs:
+        rows = Mask.objects.filter(uuid=kwargs["mask_id"]).values_list("image__dataset", flat=True)
     elif "image_id" in kwargs:
         rows = Image.objects.filter(pk=kwargs["image_id"]).values_list("dataset", flat=True)
     elif "task_id" in kwargs:
@@ -185,29 +209,6 @@ def _write(request: HttpRequest, response: HttpResponseBase, before: _Before) ->
     }
     # Who is in a group is told in every dataset where it has a role.
     Event.objects.bulk_create(Event(dataset_id=one, **row) for one in before.datasets or [dataset])
-
-
-def event_write(
-    *,
-    actor: Any,
-    action: str,
-    subject: str,
-    subject_id: str = "",
-    dataset: int | None = None,
-    details: dict[str, Any] | None = None,
-) -> None:
-    """A line for what no changing request did. Never raises: a log that cannot be written undoes nothing."""
-    try:
-        Event.objects.create(
-            actor=actor,
-            action=action,
-            subject=subject,
-            subject_id=subject_id,
-            dataset_id=dataset,
-            details=details or {},
-        )
-    except Exception:
-        logger.exception("event not written", extra={"action": action})
 
 
 def _after(name: str, kwargs: dict[str, Any], told: dict[str, Any]) -> int | None:

@@ -31,8 +31,9 @@ class MaskView(APIView):
     def put(self, request: Request, mask_id: uuid.UUID) -> Response:
         """Save an accepted mask: 201, or 200 for the same request again.
 
-        409 `mask_conflict` if another mask has this id; 409 `mask_superseded` if the parent was corrected meanwhile,
-        with the current mask as details. Annotators, reviewers and leads.
+        409 `mask_conflict` if another mask has this id; with the current mask as details 409 `mask_superseded` if the
+        parent was corrected meanwhile, 409 `frame_taken` if its track has another mask on the frame. Annotators,
+        reviewers and leads.
         """
         data = MaskIn(data=request.data)
         data.is_valid(raise_exception=True)
@@ -60,7 +61,7 @@ class MaskRestoreView(APIView):
 
     @extend_schema(operation_id="masks_restore", request=None, responses={200: MaskOut})
     def post(self, request: Request, mask_id: uuid.UUID) -> Response:
-        """Undo a deletion. Annotators, reviewers and leads."""
+        """Undo a deletion; 409 `frame_taken` if its track has another mask here by now. Annotators and above."""
         mask = mask_for(request.user, mask_id, Role.ANNOTATOR)
         with conflicts_with_both_versions():
             masks.mask_restore(mask=mask, user=request.user)
@@ -85,6 +86,6 @@ def conflicts_with_both_versions() -> Iterator[None]:
     except Conflict as conflict:
         current = conflict.details.get("current")
         if isinstance(current, str):
-            row = Mask.objects.select_related("parent", "created_by").filter(uuid=current).first()
+            row = Mask.objects.select_related("parent", "created_by", "track").filter(uuid=current).first()
             conflict.details["current"] = dict(MaskOut(row).data) if row else None
         raise

@@ -40,10 +40,10 @@ from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
-from annotation.api.event_log import event_write
 from annotation.api.session import SignInThrottle
 from annotation.errors import Missing, NotAllowed, NotReady, UserError
 from annotation.services import people
+from annotation.services.events import event_write
 from annotation.services.identities import Identity, SignedIn, identity_sign_in
 
 logger = logging.getLogger(__name__)

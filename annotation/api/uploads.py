@@ -26,13 +26,14 @@ from rest_framework.views import APIView
 
 from annotation import selectors
 from annotation.access import Role, dataset_for, upload_for
-from annotation.api.event_log import event_write
 from annotation.api.http import moment
 from annotation.api.serializers import JobOut, RightsIn, UploadDetailOut, UploadsOut
 from annotation.api.serializers.uploads import ServerFolderIn, ServerFoldersOut, UrlListIn
 from annotation.errors import UserError
 from annotation.models import Upload
 from annotation.services import addresses, folders, uploads
+from annotation.services.events import event_write
+from annotation.services.videos import DEFAULT_RATE, MAX_RATE, MIN_RATE
 
 VERSION = "1.0.0"
 EXTENSIONS = "creation,termination,expiration"
@@ -110,7 +111,8 @@ class UploadsView(TusView):
         at = timezone.now() - OVERLAP
         for_import = request.query_params.get("for") == "import"
         rows = selectors.uploads_of(dataset, request.user, since, for_import)
-        return Response(UploadsOut({"at": at, "uploads": rows}).data)
+        limit = settings.ANYMASK_MAX_VIDEO_FRAMES
+        return Response(UploadsOut({"at": at, "max_video_frames": limit, "uploads": rows}).data)
 
     @extend_schema(
         operation_id="uploads_create",
@@ -123,7 +125,8 @@ class UploadsView(TusView):
                 "Upload-Metadata",
                 str,
                 OpenApiParameter.HEADER,
-                description="filename, fingerprint, licence, source, credit, consent; values in Base64. With "
+                description="filename, fingerprint, licence, source, credit, consent; values in Base64. "
+                "frames_per_second: how many frames of a video are taken, 5 without it. With "
                 "import_format (`auto`, `coco`, ...) an archive with annotations, which is imported when it is whole.",
             ),
         ],
@@ -142,6 +145,7 @@ class UploadsView(TusView):
             byte_size=_number(request, "Upload-Length"),
             fingerprint=metadata.get("fingerprint", "")[:200],
             rights=dict(rights.validated_data),
+            frame_rate=_rate(metadata.get("frames_per_second", "")),
             import_format=metadata.get("import_format", ""),
         )
         headers = {"Location": reverse("upload", args=[upload.pk]), **_expires(upload)}
@@ -254,6 +258,17 @@ def _number(request: Request, header: str, default: str = "") -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 18:
         raise UserError("tus_header", f"The header {header} must be a whole number of bytes.")
     return int(text)
+
+
+def _rate(text: str) -> float:
+    """Frames of a second. Raises UserError."""
+    try:
+        rate = float(text) if text else DEFAULT_RATE
+    except ValueError:
+        rate = 0
+    if not MIN_RATE <= rate <= MAX_RATE:
+        raise UserError("frame_rate", f"Frames of a second must be a number from {MIN_RATE:g} to {MAX_RATE:g}.")
+    return rate
 
 
 def _metadata(header: str) -> dict[str, str]:

@@ -23,13 +23,26 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlencode
 
-from .records import RLE, Candidate, Dataset, Image, Job, JobFailed, Mask, Upload, row_of
+from .records import RLE, Alike, Candidate, Dataset, Image, Job, JobFailed, Mask, Segmented, Upload, row_of
 from .wire import AGAIN, WAITS, ApiError, Wire
 
-__all__ = ["ApiError", "Candidate", "Client", "Dataset", "Image", "Job", "JobFailed", "Mask", "Upload"]
+__all__ = [
+    "Alike",
+    "ApiError",
+    "Candidate",
+    "Client",
+    "Dataset",
+    "Image",
+    "Job",
+    "JobFailed",
+    "Mask",
+    "Segmented",
+    "Upload",
+]
 
 TUS = {"Tus-Resumable": "1.0.0"}
 PIECE = 8 << 20
+PROMPTS = 64  # of one request
 PATIENCE = 600.0  # seconds, as the page has
 ENDED = ("succeeded", "failed", "cancelled")
 
@@ -119,6 +132,54 @@ class Client:
         told = self._wire.ask("POST", f"api/images/{image}/predict/", body, again=True)
         return [row_of(Candidate, {**one, "model": told["model"]}) for one in told["candidates"]]
 
+    def segment(
+        self, image: int, prompts: Sequence[Mapping[str, Any]], *, orientation: bool = False
+    ) -> list[Segmented]:
+        """The best mask for each of any number of prompts, in their order: what a robot or a detector asks for.
+
+        A prompt has points ([[x, y], ...]) with labels (1 inside, 0 outside; all inside if left out), a box ([x0, y0,
+        x1, y1]) or both, and a name if one is wanted. 64 go in one request; a server that is asked too often is waited
+        for.
+        """
+        found: list[Segmented] = []
+        for start in range(0, len(prompts), PROMPTS):
+            body = {"prompts": [dict(one) for one in prompts[start : start + PROMPTS]], "orientation": orientation}
+            told = self._wire.ask("POST", f"api/images/{image}/segment/", body, again=True)
+            for one in told["masks"]:
+                centroid = one["centroid"] and tuple(one["centroid"])
+                whole = {**one, **(one["pose"] or {}), "centroid": centroid, "model": told["model"]}
+                found.append(row_of(Segmented, whole))
+        return found
+
+    def find_alike(self, image: int, *, examples: Sequence[str] = (), category: str = "") -> list[Alike]:
+        """Everything on a picture like example masks (their ids) or like the masks of a category, the most alike first.
+
+        Raises ApiError and JobFailed.
+        """
+        body = {"examples": list(examples)} if examples else {"category": category}
+        job = self.wait(row_of(Job, self._wire.ask("POST", f"api/images/{image}/alike/", body, again=True)).id)
+        told = job.result or {}
+        about = {"category": told["category"], "model": told["model"]}
+        return [row_of(Alike, {**one, **about}) for one in told["masks"]]
+
+    def propose_alike(self, dataset: int, *, threshold: float, examples: Sequence[str] = (), category: str = "") -> Job:
+        """Have the same proposed on every picture that waits for an annotator; wait for the job."""
+        body: dict[str, Any] = {"examples": list(examples)} if examples else {"category": category}
+        body["threshold"] = threshold
+        return row_of(Job, self._wire.ask("POST", f"api/datasets/{dataset}/alike/", body))
+
+    def embedding(self, image: int) -> dict[str, bytes]:
+        """What the encoder of the serving model says of a picture: map name -> .npy file (`numpy.load`).
+
+        float16, channels x rows x columns. Waits while the picture is being encoded.
+        """
+        address = f"api/images/{image}/embedding/"
+        while (told := self._wire.ask("GET", address))["state"] == "pending":
+            time.sleep(0.5)
+        if told["state"] != "ready":
+            raise ApiError(503, "embedding_failed", told["message"], {})
+        return {one["name"]: self._wire.send("GET", f"{address}{one['name']}.npy").body for one in told["layout"]}
+
     # --- Files in and out ------------------------------------------------------------------------------------------
 
     def upload(
@@ -129,10 +190,11 @@ class Client:
         on_progress: Callable[[int, int], None] = lambda sent, total: None,
         **rights: str,
     ) -> Upload:
-        """Upload a picture or an archive of pictures (tus), and wait until all of it was looked at.
+        """Upload a picture, a video or an archive of them (tus), and wait until all of it was looked at.
 
         An upload that broke off, in this program or an earlier one, goes on where the server's file ends. `rights`: any
-        of licence, source, credit, consent. `on_progress` gets bytes sent and bytes in all.
+        of licence, source, credit, consent, and frames_per_second of a video. `on_progress` gets bytes sent and bytes
+        in all.
         """
         address = self._sent(dataset, Path(path), rights, on_progress)
         while True:

@@ -78,6 +78,42 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class Segmented:
+    """The answer to one prompt of `Client.segment`, in pixels; `area` is 0 where the model found nothing.
+
+    centroid is (x, y), area_m2 None where the scale of the picture is not known; angle (degrees of the longer axis to
+    the x axis, clockwise), major and minor (full axes) are None unless they were asked for.
+    """
+
+    name: str
+    segmentation: RLE
+    bbox: list[int]
+    area: int
+    area_m2: float | None
+    centroid: tuple[float, float] | None
+    predicted_iou: float
+    stability_score: float
+    model: str
+    angle: float | None = None
+    major: float | None = None
+    minor: float | None = None
+
+
+@dataclass(frozen=True)
+class Alike:
+    """A mask that looks like what was sought; `score`, 0 to 1, orders and is no probability. Nothing is saved."""
+
+    segmentation: RLE
+    bbox: list[int]
+    area: int
+    score: float
+    predicted_iou: float
+    stability_score: float
+    category: str = ""
+    model: str = ""
+
+
+@dataclass(frozen=True)
 class Job:
     """Machine work: `state` is queued, running, succeeded, failed or cancelled."""
 

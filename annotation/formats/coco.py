@@ -23,7 +23,7 @@ from annotation.formats.croissant import Column, Resource, Table
 from annotation.formats.manifest import Counts, ManifestWriter, VerifyError, verify_files
 from annotation.formats.outlines import polygons_of
 from annotation.formats.pictures import file_name_of, provenance_of, put_picture
-from annotation.models import Image, Mask
+from annotation.models import Image, Mask, Video
 
 FORMAT = "coco"
 DOCUMENT = "annotations.json"
@@ -42,7 +42,7 @@ def write(folder: Path, records: Records, brief: Brief) -> Counts:
             for image, masks in records:
                 name = file_name_of(image)
                 put_picture(image, folder / "images" / name)
-                document.images.add(image_of(image, name, licence_ids.get(image.licence, 0)))
+                document.add_image(image, name, licence_ids.get(image.licence, 0))
                 for mask in masks:
                     number = category_ids[mask.category or UNNAMED]
                     document.annotations.add(annotation_of(image, mask, number, polygons=polygons))
@@ -121,10 +121,19 @@ class Lines:
 
 @dataclass(frozen=True)
 class Document:
-    """A COCO document under way: its two long lists."""
+    """A COCO document under way: its two long lists, and a short one."""
 
     images: Lines
     annotations: Lines
+    videos: dict[int, dict[str, Any]]  # those that have frames among the images
+
+    def add_image(self, image: Image, name: str, licence_id: int) -> None:
+        """One more image, and its video if it is the first frame of one."""
+        if image.video_id is not None and image.video_id not in self.videos:
+            video = Video.objects.get(pk=image.video_id)
+            told = {"name": video.file_name, "id": video.pk, "width": video.width, "height": video.height}
+            self.videos[video.pk] = told | {"frame_rate": video.sampling_rate}
+        self.images.add(image_of(image, name, licence_id))
 
 
 @contextmanager
@@ -138,11 +147,14 @@ def document_in(
     waiting = path.with_suffix(".part")
     with path.open("w", encoding="utf-8") as document, waiting.open("w+", encoding="utf-8") as part:
         document.write(_head(about, categories, licences, **more))
-        yield Document(Lines(document), Lines(part))
+        videos: dict[int, dict[str, Any]] = {}
+        yield Document(Lines(document), Lines(part), videos)
         document.write('\n],\n"annotations": [')
         part.seek(0)
         shutil.copyfileobj(part, document)
-        document.write("\n]\n}\n")
+        # Names first: a line that begins with an id is an image or an annotation.
+        tail = f',\n"videos": {json.dumps(list(videos.values()), ensure_ascii=False)}' if videos else ""
+        document.write(f"\n]{tail}\n}}\n")
     waiting.unlink()
 
 
@@ -159,7 +171,11 @@ def _head(about: dict[str, Any], categories: dict[str, int], licences: dict[str,
 
 
 def image_of(image: Image, name: str, licence_id: int) -> dict[str, Any]:
-    """One COCO image; `original_name` and `credit` are additions that readers of COCO pass over."""
+    """One COCO image; `original_name` and `credit` are additions that readers of COCO pass over.
+
+    A frame has `video_id` and its number `frame_id`, as in YouTube-VIS and TAO.
+    """
+    frame = {} if image.video_id is None else {"video_id": image.video_id, "frame_id": image.frame_number}
     return {
         "id": image.pk,
         "width": image.width,
@@ -168,11 +184,15 @@ def image_of(image: Image, name: str, licence_id: int) -> dict[str, Any]:
         "license": licence_id,
         "original_name": image.file_name,
         "credit": image.credit,
+        **frame,
     }
 
 
 def annotation_of(image: Image, mask: Mask, category_id: int, *, polygons: bool = False) -> dict[str, Any]:
-    """One COCO annotation. `iscrowd` is kept from an import, else 0; RLE is legal with both, polygons only with 0."""
+    """One COCO annotation. `iscrowd` is kept from an import, else 0; RLE is legal with both, polygons only with 0.
+
+    The masks of one thing on the frames of a video share a `track_id`.
+    """
     rings = polygons_of(mask.segmentation, mask.bbox) if polygons and not mask.crowd else None
     return {
         "id": mask.serial,
@@ -182,6 +202,7 @@ def annotation_of(image: Image, mask: Mask, category_id: int, *, polygons: bool 
         "area": mask.area,
         "bbox": mask.bbox,
         "iscrowd": int(mask.crowd),
+        **({} if mask.track_id is None else {"video_id": image.video_id, "track_id": mask.track_id}),
         "anymask": provenance_of(mask),
     }
 

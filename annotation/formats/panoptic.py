@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from annotation.formats import croissant
 from annotation.formats.base import UNNAMED, Brief, ExportFormat, Records
-from annotation.formats.coco import document_in, document_resources, document_tables, image_of, numbered
+from annotation.formats.coco import document_in, document_resources, document_tables, numbered
 from annotation.formats.croissant import Column, Resource, Table
 from annotation.formats.manifest import Counts, ManifestWriter, VerifyError, verify_files
 from annotation.formats.pictures import (
@@ -63,7 +63,7 @@ def write(folder: Path, records: Records, brief: Brief) -> Counts:
                 ids = painted(image, masks, range(1, len(masks) + 1), np.uint32)
                 save_png(_to_rgb(ids), folder / "panoptic" / name)
                 segments = _segments(ids, masks, category_ids)
-                document.images.add(image_of(image, picture, licence_ids.get(image.licence, 0)))
+                document.add_image(image, picture, licence_ids.get(image.licence, 0))
                 document.annotations.add({"image_id": image.pk, "file_name": name, "segments_info": segments})
                 manifest.add(f"images/{picture}")
                 manifest.add(f"panoptic/{name}")

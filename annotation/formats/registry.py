@@ -17,13 +17,16 @@ from annotation.formats import (
     panoptic_reader,
     parquet,
     sa1b,
+    sav,
+    video_cutouts,
     yolo,
     yolo_reader,
 )
 from annotation.formats.base import ExportFormat, ImportFormat
 
 EXPORTS: dict[str, ExportFormat] = {
-    module.EXPORT.name: module.EXPORT for module in (coco, panoptic, sa1b, yolo, maps, cutouts, geojson, parquet)
+    module.EXPORT.name: module.EXPORT
+    for module in (coco, panoptic, sa1b, yolo, maps, cutouts, geojson, parquet, sav, video_cutouts)
 }
 # In the order in which they are asked whether they recognise what came; COCO says yes to any JSON.
 IMPORTS: dict[str, ImportFormat] = {

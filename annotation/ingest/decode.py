@@ -201,20 +201,10 @@ def _deep_or_rgb(deep: Deep) -> Any:
 
 def decode(source: Path, folder: Path, max_pixels: int, mapping: dict[str, Any] | None = None) -> dict[str, Any]:
     """Upright 8-bit RGB without metadata as display file, and a thumbnail. Raises Refused and what libraries raise."""
-    from PIL import Image
-
     decoding = Decoding(max_pixels, mapping)
     rgb = decoding.read(source)
-    display = "display.jpg" if decoding.lossy else "display.png"
-    rgb.info.clear()  # no EXIF, no profile, no comment gets into what is served
     size = rgb.size
-    if decoding.lossy:
-        rgb.save(folder / display, "JPEG", quality=95, subsampling=0)
-    else:
-        rgb.save(folder / display, "PNG", compress_level=4)
-    if max(rgb.size) > THUMBNAIL:
-        rgb = rgb.resize(_fit(rgb.size), Image.Resampling.LANCZOS, reducing_gap=2)
-    rgb.save(folder / "thumbnail.jpg", "JPEG", quality=85)
+    display = write(rgb, folder, lossy=decoding.lossy)
     return {
         "width": size[0],
         "height": size[1],
@@ -225,6 +215,22 @@ def decode(source: Path, folder: Path, max_pixels: int, mapping: dict[str, Any] 
         "georeference": decoding.place,
         "pixel_size": scale.pixel_size(source),
     }
+
+
+def write(rgb: Any, folder: Path, *, lossy: bool) -> str:
+    """A Pillow RGB image as display.(jpg|png), and thumbnail.jpg; the name of the display file."""
+    from PIL import Image
+
+    rgb.info.clear()  # no EXIF, no profile, no comment gets into what is served
+    display = "display.jpg" if lossy else "display.png"
+    if lossy:
+        rgb.save(folder / display, "JPEG", quality=95, subsampling=0)
+    else:
+        rgb.save(folder / display, "PNG", compress_level=4)
+    if max(rgb.size) > THUMBNAIL:
+        rgb = rgb.resize(_fit(rgb.size), Image.Resampling.LANCZOS, reducing_gap=2)
+    rgb.save(folder / "thumbnail.jpg", "JPEG", quality=85)
+    return display
 
 
 def _fit(size: tuple[int, int]) -> tuple[int, int]:

@@ -16,6 +16,7 @@ from annotation.models.statistics import Statistics
 from annotation.models.task import Comparison, Task
 from annotation.models.upload import Upload
 from annotation.models.version import Version
+from annotation.models.video import Track, Video
 from annotation.models.webhook import Delivery, Webhook
 
 __all__ = [
@@ -44,8 +45,10 @@ __all__ = [
     "Statistics",
     "Task",
     "Tombstone",
+    "Track",
     "Upload",
     "Version",
+    "Video",
     "Webhook",
     "WorkerPulse",
     "split_for",

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import models
 
 from annotation.models.dataset import Dataset, Stage
+from annotation.models.video import Video
 
 
 def split_for(sha256: str) -> str:
@@ -32,6 +33,8 @@ class Image(models.Model):
     what a GeoTIFF says of its place, as it lies in the file; null for others. `tile_levels` is how many resolutions the
     picture was cut into tiles at (annotation.ingest.tile_child), 0 for those that are shown whole. `pixel_size` is the
     side of a pixel in metres, null where nothing is known; `pixel_size_from` says who told: a kind of file, or BY_HAND.
+    A frame of a `video` has its `frame_number` from 0 and its `frame_time` in seconds; its `sha256` is
+    Video.frame_sha256.
     """
 
     BY_HAND = "by hand"
@@ -73,6 +76,9 @@ class Image(models.Model):
     display_path = models.CharField(max_length=255)
     thumbnail_path = models.CharField(max_length=255)
     tile_levels = models.PositiveSmallIntegerField(default=0)
+    video = models.ForeignKey(Video, null=True, blank=True, on_delete=models.CASCADE, related_name="frames")
+    frame_number = models.PositiveIntegerField(null=True, blank=True)
+    frame_time = models.FloatField(null=True, blank=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
@@ -81,7 +87,8 @@ class Image(models.Model):
     class Meta:
         ordering: ClassVar = ["id"]
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["dataset", "sha256"], name="annotation_one_image_per_digest_and_dataset")
+            models.UniqueConstraint(fields=["dataset", "sha256"], name="annotation_one_image_per_digest_and_dataset"),
+            models.UniqueConstraint(fields=["video", "frame_number"], name="annotation_one_image_per_frame"),
         ]
         indexes: ClassVar = [
             models.Index(fields=["dataset", "split"], name="annotation_image_split"),

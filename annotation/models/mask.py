@@ -12,6 +12,7 @@ from django.db.models import Q
 from annotation.models.dataset import Stage
 from annotation.models.image import Image
 from annotation.models.task import Task
+from annotation.models.video import Track
 
 
 class Mask(models.Model):
@@ -23,7 +24,8 @@ class Mask(models.Model):
     repeated request from another mask under the same id. `predicted_iou`, `stability_score`, `crop_box`
     ([x, y, w, h]) and `point_coords` ([[x, y]]) are null where no model gave them; docs/mask-format.md says what an
     export writes then. `audit_iou` is what the last audit that looked at this object found: the IoU of what it was then
-    with this mask, as people left it; null where none did, and after a later correction.
+    with this mask, as people left it; null where none did, and after a later correction. `track` is the
+    thing of a video that it shows; whoever names a track names its current masks, in place.
     """
 
     class Source(models.TextChoices):
@@ -72,6 +74,7 @@ class Mask(models.Model):
     seconds = models.FloatField(default=0)
     edits = models.PositiveIntegerField(default=0)
     audit_iou = models.FloatField(null=True, blank=True)
+    track = models.ForeignKey(Track, null=True, blank=True, on_delete=models.SET_NULL, related_name="masks")
     body_digest = models.CharField(max_length=64, blank=True, default="")
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
@@ -80,6 +83,13 @@ class Mask(models.Model):
 
     class Meta:
         ordering: ClassVar = ["serial"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["track", "image"],
+                condition=Q(track__isnull=False, status__in=["proposed", "accepted"]),
+                name="annotation_one_mask_per_track_and_image",
+            )
+        ]
         indexes: ClassVar = [
             models.Index(fields=["image", "status"], name="annotation_mask_image_status"),
             # What the machine proposed and a person decided, newest first: few rows of many.

@@ -16,9 +16,10 @@ class Upload(models.Model):
 
     `received` is for showing: the offset at which a client goes on is the size of the file. `fingerprint` is what the
     client knows the file by, so that it goes on with the same one after a reload. `attempts` counts how often a worker
-    began to take it in. `rights` are what its pictures get: any of licence, source, credit, consent. `report` is
-    {"added", "known", "refused"} and lists of what was not added, with reasons. With an `import_format` the file is an
-    archive with annotations for the import, whose job is then in the `report`.
+    began to take it in. `rights` are what its pictures get: any of licence, source, credit, consent; `frame_rate` is
+    how many frames of a second are taken if it is a video. `report` is {"added", "known", "refused"} and lists of what
+    was not added, with reasons. With an `import_format` the file is an archive with annotations for the import, whose
+    job is then in the `report`.
     """
 
     class State(models.TextChoices):
@@ -40,6 +41,7 @@ class Upload(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     progress = models.FloatField(default=0)
     rights: Any = models.JSONField(default=dict)
+    frame_rate = models.FloatField(default=5)
     import_format = models.CharField(max_length=32, blank=True, default="")
     report: Any = models.JSONField(default=dict)
     created_at = models.DateTimeField(auto_now_add=True)

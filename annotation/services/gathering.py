@@ -24,6 +24,7 @@ from annotation.models import Dataset, Image
 from annotation.services.images import Incoming, Rights
 from annotation.services.intake import file_take
 from annotation.services.uploads import Tally
+from annotation.services.videos import DEFAULT_RATE
 
 AHEAD = 4
 LISTED = 1000  # refusals in the result of a job
@@ -59,7 +60,16 @@ def gather(
             else:
                 named = replace(rights, source=rights.source or item.source)
                 incoming = Incoming(item.name, path, item.stays_at)
-                file_take(dataset=dataset, incoming=incoming, user=user, rights=named, cage=cage, report=ledger)
+                file_take(
+                    dataset=dataset,
+                    incoming=incoming,
+                    user=user,
+                    rights=named,
+                    cage=cage,
+                    report=ledger,
+                    progress=lambda _share: ctx.check_cancelled(),
+                    frame_rate=DEFAULT_RATE,
+                )
             path.unlink(missing_ok=True)
             ledger.close_item()
         report = ledger.as_json()

@@ -26,20 +26,28 @@ def group_save(*, group: Group | None, owner: Any, name: str | None = None, peop
     UserError `user_unknown`, Conflict `name_taken`, and `last_lead` where a dataset would be left without one.
     """
     users = None if people is None else _users(people)
+    with transaction.atomic():
+        row = _named(group, owner, name)
+        if users is not None:
+            affected = set(row.people.values_list("pk", flat=True)) ^ {user.pk for user in users}
+            row.people.set(users)
+            for dataset in row.roles.order_by("dataset").values_list("dataset", flat=True):
+                _settle(dataset, affected)
+    return row
+
+
+def _named(group: Group | None, owner: Any, name: str | None) -> Group:
+    """A new group of this name, or the group with it. Raises Conflict `name_taken`."""
     try:
         with transaction.atomic():
-            row = group or Group.objects.create(owner=owner, name=name or "")
-            if group is not None and name is not None:
-                row.name = name
-                row.save(update_fields=["name"])
-            if users is not None:
-                affected = set(row.people.values_list("pk", flat=True)) ^ {user.pk for user in users}
-                row.people.set(users)
-                for dataset in row.roles.order_by("dataset").values_list("dataset", flat=True):
-                    _settle(dataset, affected)
+            if group is None:
+                return Group.objects.create(owner=owner, name=name or "")
+            if name is not None:
+                group.name = name
+                group.save(update_fields=["name"])
+            return group
     except IntegrityError:
         raise Conflict("name_taken", "There is a group of this name already. Choose another one.") from None
-    return row
 
 
 def group_delete(*, group: Group) -> None:

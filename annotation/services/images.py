@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -49,6 +49,19 @@ class Incoming:
     name: str
     path: Path
     stays_at: str = ""
+
+
+class Report(Protocol):
+    """Who is told what became of every file."""
+
+    def added(self, image: Image) -> None:
+        """A new image."""
+
+    def known(self, name: str, image: Image) -> None:
+        """A file whose bytes are in the dataset already, as this image."""
+
+    def refused(self, name: str, problem: UserError) -> None:
+        """A file that was not taken, and why."""
 
 
 def image_add(
@@ -143,11 +156,16 @@ def _keep(dataset: Dataset, incoming: Incoming, folder: Path, decoded: Decoded) 
         original = f"original.{EXTENSIONS[decoded.media_type]}"
         storage.link_or_copy(incoming.path, folder / original)
         return decoded.conversion, original
+    return faces_blurred(folder, decoded.display, decoded.conversion), decoded.display
+
+
+def faces_blurred(folder: Path, display: str, conversion: str) -> str:
+    """Blur the faces in a display file and its thumbnail, in a folder; what was done to the pixels."""
     from annotation.ingest.faces import blur_files  # the detectors are for workers, not for the web process
 
-    blurred = blur_files(folder / decoded.display, folder / "thumbnail.jpg")
+    blurred = blur_files(folder / display, folder / "thumbnail.jpg")
     said = f"{blurred} faces blurred" if blurred != 1 else "1 face blurred"
-    return ", ".join(filter(None, [decoded.conversion, said]))[:255], decoded.display
+    return ", ".join(filter(None, [conversion, said]))[:255]
 
 
 def refuse_removed(dataset: Dataset, sha256: str) -> None:

@@ -1,11 +1,12 @@
-"""Files that have arrived, pictures and archives of pictures, into a dataset; a bad one costs only itself."""
+"""Files that have arrived, pictures, videos and archives of them, into a dataset; a bad one costs only itself."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
@@ -14,21 +15,10 @@ from annotation import storage
 from annotation.errors import UserError
 from annotation.ingest import archives
 from annotation.ingest.cage import Cage
+from annotation.ingest.videos import is_video
 from annotation.models import Dataset, Image
-from annotation.services.images import Incoming, Rights, clean_name, image_add
-
-
-class Report(Protocol):
-    """Who is told what became of every file."""
-
-    def added(self, image: Image) -> None:
-        """A new image."""
-
-    def known(self, name: str, image: Image) -> None:
-        """A file whose bytes are in the dataset already, as this image."""
-
-    def refused(self, name: str, problem: UserError) -> None:
-        """A file that was not taken, and why."""
+from annotation.services.images import Incoming, Report, Rights, clean_name, image_add
+from annotation.services.videos import video_take
 
 
 @dataclass
@@ -73,15 +63,39 @@ def file_take(
     cage: Cage,
     report: Report,
     progress: Callable[[float], None] = lambda _share: None,
+    frame_rate: float | None = None,
 ) -> None:
-    """Take one picture, or one archive of pictures of which one at a time is unpacked. The file stays.
+    """Take one picture, one video, or one archive of them of which one at a time is unpacked. The file stays.
 
-    `progress` is called with the share (0..1) after every picture. What is refused goes to `report`.
+    `progress` is called with the share (0..1) after every picture. What is refused goes to `report`. `frame_rate` is
+    how many frames of a second are taken of a video; without it videos are refused: who waits for an answer would wait
+    too long.
     """
+
+    def take(one: Incoming, tell: Callable[[float], None]) -> None:
+        if not is_video(one.path):
+            _picture_take(dataset, one, user, rights, cage, report)
+        elif frame_rate is None:
+            report.refused(one.name, UserError("video_elsewhere", "Videos are taken by resumable uploads only."))
+        else:
+            try:
+                video_take(
+                    dataset=dataset,
+                    incoming=one,
+                    user=user,
+                    rights=rights,
+                    rate=frame_rate,
+                    report=report,
+                    progress=tell,
+                )
+            except UserError as problem:
+                report.refused(one.name, problem)
+
     try:
         if not archives.is_archive(incoming.path):
-            _picture_take(dataset, incoming, user, rights, cage, report)
+            take(incoming, progress)
             return
+        before = 0.0
         with storage.work_folder() as folder:
             for member, share in _archive_files(incoming.path, folder, report):
                 if archives.is_archive(member.path):
@@ -89,11 +103,17 @@ def file_take(
                         member.name, UserError("member_archive", "Archives inside an archive are not opened.")
                     )
                 else:
-                    _picture_take(dataset, member, user, rights, cage, report)
+                    take(member, partial(_between, progress, before, share))
                 member.path.unlink()
+                before = share
                 progress(share)
     except UserError as problem:
         report.refused(incoming.name, problem)
+
+
+def _between(progress: Callable[[float], None], before: float, after: float, share: float) -> None:
+    """Tell how far a whole is while one of its parts is under way."""
+    progress(before + (after - before) * share)
 
 
 def _archive_files(path: Path, folder: Path, report: Report) -> Iterator[tuple[Incoming, float]]:

@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from annotation.errors import Conflict, Missing, UserError
-from annotation.models import Image, Mask, Task
+from annotation.models import Image, Mask, Task, Track
 from annotation.services.bulk import rows_insert
 from annotation.signals import mask_deleted, mask_saved, send_on_commit
 from modelzoo import rle
@@ -26,20 +26,21 @@ def mask_save(*, image: Image, mask_uuid: uuid.UUID, user: Any, body: dict[str, 
     """Save an accepted mask; (mask, True), or (the same mask saved before, False) when the request is a repetition.
 
     `body` has `segmentation` and any of: parent (uuid), category, stage, source, prompts, candidates, chosen,
-    predicted_iou, stability_score, crop_box, point_coords, model, seconds, edits, task (id). Area and box are computed
-    here. With a parent, the parent is superseded in the same transaction.
+    predicted_iou, stability_score, crop_box, point_coords, model, seconds, edits, task (id), track (uuid). Area and box
+    are computed here. With a parent, the parent is superseded in the same transaction and its track is the new mask's.
 
     Raises UserError for a bad mask or parent, Missing if the image is deleted meanwhile, Conflict `mask_conflict` if
-    the id is taken by another mask, Conflict
-    `mask_superseded` if the parent is no longer current: `details.current` is the uuid of the mask that is.
+    the id is taken by another mask, Conflict `mask_superseded` if the parent is no longer current and `frame_taken` if
+    the track has another mask on this image: `details.current` is the uuid of the mask that is there.
     """
-    fields = _checked(image, body)
+    fields = checked(image, body)
     fields["body_digest"] = _digest(image, user, body, fields["segmentation"])
     if (existing := Mask.objects.filter(uuid=mask_uuid).first()) is not None:
         return _same(existing, fields["body_digest"]), False
     parent = _parent(image, body.get("parent"))
     if parent is not None:
         fields["crowd"] = parent.crowd  # no tool draws crowds: a corrected one stays one
+        fields["track"] = parent.track or fields["track"]
     fields |= _apart(fields["task"], parent)
     try:
         with transaction.atomic():
@@ -53,6 +54,7 @@ def mask_save(*, image: Image, mask_uuid: uuid.UUID, user: Any, body: dict[str, 
             return _same(existing, fields["body_digest"]), False
         if not Image.objects.filter(pk=image.pk).exists():
             raise Missing("image_gone", "The image was deleted meanwhile.") from None
+        refuse_taken(fields["track"], image.pk)
         raise
     return mask, True
 
@@ -71,25 +73,40 @@ def mask_delete(*, mask: Mask, user: Any) -> Mask:
             break
     mask.refresh_from_db()
     if mask.status == Mask.Status.SUPERSEDED:
-        raise _superseded(mask)
+        raise superseded(mask)
     return mask
 
 
 def mask_restore(*, mask: Mask, user: Any) -> Mask:
-    """Take a mask out of the bin; a current one stays as it is. Raises Conflict if it was superseded meanwhile."""
-    with transaction.atomic():
-        row = Mask.objects.select_for_update().get(pk=mask.pk)
-        if row.status == Mask.Status.SUPERSEDED:
-            raise _superseded(row)
-        if row.status == Mask.Status.DELETED:
-            row.status = row.status_before or Mask.Status.ACCEPTED
-            row.status_before = ""
-            row.status_changed_at = timezone.now()
-            row.status_changed_by = user
-            row.save(update_fields=["status", "status_before", "status_changed_at", "status_changed_by"])
-            if row.status == Mask.Status.ACCEPTED:
-                send_on_commit(mask_saved, mask_id=row.serial)
+    """Take a mask out of the bin; a current one stays as it is.
+
+    Raises Conflict if it was superseded meanwhile, or if its track has another mask on the image by now.
+    """
+    try:
+        with transaction.atomic():
+            row = Mask.objects.select_for_update().get(pk=mask.pk)
+            if row.status == Mask.Status.SUPERSEDED:
+                raise superseded(row)
+            if row.status == Mask.Status.DELETED:
+                row.status = row.status_before or Mask.Status.ACCEPTED
+                row.status_before = ""
+                row.status_changed_at = timezone.now()
+                row.status_changed_by = user
+                row.save(update_fields=["status", "status_before", "status_changed_at", "status_changed_by"])
+                if row.status == Mask.Status.ACCEPTED:
+                    send_on_commit(mask_saved, mask_id=row.serial)
+    except IntegrityError:
+        refuse_taken(mask.track, mask.image_id)
+        raise
     return row
+
+
+def refuse_taken(track: Track | None, image_id: int) -> None:
+    """Raises Conflict `frame_taken` if the track has a current mask on this image: `details.current` is its uuid."""
+    there = Mask.objects.filter(track=track, image=image_id, status__in=Mask.CURRENT).first() if track else None
+    if there is not None:
+        told = "The track has a mask on this frame already. Correct that one, or take it out of the track."
+        raise Conflict("frame_taken", told, {"current": str(there.uuid)})
 
 
 def mask_history(*, mask: Mask) -> list[Mask]:
@@ -102,7 +119,9 @@ def mask_history(*, mask: Mask) -> list[Mask]:
     for serial in sorted(parents):  # a correction always comes after what it corrects
         if parents[serial] in family:
             family.add(serial)
-    versions = Mask.objects.filter(image=mask.image_id, serial__in=family).select_related("created_by", "parent")
+    versions = Mask.objects.filter(image=mask.image_id, serial__in=family).select_related(
+        "created_by", "parent", "track"
+    )
     return list(versions.order_by("serial"))
 
 
@@ -119,10 +138,11 @@ def masks_add(
     """Many masks of one image at once, made by a model or imported; those that are there already are left alone.
 
     A record has `segmentation` (an RLE, or rle.Measured if it was checked) and any of: category, crowd, predicted_iou,
-    stability_score, crop_box, point_coords.
+    stability_score, crop_box, point_coords, track (uuid).
     The id follows from image, model, source, category and pixels, so that work done twice gives the same masks once;
     of masks that are equal within one call, each is kept.
-    Returns the serials of the masks that are new. Raises UserError for a bad record; then none of this call is stored.
+    Returns the serials of the masks that are new. Raises UserError for a bad record and Conflict `frame_taken` for a
+    track that has another mask here; then none of this call is stored.
     """
     rows: dict[uuid.UUID, dict[str, Any]] = {}
     now = timezone.now()
@@ -130,14 +150,15 @@ def masks_add(
     common |= {"created_at": now, "status_changed_at": now}
     same: Counter[str] = Counter()
     for record in records:
-        fields = _checked(image, {**record, "stage": stage, "source": source, "model": model})
+        fields = checked(image, {**record, "stage": stage, "source": source, "model": model})
         told = json.dumps(
             [image.pk, model, stage, source, fields["category"], fields["crowd"], fields["segmentation"]["counts"]]
         )
         same[told] += 1
         key = uuid.uuid5(NAMESPACE, f"{told[:-1]}, {same[told]}]")
-        task = fields.pop("task")
+        task, track = fields.pop("task"), fields.pop("track")
         rows[key] = {"uuid": key, "task_id": task.pk if task else None, **common, **fields}
+        rows[key]["track_id"] = track.pk if track else None
     return _stored(rows)
 
 
@@ -159,11 +180,13 @@ def _stored(rows: dict[uuid.UUID, dict[str, Any]]) -> list[int]:
             return list(mine.order_by("serial").values_list("serial", flat=True))
         except IntegrityError:  # the same work is done twice at this moment
             if attempt == ATTEMPTS - 1:
+                for row in new:
+                    refuse_taken(Track.objects.filter(pk=row["track_id"]).first(), row["image_id"])
                 raise
     raise AssertionError
 
 
-def _checked(image: Image, body: dict[str, Any]) -> dict[str, Any]:
+def checked(image: Image, body: dict[str, Any]) -> dict[str, Any]:
     """Fields of a new row: segmentation validated against the image, area and box computed. Raises UserError."""
     mask = _measured(image, body["segmentation"])
     return {
@@ -185,6 +208,7 @@ def _checked(image: Image, body: dict[str, Any]) -> dict[str, Any]:
         "seconds": body.get("seconds", 0.0),
         "edits": body.get("edits", 0),
         "task": _task(image, body.get("task")),
+        "track": _track(image, body.get("track")),
     }
 
 
@@ -206,6 +230,13 @@ def _task(image: Image, task_id: int | None) -> Task | None:
     if task_id is None:
         return None
     return Task.objects.filter(pk=task_id, image=image).first()
+
+
+def _track(image: Image, track_uuid: uuid.UUID | None) -> Track | None:
+    """The track of the frame's video that the mask belongs to; one that was ended meanwhile does not lose the mask."""
+    if track_uuid is None:
+        return None
+    return Track.objects.filter(uuid=track_uuid, video=image.video_id).first()
 
 
 def _digest(image: Image, user: Any, body: dict[str, Any], segmentation: rle.RLE) -> str:
@@ -242,7 +273,7 @@ def _apart(task: Task | None, parent: Mask | None) -> dict[str, Any]:
         return {}
     if parent is not None and parent.status in Mask.CURRENT:
         raise UserError("parent_missing", "The mask to correct is not on this image.")
-    return {"status": Mask.Status.COMPARED, "task": task}
+    return {"status": Mask.Status.COMPARED, "task": task, "track": None}
 
 
 def _supersede(parent: Mask, user: Any) -> None:
@@ -252,10 +283,11 @@ def _supersede(parent: Mask, user: Any) -> None:
     )
     if not changed:
         parent.refresh_from_db()
-        raise _superseded(parent)
+        raise superseded(parent)
 
 
-def _superseded(mask: Mask) -> Conflict:
+def superseded(mask: Mask) -> Conflict:
+    """Why a mask that is no longer current cannot be changed: `details.current` is the uuid of the one that is."""
     current = next((row for row in reversed(mask_history(mask=mask)) if row.is_current), None)
     if mask.status == Mask.Status.DELETED:
         return Conflict("mask_deleted", "Somebody deleted this mask meanwhile.", {"current": None})

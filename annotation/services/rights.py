@@ -10,7 +10,7 @@ from django.db import transaction
 
 from annotation import storage
 from annotation.errors import UserError
-from annotation.models import Dataset, Image, Job, Tombstone
+from annotation.models import Dataset, Image, Job, Tombstone, Video
 from annotation.services.exports import EXPORT
 from annotation.signals import image_removed
 
@@ -43,11 +43,15 @@ def images_set_rights(*, dataset: Dataset, image_ids: Sequence[int] | None, fiel
 
 
 def images_remove(*, dataset: Dataset, image_ids: Sequence[int], user: Any, reason: str) -> int:
-    """Remove images for good: masks, tasks, files, embeddings, written exports; a tombstone each. How many."""
+    """Remove images for good: masks, tasks, files, embeddings, written exports; a tombstone each. How many.
+
+    With a frame goes the file of its video, which shows it too; the other frames stay.
+    """
     chosen = images_chosen(dataset, image_ids)
-    for image in Image.objects.filter(pk__in=chosen).iterator(chunk_size=CHUNK):
+    for image in Image.objects.filter(pk__in=chosen).select_related("video").iterator(chunk_size=CHUNK):
         _remove(dataset, image, user, reason)
     if chosen:
+        Video.objects.filter(dataset=dataset, complete=True, frames=None).delete()
         _exports_remove(dataset)
     return len(chosen)
 
@@ -56,7 +60,14 @@ def _remove(dataset: Dataset, image: Image, user: Any, reason: str) -> None:
     folder = storage.image_folder(dataset.pk, image.sha256)
     sha256, image_id = image.sha256, image.pk
     with transaction.atomic():
-        Tombstone.objects.get_or_create(dataset=dataset, sha256=sha256, defaults={"reason": reason, "created_by": user})
+        for digest in (sha256, image.video.sha256) if image.video else (sha256,):
+            Tombstone.objects.get_or_create(
+                dataset=dataset, sha256=digest, defaults={"reason": reason, "created_by": user}
+            )
+        if image.video:
+            Video.objects.filter(pk=image.video.pk).update(original_path="")
+            original = storage.image_folder(dataset.pk, image.video.sha256)
+            transaction.on_commit(partial(storage.remove, original), robust=True)
         image.delete()
         transaction.on_commit(partial(storage.remove, folder), robust=True)
         transaction.on_commit(

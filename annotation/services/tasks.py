@@ -18,7 +18,7 @@ from django.utils import timezone
 from annotation.errors import Conflict, Missing, NotAllowed, UserError
 from annotation.models import Dataset, Image, Task
 from annotation.services.comparing import comparison_make
-from annotation.services.queue import first_of, open_to, overlap_due, ways_open_to
+from annotation.services.queue import any_of, first_of, open_to, overlap_due, ways_open_to
 from annotation.services.reviews import review_consider, review_finish
 from annotation.services.training import is_trainee, trainee_graduate, training_prepare
 from annotation.signals import send_on_commit, task_claimed, task_submitted
@@ -41,9 +41,10 @@ def task_claim_next(*, dataset: Dataset, user: Any, kind: str = Kind.ANNOTATE) -
     """
     now = timezone.now()
     kinds = _kinds(dataset, user) if kind == Kind.ANNOTATE else [kind]
-    may = ways_open_to(user)
+    ways = ways_open_to(user)
+    may = {one: ways[one] for one in kinds}
     held = (
-        Task.objects.filter(open_to(user), image__dataset=dataset, kind__in=kinds)
+        Task.objects.filter(any_of(may), image__dataset=dataset)
         .filter(state=State.CLAIMED, assignee=user, lease_expires_at__gt=now)
         .order_by("id")
         .first()
@@ -51,7 +52,7 @@ def task_claim_next(*, dataset: Dataset, user: Any, kind: str = Kind.ANNOTATE) -
     if held is not None and (kept := _kept(held)) is not None:
         return kept
     while True:
-        first = first_of(dataset, {one: may[one] for one in kinds}, _ways_to_be_free(now), BATCH)
+        first = first_of(dataset, may, _ways_to_be_free(now), BATCH)
         if not first:
             return None
         for one in first:  # somebody may be quicker with the first ones; then the next is ours

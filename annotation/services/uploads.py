@@ -28,6 +28,7 @@ from annotation.models import Dataset, Image, Job, Upload
 from annotation.services import imports
 from annotation.services.images import Incoming, Rights, clean_name
 from annotation.services.intake import file_take
+from annotation.services.videos import DEFAULT_RATE
 
 TAKE_IN = jobkit.declare("take_in", queue="io", title="Check uploaded pictures", time_limit=24 * 3600)
 MAX_ATTEMPTS = 3  # of one file: what ends its worker every time is set aside
@@ -50,6 +51,7 @@ def upload_create(
     byte_size: int,
     fingerprint: str = "",
     rights: dict[str, str],
+    frame_rate: float = DEFAULT_RATE,
     import_format: str = "",
 ) -> Upload:
     """Make room for a file of `byte_size` bytes; with an `import_format` for an archive with annotations.
@@ -75,6 +77,7 @@ def upload_create(
         fingerprint=fingerprint,
         byte_size=byte_size,
         rights=rights,
+        frame_rate=frame_rate,
         import_format=import_format,
     )
     path = file_of(upload)
@@ -317,6 +320,7 @@ def _take_in(ctx: JobContext, dataset: Dataset, upload: Upload, cage: Cage) -> T
         cage=cage,
         report=tally,
         progress=progress,
+        frame_rate=upload.frame_rate,
     )
     return tally
 

@@ -2,11 +2,11 @@
 
     versions/<dataset>/<digest>.jsonl     one line per image, in order of id: {"image": id, "sha256", "split",
                                           "masks": [[serial, first serial of its history, category, digest of its RLE,
-                                          and its status if it was not accepted]]}
+                                          and its status if it was not accepted or if a number for its track follows]]}
     versions/<dataset>/<digest>.json      what was known of the dataset then: {"about", "datasheet"}
 
-The digest is the SHA-256 of the first file: the same content is the same version. A mask's content never changes, so
-its serial says which pixels were meant. Rights of images are not frozen: whoever refuses later is left out.
+The digest is the SHA-256 of the first file: the same content is the same version. A mask's pixels never change, so
+its serial says which were meant. Rights of images are not frozen: whoever refuses later is left out.
 """
 
 from __future__ import annotations
@@ -84,7 +84,8 @@ def _row(image: Image, masks: list[Mask]) -> Row:
             roots[mask.serial],
             mask.category,
             hashlib.sha256(mask.segmentation["counts"].encode()).hexdigest(),
-            *([] if mask.status == Mask.Status.ACCEPTED else [mask.status]),
+            *([] if mask.status == Mask.Status.ACCEPTED and mask.track_id is None else [mask.status]),
+            *([] if mask.track_id is None else [mask.track_id]),
         ]
         for mask in masks
     ]
@@ -150,10 +151,12 @@ def version_present(version: Version) -> dict[str, Any]:
 def version_records(version: Version) -> Iterator[tuple[Image, list[Mask]]]:
     """Images with their masks as they were frozen; without those that were removed or refused since then."""
     for image, row in _images_of(version):
-        statuses = {serial: status for serial, _, _, _, *status in row["masks"]}
-        masks = list(Mask.objects.filter(image=image, serial__in=statuses).only(*exported.WRITTEN).order_by("serial"))
+        then = {serial: (category, more) for serial, _, category, _, *more in row["masks"]}
+        masks = list(Mask.objects.filter(image=image, serial__in=then).only(*exported.WRITTEN).order_by("serial"))
         for mask in masks:  # what it was then, whatever became of it
-            mask.status = (statuses[mask.serial] or [Mask.Status.ACCEPTED.value])[0]
+            mask.category, more = then[mask.serial]
+            mask.status = more[0] if more else Mask.Status.ACCEPTED.value
+            mask.track_id = more[1] if len(more) > 1 else None
         image.split = row["split"]
         yield image, masks
 

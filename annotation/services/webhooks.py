@@ -94,7 +94,11 @@ def mask_tell(*, mask_id: int, event: str) -> None:
     """A mask was saved or deleted by a person: a message to every webhook that wants to know."""
     wanted = Webhook.objects.filter(active=True, dataset__images__masks=mask_id)
     webhooks = [one for one in wanted if event in one.events]
-    mask = Mask.objects.select_related("image", "parent", "created_by").filter(pk=mask_id).first() if webhooks else None
+    mask = (
+        Mask.objects.select_related("image", "parent", "created_by", "track").filter(pk=mask_id).first()
+        if webhooks
+        else None
+    )
     if mask is None or mask.source == Mask.Source.IMPORTED:  # the job of an import tells of all its masks together
         return
     key = f"{event}:{mask.uuid}:{mask.status_changed_at.timestamp()}"
@@ -242,6 +246,7 @@ def _mask(mask: Mask) -> dict[str, Any]:
         "bbox": mask.bbox,
         "area": mask.area,
         "parent": str(mask.parent.uuid) if mask.parent else None,
+        "track": str(mask.track.uuid) if mask.track else None,
         "created_by": mask.created_by.get_username() if mask.created_by else None,
     }
 

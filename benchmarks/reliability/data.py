@@ -214,10 +214,9 @@ def database_is_configured(trial: Trial) -> Finding:
             told = one.inside("writes", dataset=made["dataset"], threads=threads, count=trial.size(320, 10_000))
             found += sum(told["troubles"].values())
             tried += told["writes"]
-            times = f"p50 {told['p50']:.0f}, p99 {told['p99']:.0f} ms"
-            notes.append(
-                f"{threads} threads {times}, transactions p99 {told['held_p99']:.0f}, longest {told['held_max']:.0f} ms"
-            )
+            notes.append(f"{threads} threads p50 {told['p50']:.0f}, p99 {told['p99']:.0f} ms")
+            if held := told["held"]:
+                notes.append(f"the write lock held p99 {held['p99']:.0f}, longest {held['longest']:.0f} ms")
     return Finding(found, tried, "locked", "; ".join(notes))
 
 

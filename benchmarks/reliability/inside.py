@@ -215,7 +215,7 @@ def count(*, dataset: int) -> dict[str, int]:
     return {"images": Image.objects.filter(dataset=dataset).count(), "masks": sum(drawn.values()), "doubles": doubles}
 
 
-def overdue(*, dataset: int, name: str, minutes: int, every: int) -> dict[str, int]:
+def overdue(*, name: str, minutes: int, every: int) -> dict[str, int]:
     """A row of the clock that counts `probe.tick` every so many minutes and was last run long ago."""
     from django_celery_beat.models import IntervalSchedule, PeriodicTask
 

@@ -82,7 +82,7 @@ def masks_write(
     kept = [
         {**record, "prompts": record.get("prompts") or _points(record)}
         for record in records
-        if _is_object(record, image) and not _is_known(record, by_people)
+        if _is_object(record, image) and not is_known(record, by_people)
     ]
     with transaction.atomic():
         result, created = StageResult.objects.get_or_create(
@@ -111,7 +111,7 @@ def without_twins(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     kept: list[dict[str, Any]] = []
     known: list[tuple[Any, Any]] = []
     for record in records:
-        if not _is_known(record, known):
+        if not is_known(record, known):
             kept.append(record)
             known.append((record["segmentation"], rle.bbox(record["segmentation"])))
     return kept
@@ -156,10 +156,10 @@ def _is_object(record: Mapping[str, Any], image: Image) -> bool:
     return 0 < int(record["area"]) < WHOLE_IMAGE * image.pixels
 
 
-def _is_known(record: Mapping[str, Any], known: list[tuple[Any, Any]]) -> bool:
-    """Whether a person's mask shows the same object."""
+def is_known(record: Mapping[str, Any], known: list[tuple[Any, Any]], least: float = SAME_OBJECT) -> bool:
+    """Whether one of these (segmentation, bbox) shows the same object as a record: an IoU of at least so much."""
     box = rle.bbox(record["segmentation"])
     return any(
-        rle.boxes_meet(box, other) and rle.iou(record["segmentation"], segmentation) >= SAME_OBJECT
+        rle.boxes_meet(box, other) and rle.iou(record["segmentation"], segmentation) >= least
         for segmentation, other in known
     )

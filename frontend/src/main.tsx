@@ -16,6 +16,8 @@ import "./ui/styles/editor.css";
 import "./ui/styles/side.css";
 import "./ui/styles/flow.css";
 import "./ui/styles/view.css";
+import "./ui/styles/timeline.css";
+import "./ui/styles/videos.css";
 import "./ui/styles/tools.css";
 import "./ui/styles/charts.css";
 import "./ui/styles/people.css";

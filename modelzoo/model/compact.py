@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from modelzoo.geometry import Frame, preprocess_shape
+from modelzoo.model.clicks import Answers, answers_by_decoding
 from modelzoo.model.compact_decoder import CORNER_FIRST, CORNER_SECOND, FINE_STRIDE, PADDING, CompactDecoder
 from modelzoo.model.compact_encoder import CompactEncoder, image_tensor
 
@@ -104,6 +105,10 @@ class Compact(nn.Module):
         logits, ious = self.decoder.answer(features, coordinates, kinds, previous)
         chosen = slice(1, None) if multimask else slice(0, 1)
         return logits[:, chosen], ious[:, chosen]
+
+    def answer_clicks(self, features: dict[str, Tensor], frame: Frame, least_iou: float) -> Answers:
+        """What answers lone clicks on one picture: see PromptableModel. Predicted IoUs need the masks: all are made."""
+        return answers_by_decoding(self, features, frame)
 
     def forward(self, pixels: Tensor) -> dict[str, Tensor]:
         return self.encode(pixels)

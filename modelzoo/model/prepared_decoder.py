@@ -9,8 +9,8 @@ with a `base` (C x P, P positions) that no prompt changes, and everything that t
 scores, mixed values, variances and the first step of the upscaling, are products of `base` with weights, known
 beforehand, plus products with a few dozen coefficients. `ImageViews` makes the former, `PreparedDecoder` the rest and
 `Drawing` the masks of a window of the image: first what lies in the picture, and what lies in the padding beside it
-only when a mask is fed back. It pays for few tokens, as people give them; for batches of prompts (modelzoo.automatic)
-and training the plain form stands.
+only when a mask is fed back. It pays for few tokens, as people and grids of clicks (modelzoo.model.prepared_clicks)
+give them; for training and on a GPU the plain form stands.
 
 The same weights and the same masks within rounding (tests), for less than half the arithmetic of each prompt, but for
 one step: the drawing's GELU is the one with tanh, three times as fast in WebAssembly. On random weights it moves
@@ -138,6 +138,18 @@ class Sketch(NamedTuple):
 class PreparedDecoder(_Part):
     """Prompts on an image that `ImageViews` has prepared -> a sketch of the masks, and their predicted IoUs."""
 
+    @torch.no_grad()
+    def __init__(self, prompts: PromptEncoder, decoder: MaskDecoder) -> None:
+        super().__init__(prompts, decoder)
+        # What positions and norms add to the image's projections, which no prompt changes.
+        answers = [block.cross_attn_image_to_token for block in self.blocks]
+        self.placed_keys = [self._placed(look, look.k_proj, level) for level, look in enumerate(self.looks)]
+        self.placed_queries = [self._placed(layer, layer.q_proj, level) for level, layer in enumerate(answers)]
+
+    def _placed(self, layer: Attention, projection: nn.Linear, level: int) -> Tensor:
+        """heads x c x P."""
+        return split(projection.weight @ (self.positions + self.shift(level)) + projection.bias[:, None], layer)
+
     def forward(
         self, views: Views, coords: Tensor, labels: Tensor, mask: Tensor, has_mask: Tensor
     ) -> tuple[Sketch, Tensor]:
@@ -185,7 +197,7 @@ class PreparedDecoder(_Part):
         """Attention of the tokens, N x C, to the image."""
         layer = self.looks[level]
         q = split(layer.q_proj(queries).T, layer).transpose(1, 2) * layer.scale  # heads x N x c
-        scores = self._scores(q, views[f"keys_{level}"], layer, layer.k_proj, level, image)
+        scores = self._scores(q, views[f"keys_{level}"], self.placed_keys[level], layer, layer.k_proj, image)
         weights = torch.softmax(scores, dim=-1)
         levelled = weights if image.level is None else weights * image.level
         mixed = levelled @ views[f"values_{level}"]
@@ -197,13 +209,12 @@ class PreparedDecoder(_Part):
         return result
 
     def _scores(
-        self, asked: Tensor, view: Tensor, layer: Attention, projection: nn.Linear, level: int, image: _Image
+        self, asked: Tensor, view: Tensor, placed: Tensor, layer: Attention, projection: nn.Linear, image: _Image
     ) -> Tensor:
         """heads x N x P: products of heads x N x c with the image's projection, of which `view` is the base's part."""
         scores = asked @ view
         if image.level is not None:
-            placed = projection.weight @ (self.positions + self.shift(level)) + projection.bias[:, None]
-            scores = scores * image.level + asked @ split(placed, layer)
+            scores = scores * image.level + asked @ placed
         through = asked @ split(projection.weight @ image.columns, layer)  # heads x N x columns
         return scores + (through.flatten(0, 1) @ image.coefficients).unflatten(0, (layer.heads, -1))
 
@@ -211,7 +222,8 @@ class PreparedDecoder(_Part):
         """Attention of the image to the tokens: weights heads x N x P and values heads x N x c."""
         layer = self.blocks[level].cross_attn_image_to_token
         k = split(layer.k_proj(keys).T, layer).transpose(1, 2) * layer.scale
-        scores = self._scores(k, views[f"queries_{level}"], layer, layer.q_proj, level, image)
+        placed = self.placed_queries[level]
+        scores = self._scores(k, views[f"queries_{level}"], placed, layer, layer.q_proj, image)
         # A softmax over the middle axis, written so that it goes along the positions.
         weights = (scores - scores.amax(1, keepdim=True)).exp()
         weights = weights / weights.sum(1, keepdim=True)
@@ -259,7 +271,11 @@ class PreparedDecoder(_Part):
 
 
 class Drawing(_Part):
-    """A sketch -> the logits of its masks in a window of the image."""
+    """A sketch -> the logits of its masks in a window of the image. exact: with the decoder's own GELU."""
+
+    def __init__(self, prompts: PromptEncoder, decoder: MaskDecoder, *, exact: bool = False) -> None:
+        super().__init__(prompts, decoder)
+        self.gelu = nn.functional.gelu if exact else _gelu
 
     def forward(self, upscaled: Tensor, sketch: Sketch, window: Tensor) -> Tensor:
         """As `MaskDecoder.draw`. upscaled: `ImageViews`' map of that name, C x P; window: int64 (y0, y1, x0, x1) in
@@ -275,9 +291,9 @@ class Drawing(_Part):
         added = sketch.spread @ coefficients.flatten(1) + (weight @ self.shift(len(self.blocks)) + bias)
         x = (base.flatten(1) * level.flatten(1) + added).reshape(second.in_channels, -1)  # C/4 x 4 * positions
         scale = (x.square().mean(0, keepdim=True) + norm.eps).rsqrt()
-        x = _gelu(x * scale * norm.weight[:, None] + norm.bias[:, None])
+        x = self.gelu(x * scale * norm.weight[:, None] + norm.bias[:, None])
         x = second.weight.permute(2, 3, 1, 0).flatten(0, 2) @ x + second.bias.repeat(4)[:, None]
-        masks = sketch.weights @ _gelu(x).reshape(4, second.out_channels, -1)  # 4 x T x 4 * positions
+        masks = sketch.weights @ self.gelu(x).reshape(4, second.out_channels, -1)  # 4 x T x 4 * positions
         parts = masks.view(2, 2, -1, 2, 2, height, width)  # inner (y, x), mask, outer (y, x), y, x
         return parts.permute(2, 5, 3, 0, 6, 4, 1).reshape(1, -1, 4 * height, 4 * width)
 

@@ -16,8 +16,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from modelzoo.geometry import Frame, preprocess_shape
+from modelzoo.model.clicks import Answers, answers_by_decoding
 from modelzoo.model.image_encoder import ImageEncoderViT
 from modelzoo.model.mask_decoder import MaskDecoder
+from modelzoo.model.prepared_clicks import PreparedClicks
 from modelzoo.model.prompt_encoder import PromptEncoder
 from modelzoo.model.tiny_vit import TinyViT
 from modelzoo.model.transformer import TwoWayTransformer
@@ -121,6 +123,12 @@ class Sam(nn.Module):
         logits, ious = self.decode_all(features, frame, points, labels, boxes, mask_input)
         chosen = slice(1, None) if multimask else slice(0, 1)
         return logits[:, chosen], ious[:, chosen]
+
+    def answer_clicks(self, features: Mapping[str, Tensor], frame: Frame, least_iou: float) -> Answers:
+        """What answers lone clicks on one picture: see PromptableModel. Prepared where that is quicker."""
+        if self.device.type != "cpu":
+            return answers_by_decoding(self, features, frame)
+        return PreparedClicks(self.prompt_encoder, self.mask_decoder, features[EMBEDDING], frame, least_iou)
 
 
 def build_sam(config: Mapping[str, Any]) -> Sam:

@@ -11,7 +11,9 @@ from annotation.exported import ExportFilter
 from annotation.services import exports
 from modelzoo import rle
 from tests.annotation.test_round_trip import shapes, silent
-from tests.cast import add_image, add_mask
+from tests.cast import add_image, add_mask, add_tracks
+
+OF_VIDEOS = ("sav", "video_cutouts")
 
 
 @pytest.fixture(name="full")
@@ -34,6 +36,8 @@ def difficult_image(full):
 
 def export(dataset, name, out: Path, options=None, **filters) -> Path:
     """The folder of an export, unpacked."""
+    if name in OF_VIDEOS and not dataset.videos.exists():
+        add_tracks(dataset)
     chosen = ExportFilter.of(filters)
     exports.export_folder(
         dataset=dataset, export_format=name, out=out, progress=silent, options=options or {}, chosen=chosen

@@ -14,7 +14,7 @@ from annotation.formats import registry
 from annotation.formats.manifest import DESCRIPTION
 from annotation.models import Image, Mask
 from annotation.services import imports
-from tests.annotation.exporting import difficult_image, export, full_dataset, masks_of  # noqa: F401  fixtures
+from tests.annotation.exporting import OF_VIDEOS, difficult_image, export, full_dataset, masks_of  # noqa: F401  fixtures
 from tests.annotation.test_round_trip import silent
 
 KINDS = [
@@ -46,7 +46,7 @@ def read(out, caplog):
 
 
 def test_no_format_is_left_out():
-    assert {name for name, _ in KINDS} == set(registry.EXPORTS)
+    assert {name for name, _ in KINDS} | set(OF_VIDEOS) == set(registry.EXPORTS)
 
 
 @pytest.mark.parametrize(("name", "options"), KINDS, ids=lambda value: value if isinstance(value, str) else None)
@@ -90,3 +90,12 @@ def test_a_reader_of_masks_passes_over_it(full, tmp_path, name):
     out = export(full, name, tmp_path / "out")
     report = imports.import_folder(dataset=full, folder=out, import_format="auto", user=None, progress=silent)
     assert (report.format, report.refusals.count) == (name, 0)
+
+
+def test_videos_are_described_by_track(full, tmp_path, caplog):
+    out = export(full, "sav", tmp_path / "sav")
+    rows = list(read(out, caplog).records("videos"))
+    assert sorted(row["videos/masklet_num"] for row in rows) == [1, 1]
+    rows = list(read(export(full, "video_cutouts", tmp_path / "out"), caplog).records("tracks"))
+    assert sorted(row["tracks/category"] for row in rows) == [b"pear", b"plum"]
+    assert {len(row["tracks/areas"]) for row in rows} == {5}

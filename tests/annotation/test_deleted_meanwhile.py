@@ -26,13 +26,13 @@ def files_below(folder) -> list[str]:
 def test_a_mask_for_an_image_that_goes_away(monkeypatch):
     cast = make_cast()
     image = add_image(cast.dataset)
-    before = masks._checked
+    before = masks.checked
 
     def checked_slowly(*args):
         Image.objects.filter(pk=image.pk).delete()
         return before(*args)
 
-    monkeypatch.setattr(masks, "_checked", checked_slowly)
+    monkeypatch.setattr(masks, "checked", checked_slowly)
     answer = client_of(cast.ben).put(f"/api/masks/{uuid.uuid4()}/", mask_body(image, ellipse(image)))
     assert (answer.status_code, answer.json()["code"]) == (404, "image_gone")
     assert not Mask.objects.exists()

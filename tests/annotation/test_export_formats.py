@@ -33,6 +33,8 @@ KINDS = [(name, {}) for name in NAMES] + [
     ("png", {"kind": "binary"}),
     ("cutouts", {"kind": "rest"}),
     ("cutouts", {"kind": "inverse", "feather": 3}),
+    ("video_cutouts", {"file": "mov"}),
+    ("video_cutouts", {"file": "png", "feather": 2}),
 ]
 
 

@@ -15,11 +15,11 @@ import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
-from annotation.models import Group, Job, ReviewItem, Task, Upload, Version, Webhook
+from annotation.models import Group, Job, ReviewItem, Task, Track, Upload, Version, Webhook
 from annotation.services import uploads
 from annotation.services.people import invitation_create, token_create
 from engine.models import Audit, Embedding, ModelVersion, Snapshot, TrainingRun, VersionComparison
-from tests.cast import add_image, add_mask, client_of, make_cast, mask_body
+from tests.cast import add_image, add_mask, add_video, client_of, make_cast, mask_body
 
 ALL = "++++0!"
 NO_VIEWER = "+++-0!"
@@ -46,6 +46,18 @@ TABLE = {
     ("DELETE", "member"): LEAD,
     ("GET", "images"): ALL,
     ("POST", "images"): LEAD,
+    ("GET", "videos"): ALL,
+    ("GET", "video"): ALL,
+    ("DELETE", "video"): LEAD,
+    ("GET", "video-frames"): ALL,
+    ("GET", "video-tracks"): ALL,
+    ("POST", "video-tracks"): NO_VIEWER,
+    ("GET", "track"): ALL,
+    ("PATCH", "track"): NO_VIEWER,
+    ("DELETE", "track"): NO_VIEWER,
+    ("PUT", "track-mask"): NO_VIEWER,
+    ("DELETE", "track-mask"): NO_VIEWER,
+    ("POST", "track-propagate"): NO_VIEWER,
     ("POST", "task-next"): NO_VIEWER,
     ("GET", "jobs"): ALL,
     ("GET", "formats"): ANYBODY,
@@ -97,6 +109,9 @@ TABLE = {
     ("GET", "categories"): ALL,
     ("POST", "image-task"): NO_VIEWER,
     ("POST", "image-predict"): NO_VIEWER,
+    ("POST", "image-segment"): NO_VIEWER,
+    ("POST", "image-alike"): NO_VIEWER,
+    ("POST", "dataset-alike"): LEAD,
     ("GET", "mask"): ALL,
     ("PUT", "mask"): NO_VIEWER,
     ("DELETE", "mask"): NO_VIEWER,
@@ -113,6 +128,7 @@ TABLE = {
     ("GET", "export-download"): ALL,
     ("GET", "image-embedding"): ALL,
     ("POST", "image-embedding"): NO_VIEWER,
+    ("GET", "embedding-map"): ALL,
     ("GET", "embedding-file"): ALL,
     ("GET", "decoder-file"): ALL,
     ("GET", "decoder-part"): ALL,
@@ -217,6 +233,10 @@ class Stage:
         self.cast = make_cast(name)
         self.image = add_image(self.cast.dataset)
         self.mask = add_mask(self.image)
+        self.video = add_video(self.cast.dataset)
+        frame = self.video.frames.order_by("frame_number")[0]
+        self.track = Track.objects.create(video=self.video)
+        self.tracked = add_mask(frame, track=self.track)
         self.task = Task.objects.get(image=self.image)
         self.member = self.cast.dataset.members.get(user=self.cast.vic)
         self.job = Job.objects.create(kind="export", title="x", queue="io", dataset=self.cast.dataset)
@@ -269,6 +289,7 @@ class Stage:
             "image_sha256": self.image.sha256,
             "digest": self.version.digest,
             "part": "views",
+            "tensor": "coarse",
             "stage": "assisted",
             "audit_id": self.audit.pk,
             "number": 1,
@@ -284,7 +305,11 @@ class Stage:
             "token_id": self.token.pk,
             "webhook_id": self.webhook.pk,
             "comparison_id": self.comparison.pk,
+            "video_id": self.video.pk,
+            "track_id": self.track.uuid,
         }
+        if pattern.name == "track-mask":
+            values["mask_id"] = self.tracked.uuid
         route = re.sub(r"<\w+:(\w+)>", lambda found: str(values[found.group(1)]), str(pattern.pattern))
         assert "<" not in route
         return f"/api/{route}"
@@ -305,7 +330,13 @@ class Stage:
             "audits": {"size": 5, "source": "accepted"},
             "stage-rule": {"masks": 10},
             "stage-move": {"to": "semi_automatic"},
+            "video-tracks": {"mask": str(self.tracked.uuid)},
+            "track": {"category": "plum"},
+            "track-propagate": {"image": self.tracked.image_id},
             "image-predict": {"points": [[5, 5]], "labels": [1]},
+            "image-alike": {"examples": [str(self.mask.uuid)]},
+            "dataset-alike": {"examples": [str(self.mask.uuid)], "threshold": 0.5},
+            "image-segment": {"prompts": [{"points": [[5, 5]]}]},
             "task-review": {"x": 1, "y": 1},
             "review-item": {"verdict": "accepted"},
             "invitations": {"role": "viewer"},

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from django.utils import timezone
 
-from annotation.models import Image, Task
+from annotation.models import Figures, Image, Task
+from annotation.services import queue, shortlist
 from annotation.services.tasks import task_claim_next, task_skip, tasks_upcoming
 from tests.cast import add_image
 
@@ -62,6 +64,39 @@ def test_where_the_model_is_least_sure_comes_first_and_the_unknown_last(cast, as
     change(as_(cast.ana), cast.dataset, queue_order="uncertainty")
     ids = [image.pk for image in pictures]
     assert offered(cast) == [ids[2], ids[3], ids[0], ids[1], ids[4]]
+
+
+@pytest.fixture
+def large(cast, monkeypatch):
+    """The dataset counts as large, whose first tasks are kept: two of them."""
+    Figures.objects.create(dataset=cast.dataset, counted_at=timezone.now())
+    monkeypatch.setattr(queue, "LENGTH", 2)
+    shortlist.forget()
+    yield
+    shortlist.forget()
+
+
+def test_the_first_of_a_large_dataset_are_kept_and_none_is_left_out(cast, as_, pictures, large):
+    for image, value in zip(pictures, (0.2, 0.1, 0.9, 0.5, 0.3), strict=True):
+        Image.objects.filter(pk=image.pk).update(uncertainty=value)
+    change(as_(cast.ana), cast.dataset, queue_order="uncertainty")
+    cast.dataset.refresh_from_db()
+    ids = [image.pk for image in pictures]
+    assert tasks_upcoming(dataset=cast.dataset) == [ids[2], ids[3]]
+    Image.objects.filter(pk=ids[1]).update(uncertainty=1.0)
+    assert tasks_upcoming(dataset=cast.dataset) == [ids[2], ids[3]]  # what came first a moment ago
+    assert offered(cast) == [ids[2], ids[3], ids[1], ids[4], ids[0]]
+
+
+def test_who_may_do_none_of_those_that_are_kept_gets_another(cast, as_, pictures, large):
+    change(as_(cast.ana), cast.dataset, queue_order="random")
+    cast.dataset.refresh_from_db()
+    first = task_claim_next(dataset=cast.dataset, user=cast.rae)
+    second = task_claim_next(dataset=cast.dataset, user=cast.ana)
+    third = task_claim_next(dataset=cast.dataset, user=cast.ben)
+    assert len({first.pk, second.pk, third.pk}) == 3
+    cast.dataset.queue_order = "oldest"  # not a slow order: nothing is kept
+    assert len(tasks_upcoming(dataset=cast.dataset)) == 2
 
 
 def test_priority_stands_above_every_order(cast, as_, pictures):

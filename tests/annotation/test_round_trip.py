@@ -21,7 +21,7 @@ from annotation.formats.manifest import VerifyError
 from annotation.models import Dataset, Image, Job, Mask, Member
 from annotation.services import exports, imports
 from modelzoo import rle
-from tests.cast import add_image, add_mask, ellipse, picture
+from tests.cast import add_image, add_mask, add_tracks, ellipse, picture
 
 
 def silent(fraction, message):
@@ -198,11 +198,12 @@ def test_a_damaged_export_is_never_offered(full, tmp_path, name, monkeypatch):
     real = registry.EXPORTS[name]
 
     def damage(folder, counts):
-        victim = next(path for path in sorted(folder.rglob("*")) if path.suffix in (".jpg", ".png"))
+        victim = next(path for path in sorted(folder.rglob("*")) if path.suffix in (".jpg", ".png", ".webm"))
         victim.unlink()
         victim.write_bytes(b"half")
         real.verify(folder, counts)
 
+    add_tracks(full)
     monkeypatch.setitem(registry.EXPORTS, name, replace(real, verify=damage))
     with pytest.raises(VerifyError):
         export(full, name, tmp_path)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.browser.editor import Editor
-from tests.browser.site import Site, chromium, why_not
+from tests.browser.editor import Editor, as_demo
+from tests.browser.site import Site, chromium, running, why_not
 
 ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
 WAIT = 30_000  # milliseconds; a busy machine is slow, not broken
@@ -30,14 +30,8 @@ def site(tmp_path_factory) -> Iterator[Site]:
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
-    one = Site(tmp_path_factory.mktemp("site"))
-    try:
-        one.prepare()
-        one.start_web()
-        one.start_worker()
+    with running(tmp_path_factory.mktemp("site")) as one:
         yield one
-    finally:
-        one.stop()
 
 
 @pytest.fixture(scope="session")
@@ -98,10 +92,7 @@ def sign_in(site, browser):
 @pytest.fixture
 def page(guest):
     """A page of the demo account, on the list of datasets."""
-    guest.goto("/")
-    guest.get_by_role("button", name="Use the demo account").click()
-    guest.get_by_role("heading", name="Datasets").wait_for()
-    return guest
+    return as_demo(guest)
 
 
 @pytest.fixture

@@ -14,6 +14,14 @@ MARGIN, LARGEST_SCALE = 24, 4  # as frontend/src/core/viewport.ts fits an image
 READY_MS = 90_000  # two cores may carry two browsers, a server and a worker when an image is opened
 
 
+def as_demo(page: Page) -> Page:
+    """The page, signed in with the demo account, on the list of datasets."""
+    page.goto("/")
+    page.get_by_role("button", name="Use the demo account").click()
+    page.get_by_role("heading", name="Datasets").wait_for()
+    return page
+
+
 class Editor:
     """Works on one sample picture. Points are (x, y) in image pixels; the view must be fitted, as it is at first."""
 

@@ -11,6 +11,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -129,3 +131,30 @@ class Site:
             return
         os.killpg(process.pid, with_signal)
         process.wait(30)
+
+
+@contextmanager
+def running(folder: Path, **environment: str) -> Iterator[Site]:
+    """A site with the sample pictures, one web process and one worker; `environment` goes over its own."""
+    site = Site(folder)
+    site.environment.update(environment)
+    try:
+        site.prepare()
+        site.start_web()
+        site.start_worker()
+        yield site
+    finally:
+        site.stop()
+
+
+def random_sam(folder: Path) -> Path:
+    """A checkpoint of MobileSAM's shape with random weights: SAM's decoder behind an encoder that a CPU can run."""
+    import torch
+
+    from modelzoo.build import build
+    from modelzoo.checkpoint import save_checkpoint
+
+    torch.manual_seed(0)
+    path = folder / "random_sam.safetensors"
+    save_checkpoint(build("mobile_sam"), path)
+    return path

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.editor import Editor
+from tests.browser.editor import Editor, as_demo
 from tests.browser.site import ROOT
 
 AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
@@ -36,17 +36,12 @@ def looks(request, guest):
     return guest
 
 
-def sign_in(page: Page) -> None:
-    page.get_by_role("button", name="Use the demo account").click()
-    page.get_by_role("heading", name="Datasets").wait_for()
-
-
 def test_every_page(looks):
     page = looks
     page.goto("/")
     page.get_by_role("button", name="Use the demo account").wait_for()
     check(page, "sign in")
-    sign_in(page)
+    as_demo(page)
     check(page, "datasets")
     page.get_by_role("button", name="New dataset").click()
     check(page, "new dataset")
@@ -69,8 +64,7 @@ def test_every_page(looks):
 
 def test_the_editor(looks):
     page = looks
-    page.goto("/")
-    sign_in(page)
+    as_demo(page)
     editor = Editor(page, "chelsea the cat.png")
     editor.clear()
     page.goto(f"/images/{editor.image['id']}")

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 from modelzoo import rle
-from modelzoo.build import build
-from modelzoo.checkpoint import save_checkpoint
 from modelzoo.embedding import Embedding
 from modelzoo.geometry import Frame
 from modelzoo.onnx_decoder import OnnxDecoder
-from tests.browser.editor import Editor
-from tests.browser.site import Site
+from tests.browser.editor import Editor, as_demo
+from tests.browser.site import random_sam, running
 
 PLACES = [(225, 175), (155, 105), (60, 250), (400, 60)]
 
@@ -105,18 +102,8 @@ def test_several_clicks_with_the_previous_mask_fed_back(editor, decode):
 
 def test_a_sam_decoder_in_parts(browser, tmp_path):
     """A site with a SAM of random weights: clicks, and clicks that feed a mask back with its padding."""
-    torch.manual_seed(0)
-    save_checkpoint(build("mobile_sam"), tmp_path / "sam.safetensors")
-    site = Site(tmp_path / "site")
-    site.environment["ANYMASK_MODEL"] = str(tmp_path / "sam.safetensors")
-    try:
-        site.prepare()
-        site.start_web()
-        site.start_worker()
-        page = browser.new_context(base_url=site.url, viewport={"width": 1440, "height": 900}).new_page()
-        page.goto("/")
-        page.get_by_role("button", name="Use the demo account").click()
-        page.get_by_role("heading", name="Datasets").wait_for()
+    with running(tmp_path / "site", ANYMASK_MODEL=str(random_sam(tmp_path))) as site:
+        page = as_demo(browser.new_context(base_url=site.url, viewport={"width": 1440, "height": 900}).new_page())
         editor = Editor(page, "chelsea the cat.png")
         asked = []
         page.on("request", lambda request: asked.append(request.url))
@@ -131,8 +118,6 @@ def test_a_sam_decoder_in_parts(browser, tmp_path):
         check(editor, twin_of(editor, tmp_path))
         assert {url.split("/")[-2] for url in asked if "/decoder/" in url} >= {"views", "sketch", "drawing"}
         page.context.close()
-    finally:
-        site.stop()
 
 
 def test_the_server_answers_where_the_browser_cannot(editor):

@@ -10,7 +10,10 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-TABS = ["Images", "Stages", "Model", "Review", "Quality", "Proof", "Statistics", "Jobs", "Export", "People", "Log"]
+TABS = [
+    *("Images", "Videos", "Stages", "Model", "Review", "Quality", "Proof", "Statistics", "Jobs", "Export", "People"),
+    "Log",
+]
 
 
 def picture(kind: str = "PNG", seed: int = 0) -> bytes:

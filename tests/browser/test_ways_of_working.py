@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from modelzoo import rle
-from tests.browser.editor import Editor
+from tests.browser.editor import Editor, as_demo
 
 
 def choose(editor, *labels: str) -> None:
@@ -69,9 +69,7 @@ def touched(site, browser):
     )
     page = context.new_page()
     page.set_default_timeout(30_000)
-    page.goto("/")
-    page.get_by_role("button", name="Use the demo account").click()
-    page.get_by_role("heading", name="Datasets").wait_for()
+    as_demo(page)
     one = Editor(page, "chelsea the cat.png")
     one.clear()
     page.goto(f"/images/{one.image['id']}")

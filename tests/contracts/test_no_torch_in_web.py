@@ -11,7 +11,7 @@ import config.wsgi
 from django.test import Client
 from django.urls import get_resolver
 get_resolver().url_patterns
-heavy = sorted({"torch", "scipy", "skimage", "pyarrow"} & set(sys.modules))
+heavy = sorted({"torch", "scipy", "skimage", "pyarrow", "av"} & set(sys.modules))
 jobs = sorted(name for name in sys.modules if name in ("annotation.jobs", "engine.jobs"))
 assert not heavy, f"loaded in the web process: {heavy}"
 assert not jobs, f"loaded in the web process: {jobs}"

@@ -15,7 +15,7 @@ from annotation.models import Image, Job, Mask, Task
 from annotation.services.exports import export_file, export_request
 from annotation.services.tasks import task_claim_next
 from engine import jobs  # noqa: F401  binds the functions of the jobs
-from engine.audit import audit_start, images_to_audit
+from engine.audit import audit_measure, audit_start, images_to_audit
 from engine.models import Audit, AuditedImage
 from modelzoo import rle
 from tests.cast import add_image, add_mask, ellipse, mask_body
@@ -122,6 +122,27 @@ def test_people_correct_and_the_figures_follow(cast, automatic, as_, url):
     assert told["numbers"]["above_75"]["low"] == 0.5
     assert told["numbers"]["above_75"]["high"] == 1.0
     assert AuditedImage.objects.filter(corrected_by=cast.ben).count() == 2
+
+
+def test_people_who_are_quicker_than_the_jobs_are_waited_for(cast, automatic, as_, url):
+    start(as_(cast.ana), url, size=3)
+    ben = as_(cast.ben)
+    tasks = [take(ben, url)]
+    with TestCase.captureOnCommitCallbacks(execute=True):
+        for _ in range(3):
+            body = {"lease": tasks[-1]["lease"], "seconds": 20, "answer": "done"}
+            ben.post(f"/api/tasks/{tasks[-1]['id']}/submit/", body, format="json")
+            tasks.append(take(ben, url))
+    assert tasks[-1] is None
+    audit = Audit.objects.get()
+    assert audit.state == "open"
+    audit_measure(task_id=tasks[0]["id"])
+    audit.refresh_from_db()
+    assert (audit.state, audit.numbers["images"]) == ("open", 1)
+    as_(cast.ana).post(f"{url}/audits/{audit.pk}/close/")
+    jobkit.run_pending()
+    audit.refresh_from_db()
+    assert (audit.state, audit.numbers["images"]) == ("closed", 3)
 
 
 def test_a_correction_of_a_correction_counts_from_the_first_to_the_last(cast, automatic, as_, url):

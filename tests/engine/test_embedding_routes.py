@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import numpy as np
@@ -146,3 +147,23 @@ def test_the_parts_of_a_decoder_are_named_and_served_where_there_are_some(base, 
 def test_the_parts_of_a_dataset_s_own_version_are_for_its_members(cast, as_):
     own = version_row("own", dataset=cast.dataset, state="promoted")
     assert as_(cast.cyd).get(f"/api/models/{own.digest}/decoder/views/").json()["code"] == "unknown_model"
+
+
+def test_programs_get_each_map_as_a_numpy_file(ready, cast, as_):
+    client = as_(cast.vic)
+    address = f"/api/images/{ready.pk}/embedding"
+    answer = client.get(f"{address}/coarse.npy")
+    assert answer.status_code == 200
+    tensor = np.load(io.BytesIO(answer.content), allow_pickle=False)
+    assert (tensor.dtype, tensor.shape) == (np.dtype("<f2"), (2, 2, 2))
+    assert tensor.ravel().tolist() == list(range(8))
+    missing = client.get(f"{address}/fine.npy")
+    assert (missing.status_code, missing.json()["code"]) == (404, "no_map")
+
+
+def test_a_map_that_is_not_made_yet_is_made_and_asked_for_again(image, base, cast, as_):
+    client = as_(cast.vic)
+    answer = client.get(f"/api/images/{image.pk}/embedding/coarse.npy")
+    assert (answer.status_code, answer.json()["code"]) == (503, "embedding_pending")
+    jobkit.run_pending()
+    assert client.get(f"/api/images/{image.pk}/embedding/coarse.npy").status_code == 200

@@ -10,13 +10,14 @@ from django.utils import timezone
 from annotation.models import Comparison, Consensus, Dataset, Event, Group, Job, Mask, Member, ReviewItem, Task
 from annotation.services.people import invitation_create
 from engine.models import Evaluation, Promotion, Snapshot, TrainingRun
-from tests.cast import add_image, add_mask
+from tests.cast import add_image, add_mask, add_video
 from tests.engine.conftest import version_row
 
 LISTS = (
     "/api/datasets/",
     "/api/datasets/{dataset}/members/",
     "/api/datasets/{dataset}/images/",
+    "/api/datasets/{dataset}/videos/",
     "/api/datasets/{dataset}/jobs/",
     "/api/datasets/{dataset}/training-runs/",
     "/api/datasets/{dataset}/models/",
@@ -55,6 +56,7 @@ def grow(cast, image, base, users, numbers) -> None:
         Member.objects.create(dataset=dataset, user=cast.ana, role="lead")
         Member.objects.create(dataset=cast.dataset, user=users.create(username=f"more{n}"), role="viewer")
         add_image(cast.dataset, seed=100 + n)
+        add_video(cast.dataset, seed=n, frames=0)
         add_mask(image, created_by=cast.ben)
         task, _ = Task.objects.get_or_create(image=image, kind="review", state="submitted")
         said = {"verdict": "returned", "author": cast.ana, "decided_by": cast.rae, "decided_at": timezone.now()}

@@ -13,6 +13,7 @@ from annotation import storage
 from annotation.jobkit import run_pending
 from annotation.models import Job
 from engine import jobs, side_by_side  # noqa: F401  binds the functions of the jobs
+from engine.embeddings import image_embed
 from engine.models import Embedding, ModelVersion, VersionComparison
 from tests.cast import add_image, add_mask, ellipse
 from tests.engine.conftest import version_row
@@ -58,7 +59,7 @@ def test_the_same_weights_give_the_same_answers_to_the_same_prompts(cast, as_, r
 
 def test_the_page_asks_either_version_with_the_same_prompt(cast, as_, real_base, twin):
     image = add_image(cast.dataset)
-    side_by_side.image_embed(image=image, version=twin)
+    image_embed(image=image, version=twin)
     client = as_(cast.ben)
     body = {"points": [[30, 20]], "labels": [1]}
     answer = client.post(f"/api/images/{image.pk}/predict/", {**body, "model": twin.digest}, format="json")

@@ -43,6 +43,7 @@ from annotation.api.serializers.rights import (
     StatisticsOut,
     TombstoneOut,
 )
+from annotation.api.serializers.segment import SegmentIn, SegmentOut
 from annotation.api.serializers.transfers import (
     ExportChoicesOut,
     ExportFilterIn,
@@ -110,6 +111,8 @@ __all__ = [
     "RemovalIn",
     "RightsBulkIn",
     "RightsIn",
+    "SegmentIn",
+    "SegmentOut",
     "SessionOut",
     "SignInIn",
     "SkipIn",

@@ -84,6 +84,9 @@ class ImageOut(serializers.ModelSerializer[Any]):
             "mask_count",
             "task_state",
             "readiness",
+            "video",
+            "frame_number",
+            "frame_time",
             "created_at",
         ]
 

@@ -82,6 +82,9 @@ class MaskIn(serializers.Serializer[Any]):
     seconds = Number(min_value=0, max_value=86_400, required=False)
     edits = serializers.IntegerField(min_value=0, max_value=1_000_000, required=False)
     task = serializers.IntegerField(min_value=1, max_value=MAX_ID, required=False, allow_null=True)
+    track = serializers.UUIDField(
+        required=False, allow_null=True, help_text="Of a new mask on a frame; a correction has its parent's."
+    )
 
 
 class MaskOut(serializers.ModelSerializer[Any]):
@@ -95,6 +98,7 @@ class MaskOut(serializers.ModelSerializer[Any]):
     crop_box = Box(allow_null=True, help_text="[x, y, w, h]")
     point_coords = Points(allow_null=True)
     parent = serializers.SerializerMethodField()  # type: ignore[assignment]  # the field: not what DRF keeps under the name
+    track = serializers.UUIDField(source="track.uuid", default=None, allow_null=True, help_text="What it follows.")
     created_by = serializers.SerializerMethodField()
 
     class Meta:
@@ -120,6 +124,7 @@ class MaskOut(serializers.ModelSerializer[Any]):
             "point_coords",
             "model",
             "task",
+            "track",
             "created_by",
             "seconds",
             "edits",

@@ -105,6 +105,7 @@ class UploadsOut(serializers.Serializer[Any]):
     """What changed; `at` goes into the next question."""
 
     at = serializers.DateTimeField()
+    max_video_frames = serializers.IntegerField(help_text="Frames that are taken of one video at the most.")
     uploads = UploadItemOut(many=True)
 
 

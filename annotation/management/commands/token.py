@@ -7,9 +7,9 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from annotation.api.event_log import event_write
 from annotation.models import ApiToken
 from annotation.services import people
+from annotation.services.events import event_write
 
 NAME = "command line"
 

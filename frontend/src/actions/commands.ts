@@ -2,6 +2,7 @@ import { screenPoint } from "../core/geometry";
 import { actualSize, fitImage } from "../core/viewport";
 import type { EditorSession } from "./editorSession";
 import { FLOW_COMMANDS } from "./flowCommands";
+import { FRAME_COMMANDS } from "./frameCommands";
 import type { Command, Page } from "./registry";
 import { CURSOR_COMMANDS, PIXEL_COMMANDS, TOOL_COMMANDS } from "./toolCommands";
 
@@ -151,6 +152,7 @@ export const COMMANDS: readonly Command[] = [
   pan("down", "Look further down", "Ctrl+Shift+ArrowDown", 0, -1),
 
   ...FLOW_COMMANDS,
+  ...FRAME_COMMANDS,
 
   {
     id: "image.submit",

@@ -266,6 +266,7 @@ export class Drafting {
       seconds,
       edits: draft.edits,
       createdBy: options.author,
+      track: parent?.track ?? null,
     };
   }
 

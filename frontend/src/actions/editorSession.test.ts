@@ -54,6 +54,7 @@ function open(masks: MaskRecord[], visit: Visit | null = null): EditorSession {
     visits,
     timings: new Timings(),
     view: new ViewState({ getItem: () => null, setItem: () => undefined }),
+    video: null,
     next: { finish: () => null },
   });
   opened.flow.hold = { kind: "offline", message: "away" };

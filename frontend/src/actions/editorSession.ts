@@ -1,4 +1,5 @@
 import { api } from "../api/endpoints";
+import { sleep } from "../api/sleep";
 import type { ActiveClock } from "../core/clock";
 import { EMPTY_DRAFT, isEmptyDraft } from "../core/draft";
 import { Emitter } from "../core/emitter";
@@ -12,6 +13,7 @@ import { zoomToBox } from "../core/viewport";
 import type { Readiness } from "../segmenter/segmenter";
 import { preferencesOf } from "../storage/preferences";
 import type { Tool } from "../tools/tool";
+import { Alike } from "./alike";
 import type { CorrectionOptions } from "./corrections";
 import { Drafting } from "./drafting";
 import { KeyCursor } from "./keyCursor";
@@ -34,8 +36,6 @@ import { WorkTime } from "./workTime";
 export type { SessionOptions } from "./sessionOptions";
 export type { ToolId } from "./toolbox";
 
-const newId = () => uuidFrom(crypto.getRandomValues(new Uint8Array(16)));
-
 /**
  * One image being worked on: all editor state outside React. Components subscribe to `changed` and read the fields;
  * commands and tools call the methods.
@@ -52,6 +52,7 @@ export class EditorSession extends ToolHand {
   readonly drafting: Drafting;
   readonly pixels: PixelWork;
   readonly proposals: Proposals;
+  readonly alike: Alike;
   readonly cursor: KeyCursor;
   readonly split: SplitView;
   /** Where the image is here to be reviewed, or has come back from it. */
@@ -70,6 +71,8 @@ export class EditorSession extends ToolHand {
   private readonly stop = new AbortController();
   private readonly time: WorkTime;
   private readonly offs: (() => void)[];
+  /** An id for a new mask. */
+  readonly newId = () => uuidFrom(crypto.getRandomValues(new Uint8Array(16)));
 
   constructor(readonly options: SessionOptions) {
     const { image } = options;
@@ -86,11 +89,13 @@ export class EditorSession extends ToolHand {
     });
     this.time = new WorkTime(options.visit?.seconds ?? 0);
     this.store.setMasks(firstMasks(options.loaded.masks, options.journal, image.id, options.user.username), "remote");
-    this.layout = new MaskLayout(this.store, options.visit?.layout ?? null);
+    const { video } = options;
+    const trackStyle = video && ((track: string) => video.styleOf(track));
+    this.layout = new MaskLayout(this.store, options.visit?.layout ?? null, trackStyle);
     // Whoever audits or reviews an image was asked to correct what the machine made.
     if (options.task?.kind === "audit" || options.task?.kind === "review")
       this.layout.setLocked([...this.layout.locked], false);
-    this.masks = new MaskActions(this, newId);
+    this.masks = new MaskActions(this);
     this.preferences = preferencesOf(options.user.id);
     const corrections = this.corrections();
     const work = {
@@ -107,6 +112,8 @@ export class EditorSession extends ToolHand {
     this.pixels = new PixelWork(this, corrections);
     const seconds = () => this.time.takeMask();
     this.proposals = new Proposals({ ...work, model: () => this.drafting.model, seconds });
+    const wait = (milliseconds: number) => sleep(milliseconds, this.stop.signal);
+    this.alike = new Alike({ ...work, dataset: image.dataset, server: api, proposals: this.proposals, wait });
     this.cursor = new KeyCursor(this);
     this.split = new SplitView({ ...work, ask: () => api.maskVersions(image.id) });
     this.review = reviewOf(this, options.task);
@@ -115,7 +122,7 @@ export class EditorSession extends ToolHand {
       journal: options.journal,
       imageId: image.id,
       taskId: () => this.flow.task?.id ?? null,
-      newId,
+      newId: this.newId,
       onError: () => this.notices.emit("This browser could not store the mask. Free some disk space and try again."),
     });
     this.live = new LiveChanges({
@@ -142,6 +149,7 @@ export class EditorSession extends ToolHand {
   /** Claims the task, brings back a half-made mask, and waits until the model can answer. */
   async open(): Promise<void> {
     const { options, stop } = this;
+    if (options.video) this.offs.push(options.video.attach(this));
     const draft = await options.drafts.get(options.user.id, options.image.id).catch(() => null);
     if (draft && !isEmptyDraft(draft) && !stop.signal.aborted) {
       this.store.setDraft(draft, "remote");
@@ -170,6 +178,7 @@ export class EditorSession extends ToolHand {
   close(): void {
     this.stop.abort();
     for (const off of this.offs) off();
+    this.alike.forget();
     this.proposals.reset();
     this.live.close();
     this.sync.close();
@@ -285,7 +294,7 @@ export class EditorSession extends ToolHand {
       this.cursor.release();
       return;
     }
-    if (this.proposals.cancel()) return;
+    if (this.alike.cancel() || this.proposals.cancel()) return;
     if (this.drafting.cancel()) return;
     if (this.selectedId) this.select(null);
   }
@@ -347,7 +356,7 @@ export class EditorSession extends ToolHand {
   private corrections(): CorrectionOptions {
     const { stage, user } = this.options;
     const locked = (id: string) => this.layout.locked.has(id);
-    return { store: this.store, stage, author: user.username, newId, locked };
+    return { store: this.store, stage, author: user.username, newId: this.newId, locked };
   }
 
   private listen(): (() => void)[] {

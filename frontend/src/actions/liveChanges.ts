@@ -126,7 +126,7 @@ export class LiveChanges {
       if (id === null || ours.has(record.id)) continue;
       const before = store.mask(id);
       const after = this.inLine(id, before, record);
-      if (sameState(before, after)) continue;
+      if (sameState(before, after) && before?.track === after?.track) continue;
       changed.set(id, after);
       const seen = (before !== null && isCurrent(before)) || (after !== null && isCurrent(after));
       if (seen && record.created_by && record.created_by !== me) {

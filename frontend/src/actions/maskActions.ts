@@ -3,10 +3,7 @@ import type { EditorSession } from "./editorSession";
 
 /** What a person does to saved masks, besides drawing them. Each is one gesture for undo. */
 export class MaskActions {
-  constructor(
-    private readonly session: EditorSession,
-    private readonly newId: () => string,
-  ) {}
+  constructor(private readonly session: EditorSession) {}
 
   delete(id: string): void {
     const item = this.changeable(id);
@@ -71,7 +68,7 @@ export class MaskActions {
     const { session } = this;
     const item = session.store.mask(id);
     if (!item || !session.mayChange()) return;
-    const copy = this.mine({ ...item, parent: null });
+    const copy = this.mine({ ...item, parent: null, track: null });
     session.history.gesture("Duplicate mask", () => session.store.setMask(copy.id, copy));
     session.select(copy.id);
     session.notices.emit("Mask duplicated.");
@@ -123,6 +120,6 @@ export class MaskActions {
   /** A new version by this person, which took no time to draw. */
   private mine(item: MaskItem): MaskItem {
     const createdBy = this.session.options.user.username;
-    return { ...item, id: this.newId(), status: "accepted", createdBy, seconds: 0 };
+    return { ...item, id: this.session.newId(), status: "accepted", createdBy, seconds: 0 };
   }
 }

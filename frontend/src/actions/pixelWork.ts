@@ -89,7 +89,7 @@ export class PixelWork {
       const kept = session.history.gesture("Split", () => {
         const id = replacePixels(item, largest, options);
         for (const part of others) {
-          const one = { ...corrected(item, part, options), parent: null };
+          const one = { ...corrected(item, part, options), parent: null, track: null };
           session.store.setMask(one.id, one);
         }
         return id;

@@ -20,6 +20,8 @@ export const PRESETS: Readonly<Record<Preset, Readonly<Record<string, readonly s
     "tool.polygonRemove": ["Shift+4"],
     "image.submit": ["F", "Ctrl+Enter"],
     "image.back": ["D", "Ctrl+ArrowLeft"],
+    "frame.previous": [","],
+    "frame.next": ["."],
     "mask.hide": ["H"],
     "view.hide": ["Alt+H"],
     "view.fit": ["0"],

@@ -12,6 +12,10 @@ import { candidateRecords } from "./records";
 const SIDE = 16;
 /** What is worth keeping at all; people then choose what they want to see. */
 export const LOWEST_IOU = 0.2;
+/** Where the bar ends for what is alike: most of what a search finds below is something else. */
+export const LEAST_ALIKE = 0.05;
+/** Its first place, as a share of the best score. */
+const HALF_AS_ALIKE = 0.5;
 /** The bar is first set so that about this many of the best are seen: models differ in how sure they are. */
 const SHOWN_FIRST = 30;
 const HIGHEST_FIRST_BAR = 0.8;
@@ -24,11 +28,20 @@ const SMALLEST_AREA = 16;
 
 const NOBODY: ReadonlySet<string> = new Set();
 
-export interface Proposal {
-  readonly id: number;
+/** A mask that may be taken. `score` is what the bar is compared with: for the grid, the predicted IoU. */
+export interface Offered {
   readonly candidate: Candidate;
-  /** The point of the grid that gave it. */
+  /** The point of the grid that gave it, or its middle. */
   readonly point: ImagePoint;
+  readonly score: number;
+  readonly prompts: readonly Record<string, unknown>[];
+  readonly category: string;
+  /** Digest of the model that made it. */
+  readonly model: string;
+}
+
+export interface Proposal extends Offered {
+  readonly id: number;
 }
 
 export interface ProposalOptions extends Omit<ModelWorkOptions, "locked"> {
@@ -65,8 +78,8 @@ export class Proposals {
     const covered = this.options.store.visible();
     this.shownFor = key;
     this.shown = this.found.filter(
-      ({ id, candidate }) =>
-        candidate.predictedIou >= this.threshold &&
+      ({ id, candidate, score }) =>
+        score >= this.threshold &&
         !this.dismissed.has(id) &&
         !covered.some((item) => sameObject(item.patch, item.area, candidate)),
     );
@@ -106,6 +119,15 @@ export class Proposals {
     this.options.notice(count === 1 ? "1 object was found." : `${count} objects were found.`);
   }
 
+  /** Shows what was found elsewhere in the place of what was there; the bar is set anew. */
+  offer(found: readonly Offered[]): void {
+    this.reset();
+    this.found = found.map((one) => ({ ...one, id: this.nextId++ })).toSorted((a, b) => a.score - b.score);
+    const best = this.found.at(-1)?.score ?? 0;
+    this.threshold = Math.max(LEAST_ALIKE, Math.round(best * HALF_AS_ALIKE * 20) / 20);
+    this.set("done", 1);
+  }
+
   /** Stops asking; what was found so far stays. */
   cancel(): boolean {
     if (this.state !== "running") return false;
@@ -141,6 +163,18 @@ export class Proposals {
     this.options.history.gesture("Take proposal", () => this.options.store.setMask(item.id, item));
     this.hovered = null;
     return item.id;
+  }
+
+  /** Accepts all that is shown; undone at once. */
+  takeAll(): void {
+    const items = this.visible().map((proposal) => this.item(proposal));
+    if (items.length === 0) return;
+    const label = items.length === 1 ? "Take proposal" : `Take ${items.length} proposals`;
+    this.options.history.gesture(label, () => {
+      for (const item of items) this.options.store.setMask(item.id, item);
+    });
+    this.hovered = null;
+    this.options.notice(items.length === 1 ? "1 mask accepted." : `${items.length} masks accepted.`);
   }
 
   dismiss(point: ImagePoint): void {
@@ -182,37 +216,39 @@ export class Proposals {
     if (area < SMALLEST_AREA || area > LARGEST_SHARE * width * height) return;
     const alike = this.found.filter((other) => sameObject(other.candidate.patch, other.candidate.area, candidate));
     if (alike.some((other) => other.candidate.predictedIou >= predictedIou)) return;
-    this.found = [...this.found.filter((other) => !alike.includes(other)), { id: this.nextId++, candidate, point }];
+    const offered = { candidate, point, score: predictedIou, prompts: promptAt(point), category: "", model: "" };
+    this.found = [...this.found.filter((other) => !alike.includes(other)), { id: this.nextId++, ...offered }];
   }
 
-  private item({ candidate, point }: Proposal): MaskItem {
+  private item({ candidate, prompts, category, model }: Proposal): MaskItem {
     const { options } = this;
     return {
       id: options.newId(),
-      segmentation: encodePatch(candidate.patch, [options.size.height, options.size.width]),
+      segmentation: candidate.segmentation ?? encodePatch(candidate.patch, [options.size.height, options.size.width]),
       patch: candidate.patch,
       area: candidate.area,
       status: "accepted",
-      category: "",
+      category,
       source: "model",
       stage: options.stage,
       parent: null,
       predictedIou: candidate.predictedIou,
       stability: candidate.stability,
-      prompts: [{ type: "point", x: point.x, y: point.y, label: 1, fed: null }],
+      prompts,
       candidates: candidateRecords([candidate]),
       chosen: 0,
-      model: options.model(),
+      model: model || options.model(),
       seconds: options.seconds(),
       edits: 0,
       createdBy: options.author,
+      track: null,
     };
   }
 
   /** Until somebody moves the bar. In steps of five percent, as the bar itself. */
   private setFirstBar(): void {
     if (this.barChosen) return;
-    const sure = this.found.map((one) => one.candidate.predictedIou).toSorted((a, b) => b - a);
+    const sure = this.found.map((one) => one.score).toSorted((a, b) => b - a);
     const last = sure[Math.min(SHOWN_FIRST, sure.length) - 1] ?? HIGHEST_FIRST_BAR;
     this.threshold = Math.min(HIGHEST_FIRST_BAR, Math.max(LOWEST_IOU, Math.floor(last * 20) / 20));
   }
@@ -223,6 +259,8 @@ export class Proposals {
     this.options.changed();
   }
 }
+
+const promptAt = ({ x, y }: ImagePoint) => [{ type: "point", x, y, label: 1, fed: null }];
 
 function sameObject(patch: Patch, area: number, candidate: Candidate): boolean {
   // IoU of masks cannot exceed the ratio of their areas: this spares most of the counting.

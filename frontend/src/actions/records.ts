@@ -30,6 +30,7 @@ export function itemFromRecord(record: MaskRecord): MaskItem {
     seconds: record.seconds,
     edits: record.edits,
     createdBy: record.created_by ?? "",
+    track: record.track,
   };
 }
 
@@ -53,6 +54,8 @@ export function bodyFromItem(item: MaskItem, imageId: number, taskId: number | n
     seconds: Math.round(item.seconds * 100) / 100,
     edits: item.edits,
     task: taskId,
+    // The server gives a correction the track of what it corrects.
+    track: parent === null ? (item.track ?? undefined) : undefined,
   };
 }
 
@@ -79,6 +82,7 @@ export function itemFromBody(id: string, body: Record<string, unknown>, author: 
     seconds: sent.seconds,
     edits: sent.edits,
     createdBy: author,
+    track: sent.track ?? null,
   };
 }
 
@@ -96,8 +100,9 @@ export function firstMasks(
     const known = items.get(op.maskId);
     if (op.kind === "put" && op.body) {
       const item = itemFromBody(op.maskId, op.body, author);
+      const parent = item.parent === null ? undefined : items.get(item.parent);
       if (item.parent) items.delete(item.parent);
-      items.set(item.id, item);
+      items.set(item.id, { ...item, track: item.track ?? parent?.track ?? null });
     } else if (known) {
       items.set(known.id, { ...known, status: op.kind === "delete" ? "deleted" : "accepted" });
     }

@@ -19,7 +19,7 @@ export interface Page {
   togglePanel(): void;
 }
 
-export type CommandGroup = "Mask" | "Tools" | "Pixels" | "Crosshair" | "View" | "Image" | "Help";
+export type CommandGroup = "Mask" | "Tools" | "Pixels" | "Crosshair" | "View" | "Image" | "Video" | "Help";
 
 /** Everything a key, a button or a menu can do is one entry of a table. */
 export interface Command {

@@ -3,6 +3,7 @@ import type { Journal } from "../core/journal";
 import type { Timings } from "../core/latency";
 import type { Segmenter } from "../segmenter/segmenter";
 import type { DraftStore, Visit, VisitStore } from "../storage/database";
+import type { VideoDesk } from "./videoDesk";
 import type { ViewState } from "./viewState";
 
 /** What a session on one image needs of the world around it. */
@@ -22,6 +23,8 @@ export interface SessionOptions {
   readonly visits: VisitStore;
   readonly timings: Timings;
   readonly view: ViewState;
+  /** Where the image is a frame: the video it belongs to. */
+  readonly video: VideoDesk | null;
   /** Knows when "submit and next" was pressed for the image before; null when it was not. */
   readonly next: { finish(now: number): number | null };
 }

@@ -21,6 +21,7 @@ export const maskRecord = (id: string, part: Partial<MaskRecord> & Pick<MaskReco
   point_coords: null,
   model: "",
   task: null,
+  track: null,
   created_by: "rae",
   seconds: 0,
   edits: 0,

@@ -6,18 +6,26 @@ import { MemoryJournal } from "../core/memoryJournal";
 import { FakeSegmenter } from "../segmenter/fakeSegmenter";
 import { MemoryPersonal } from "../storage/database";
 import { EditorSession } from "./editorSession";
+import type { VideoDesk } from "./videoDesk";
 import { ViewState } from "./viewState";
 
 let users = 100;
+
+interface Opened {
+  readonly image: number;
+  readonly video: VideoDesk;
+  /** Whether the canvas has its size already. */
+  readonly measured: boolean;
+}
 
 /**
  * For tests: an empty editor without a browser, whose model can answer and whose server is away. Each has a person of
  * its own, so that nobody's preferences are another's.
  */
-export function openSession(size: Size): EditorSession {
+export function openSession(size: Size, part: Partial<Opened> = {}): EditorSession {
   const user: User = { id: users++, username: "ben", name: "Ben" };
   const session = new EditorSession({
-    image: { id: 5, dataset: 1, ...size } as ImageRecord,
+    image: { id: part.image ?? 5, dataset: 1, ...size } as ImageRecord,
     loaded: { at: "2026-01-01T00:00:00Z", masks: [], task: null },
     visit: null,
     stage: "assisted",
@@ -35,10 +43,11 @@ export function openSession(size: Size): EditorSession {
     visits: new MemoryPersonal(),
     timings: new Timings(),
     view: new ViewState({ getItem: () => null, setItem: () => undefined }),
+    video: part.video ?? null,
     next: { finish: () => null },
   });
   session.flow.hold = { kind: "offline", message: "away" };
   session.drafting.setReady("fake");
-  session.setCanvas({ width: size.width + 48, height: size.height + 48 });
+  if (part.measured ?? true) session.setCanvas({ width: size.width + 48, height: size.height + 48 });
   return session;
 }

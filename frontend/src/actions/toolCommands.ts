@@ -3,6 +3,24 @@ import type { Command } from "./registry";
 
 const BRUSH_STEP = 1.2;
 
+/** Asks the grid, once; what was found to be like something goes. */
+export function segmentEverything(session: EditorSession): void {
+  session.setTool("proposals");
+  if (session.alike.sought) {
+    session.alike.forget();
+    session.proposals.reset();
+  }
+  void session.proposals.run();
+}
+
+/** Looks for everything like the selected masks, and offers it. */
+export function findAlike(session: EditorSession): void {
+  const examples = session.selection.map((item) => session.serverId(item.id));
+  if (examples.length === 0) return;
+  session.setTool("proposals");
+  void session.alike.find({ examples });
+}
+
 const tool = (id: ToolId, label: string, key: string): Command => ({
   id: `tool.${id}`,
   label,
@@ -40,10 +58,15 @@ export const TOOL_COMMANDS: readonly Command[] = [
     group: "Tools",
     keys: ["G"],
     enabled: (session) => session.readiness.state === "ready",
-    run: (session) => {
-      session.setTool("proposals");
-      void session.proposals.run();
-    },
+    run: segmentEverything,
+  },
+  {
+    id: "tool.alike",
+    label: "Everything like the selected masks, then pick",
+    group: "Tools",
+    keys: ["J"],
+    enabled: (session) => session.selected !== null && session.readiness.state === "ready",
+    run: findAlike,
   },
   tool("brush", "Brush", "B"),
   tool("eraser", "Eraser", "E"),

@@ -20,7 +20,7 @@ class Server {
         },
       };
     },
-    list: () => Promise.resolve({ at: "2026-01-01T00:00:00Z", uploads: this.records }),
+    list: () => Promise.resolve({ at: "2026-01-01T00:00:00Z", max_video_frames: 3000, uploads: this.records }),
     remove: (id: string) => {
       this.removed.push(id);
       return Promise.resolve();
@@ -107,7 +107,7 @@ describe("uploads", () => {
 
   it("does not send what can be no picture, nor the leavings of file managers", async () => {
     await queue.add([
-      { file: file("film.mp4", "video/mp4"), path: "film.mp4" },
+      { file: file("song.mp3", "audio/mpeg"), path: "song.mp3" },
       { file: file(".DS_Store"), path: "x/.DS_Store" },
     ]);
     expect(states()).toEqual(["failed"]);

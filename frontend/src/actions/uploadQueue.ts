@@ -41,8 +41,8 @@ interface Entry extends UploadItem {
 const PARALLEL = 3;
 const POLL = 1200;
 const OPEN: readonly UploadState[] = ["waiting", "sending", "checking"];
-/** What can never be a picture or an archive of pictures is not sent at all. */
-const NOT_PICTURES = /^(video|audio|text)\/|pdf$/;
+/** What can never be a picture, a video or an archive of them is not sent at all. */
+const NOT_PICTURES = /^(audio|text)\/|pdf$/;
 const NOISE = /^(\.DS_Store|Thumbs\.db|desktop\.ini|\._.*)$/;
 
 /**
@@ -57,6 +57,7 @@ export class UploadQueue {
   private since: string | null = null;
   private timer: ReturnType<typeof setTimeout> | null = null;
   private loading: Promise<void> | null = null;
+  private frameLimit: number | null = null;
 
   constructor(
     private readonly ports: UploadPorts,
@@ -70,6 +71,9 @@ export class UploadQueue {
   };
 
   readonly items = (): readonly UploadItem[] => this.shown;
+
+  /** So many frames of one video are taken at the most; null until the server has told. */
+  readonly maxVideoFrames = (): number | null => this.frameLimit;
 
   /** Asks once what the server knows. */
   load(): Promise<void> {
@@ -91,7 +95,9 @@ export class UploadQueue {
         continue;
       }
       if (known) this.drop(known.key);
-      const refused = NOT_PICTURES.test(file.type) ? "This is neither a picture nor an archive of pictures." : "";
+      const refused = NOT_PICTURES.test(file.type)
+        ? "This is neither a picture, nor a video, nor an archive of them."
+        : "";
       const blank = { size: file.size, share: 0, record: null, address: null, sending: null };
       const entry: Entry = { ...blank, key, name: path, file, state: refused ? "failed" : "waiting", message: refused };
       this.rights.set(key, rights);
@@ -199,6 +205,7 @@ export class UploadQueue {
   private async refresh(): Promise<void> {
     const answer = await this.ports.list(this.since);
     this.since = answer.at;
+    this.frameLimit = answer.max_video_frames;
     let added = false;
     for (const record of answer.uploads) {
       const before = this.entries.find(

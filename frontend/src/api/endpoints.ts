@@ -67,6 +67,7 @@ import type {
   ValuesAnswer,
   VersionComparison,
   VersionDifference,
+  VideoRecord,
   WaitingRow,
   Webhook,
   WebhookEvent,
@@ -100,14 +101,17 @@ export const api = {
   /** `filter`: any of state and stage; empty ones do not count. */
   images: (dataset: number, filter: Record<string, string>, next: string | null) =>
     page<ImageRecord>(`/api/datasets/${dataset}/images/${queryOf(filter)}`, next),
+  videos: (dataset: number, next: string | null) => page<VideoRecord>(`/api/datasets/${dataset}/videos/`, next),
+  /** With its frames, their masks and its tracks. */
+  removeVideo: (id: number) => request<void>(`/api/videos/${id}/`, { method: "DELETE" }),
   image: (id: number) => request<ImageRecord>(`/api/images/${id}/`),
   markGold: (id: number, gold: boolean) =>
     request<ImageRecord>(`/api/images/${id}/`, { method: "PATCH", body: { gold } }),
   /** The caller's uploads into a dataset; with `since`, the `at` of an earlier answer, only those that changed. */
-  uploads: (dataset: number, since: string | null, purpose: UploadPurpose) => {
-    const query = { ...(since && { since }), ...(purpose === "import" && { for: purpose }) };
-    return request<UploadsAnswer>(`/api/datasets/${dataset}/uploads/?${new URLSearchParams(query)}`);
-  },
+  uploads: (dataset: number, since: string | null, purpose: UploadPurpose) =>
+    request<UploadsAnswer>(
+      `/api/datasets/${dataset}/uploads/${queryOf({ since, for: purpose === "import" ? purpose : null }, null)}`,
+    ),
   /** With every reason. */
   upload: (id: string) => request<UploadRecord>(`/api/uploads/${id}/`),
   removeUpload: (id: string) =>
@@ -147,6 +151,11 @@ export const api = {
     request<ValuesAnswer>(`/api/images/${image}/values/`, { method: again ? "POST" : "GET", signal }),
   predict: (image: number, body: Record<string, unknown>, signal?: AbortSignal) =>
     request<PredictAnswer>(`/api/images/${image}/predict/`, { method: "POST", body, signal }),
+
+  findAlike: (image: number, sought: object) =>
+    request<Job>(`/api/images/${image}/alike/`, { method: "POST", body: sought }),
+  proposeAlike: (dataset: number, sought: object, threshold: number) =>
+    request<Job>(`/api/datasets/${dataset}/alike/`, { method: "POST", body: { ...sought, threshold } }),
 
   putMask: (id: string, body: Record<string, unknown>) =>
     request<MaskRecord>(`/api/masks/${id}/`, { method: "PUT", body }),

@@ -58,6 +58,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/datasets/{dataset_id}/alike/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Propose it on every image that waits for an annotator, beside the masks that are there. Leads only. */
+        post: operations["dataset_alike"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/datasets/{dataset_id}/audits/": {
         parameters: {
             query?: never;
@@ -903,6 +920,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/datasets/{dataset_id}/videos/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description In order of arrival. */
+        get: operations["videos_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/datasets/{dataset_id}/webhooks/": {
         parameters: {
             query?: never;
@@ -1063,6 +1097,28 @@ export interface paths {
         patch: operations["images_change"];
         trace?: never;
     };
+    "/api/images/{image_id}/alike/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description A search, as a job of a few seconds. Annotators, reviewers and leads; nothing is saved.
+         *
+         *     The job's result has `masks`, best first: segmentation, area, bbox, score (0 to 1, it orders), predicted_iou,
+         *     stability_score, prompts; `model`, `seconds` and the `category` that they may be given.
+         */
+        post: operations["image_alike"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/images/{image_id}/changes/": {
         parameters: {
             query?: never;
@@ -1092,6 +1148,28 @@ export interface paths {
         put?: never;
         /** @description Prepare the image again after a failure. */
         post: operations["image_embedding_retry"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/images/{image_id}/embedding/{tensor}.npy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description A NumPy file (`numpy.load`): float16, channels x rows x columns over the padded picture.
+         *
+         *     By the version that serves; names and shapes are in `layout` of the image's embedding, where the picture lies in
+         *     `frame`. 404 no_map for another name, 503 embedding_pending until the model has looked at the picture.
+         */
+        get: operations["embedding_map"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1194,6 +1272,28 @@ export interface paths {
         get: operations["image_provenance"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/images/{image_id}/segment/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description The best mask for each prompt; nothing is saved. Annotators, reviewers and leads.
+         *
+         *     503 embedding_pending while the model looks at the picture for the first time; 429 with Retry-After beyond the
+         *     rate of this installation (`ANYMASK_PROMPT_RATE`).
+         */
+        post: operations["images_segment"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1371,8 +1471,9 @@ export interface paths {
         /**
          * @description Save an accepted mask: 201, or 200 for the same request again.
          *
-         *     409 `mask_conflict` if another mask has this id; 409 `mask_superseded` if the parent was corrected meanwhile,
-         *     with the current mask as details. Annotators, reviewers and leads.
+         *     409 `mask_conflict` if another mask has this id; with the current mask as details 409 `mask_superseded` if the
+         *     parent was corrected meanwhile, 409 `frame_taken` if its track has another mask on the frame. Annotators,
+         *     reviewers and leads.
          */
         put: operations["masks_save"];
         post?: never;
@@ -1430,7 +1531,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Undo a deletion. Annotators, reviewers and leads. */
+        /** @description Undo a deletion; 409 `frame_taken` if its track has another mask here by now. Annotators and above. */
         post: operations["masks_restore"];
         delete?: never;
         options?: never;
@@ -1719,6 +1820,67 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/tracks/{track_id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The track with its current masks, without their pixels. */
+        get: operations["tracks_get"];
+        put?: never;
+        post?: never;
+        /** @description End the track; its accepted masks stay, as masks of their frames. Annotators, reviewers and leads. */
+        delete: operations["tracks_end"];
+        options?: never;
+        head?: never;
+        /** @description Say what is followed; its current masks take the category too. Annotators, reviewers and leads. */
+        patch: operations["tracks_change"];
+        trace?: never;
+    };
+    "/api/tracks/{track_id}/masks/{mask_id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** @description Put a mask to the track; 409 `frame_taken` with the mask that it has there. Annotators, reviewers, leads. */
+        put: operations["tracks_put_mask"];
+        post?: never;
+        /** @description Take a mask out of the track; it stays as a mask of its frame. Annotators, reviewers and leads. */
+        delete: operations["tracks_remove_mask"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tracks/{track_id}/propagate/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description Propose masks on the frames before or after one. Annotators and above.
+         *
+         *     The job (kind `propagate_track`) stops before a frame that has an accepted mask of the track, and replaces
+         *     proposed ones. Its result: {frames, masks, absent: frame numbers without the thing, stopped_at: frame numbers
+         *     before which it stopped, model}. Cancel it to stop; what is done stays. 400 other_video, 404, 409 no_mask_here,
+         *     409 propagation_open, 503 no_model.
+         */
+        post: operations["track_propagate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/training-runs/{run_id}/": {
         parameters: {
             query?: never;
@@ -1753,6 +1915,64 @@ export interface paths {
         head?: never;
         /** @description Bytes from an offset on; 409 `upload_offset` if the file ends elsewhere. Leads only. */
         patch: operations["uploads_append"];
+        trace?: never;
+    };
+    "/api/videos/{video_id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The video, and how many of its frames are there. */
+        get: operations["videos_get"];
+        put?: never;
+        post?: never;
+        /** @description Remove the video with its frames, their masks and files. Leads only. */
+        delete: operations["videos_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/videos/{video_id}/frames/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description In their order, from a number on. */
+        get: operations["videos_frames"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/videos/{video_id}/tracks/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Every track with its current masks, without their pixels. */
+        get: operations["tracks_list"];
+        put?: never;
+        /**
+         * @description A new track that begins with a mask: 201, or 200 for the same mask again.
+         *
+         *     409 `mask_tracked` if the mask belongs to another track, whose id is in the details. Annotators, reviewers and
+         *     leads.
+         */
+        post: operations["tracks_begin"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/waiting/": {
@@ -1796,6 +2016,22 @@ export interface components {
             found_by_both: number | null;
             /** @description Images that wait for their second person. */
             waiting: number;
+        };
+        /** @description What to look for: example masks, or a category of the dataset. */
+        AlikeInRequest: {
+            /** @description Masks of the dataset, of this image or others. */
+            examples?: string[];
+            /** @description Experimental: by its accepted masks, told from other categories'. */
+            category?: string;
+        };
+        /** @description And from which score on it is proposed. */
+        AlikeProposeInRequest: {
+            /** @description Masks of the dataset, of this image or others. */
+            examples?: string[];
+            /** @description Experimental: by its accepted masks, told from other categories'. */
+            category?: string;
+            /** Format: float */
+            threshold: number;
         };
         /** @description How large a sample, of which masks. */
         AuditInRequest: {
@@ -2205,6 +2441,8 @@ export interface components {
             high: number;
             masks: number;
         };
+        /** @enum {string} */
+        DirectionEnum: "forward" | "backward" | "both";
         /** @description With its histogram. */
         DistributionOut: {
             name: components["schemas"]["NameEnum"];
@@ -2344,7 +2582,7 @@ export interface components {
             options: components["schemas"]["OptionOut"][];
         };
         /** @enum {string} */
-        ExportInFormatEnum: "coco" | "coco_panoptic" | "sa1b" | "yolo" | "png" | "cutouts" | "geojson" | "parquet";
+        ExportInFormatEnum: "coco" | "coco_panoptic" | "sa1b" | "yolo" | "png" | "cutouts" | "geojson" | "parquet" | "sav" | "video_cutouts";
         /** @description What to write. */
         ExportInRequest: {
             format: components["schemas"]["ExportInFormatEnum"];
@@ -2503,6 +2741,19 @@ export interface components {
             /** @description [height, width] */
             padded_size: number[];
         };
+        /** @description Median of the active seconds that a frame of video took, for its masks of tracks. */
+        FrameTimesOut: {
+            /** @description Frames on which people made the masks. */
+            by_hand: components["schemas"]["MeasuredOut"];
+            /** @description Frames on which the model proposed them. */
+            followed: components["schemas"]["MeasuredOut"];
+        };
+        /** @description One page of frames. */
+        FramesOut: {
+            frames: components["schemas"]["VideoFrameOut"][];
+            /** @description `from` of the next page; null after the last frame. */
+            next: number | null;
+        };
         /** @description All held-out masks, and the same by stage and by category where there are several. */
         GateOut: {
             combined: components["schemas"]["DifferenceOut"];
@@ -2616,6 +2867,10 @@ export interface components {
             task_state: (components["schemas"]["TaskStateEnum"] | components["schemas"]["NullEnum"]) | null;
             /** @description Whether the serving model has seen the image. */
             readonly readiness: components["schemas"]["ReadinessEnum"];
+            video: number | null;
+            frame_number: number | null;
+            /** Format: double */
+            frame_time: number | null;
             /** Format: date-time */
             readonly created_at: string;
         };
@@ -2861,6 +3116,11 @@ export interface components {
             seconds?: number;
             edits?: number;
             task?: number | null;
+            /**
+             * Format: uuid
+             * @description Of a new mask on a frame; a correction has its parent's.
+             */
+            track?: string | null;
         };
         /** @enum {string} */
         MaskInSourceEnum: "model" | "model_edited" | "hand";
@@ -2917,6 +3177,11 @@ export interface components {
             point_coords: number[][] | null;
             model: string;
             task: number | null;
+            /**
+             * Format: uuid
+             * @description What it follows.
+             */
+            track: string | null;
             /** @description User name, or null for a machine. */
             readonly created_by: string | null;
             /** Format: double */
@@ -3147,6 +3412,19 @@ export interface components {
             low: number;
             high: number;
         };
+        /** @description One object, in image pixels: points, a box, or both. */
+        OutsidePromptInRequest: {
+            /**
+             * @description Given back.
+             * @default
+             */
+            name: string;
+            points?: number[][];
+            /** @description 1 inside, 0 outside; without them every point is inside. */
+            labels?: number[];
+            /** @description [x0, y0, x1, y1] */
+            box?: number[] | null;
+        };
         /** @description One image that two people have masked. */
         OverlapOut: {
             readonly id: number;
@@ -3268,6 +3546,13 @@ export interface components {
             previous: string | null;
             results: components["schemas"]["TrainingRunOut"][];
         };
+        PaginatedVideoOutList: {
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            results: components["schemas"]["VideoOut"][];
+        };
         /** @description Two masks of one object. */
         PairOut: {
             /** Format: uuid */
@@ -3367,12 +3652,34 @@ export interface components {
             /** @description Move as soon as everything is met. */
             by_rule?: boolean;
         };
+        /** @description What is followed; its masks take the category too. */
+        PatchedTrackChangeInRequest: {
+            category?: string;
+        };
         /** @description What is to change. */
         PatchedWebhookChangeInRequest: {
             url?: string;
             events?: components["schemas"]["EventsEnum"][];
             active?: boolean;
             new_secret?: boolean;
+        };
+        /** @description How an object is turned: the ellipse with the same second moments. */
+        PoseOut: {
+            /**
+             * Format: double
+             * @description Degrees of the longer axis to the x axis, clockwise; -90 to 90.
+             */
+            angle: number;
+            /**
+             * Format: double
+             * @description Full length of the longer axis in pixels.
+             */
+            major: number;
+            /**
+             * Format: double
+             * @description Full length of the shorter axis in pixels.
+             */
+            minor: number;
         };
         /** @description One prompt, in image pixels. */
         PredictInRequest: {
@@ -3495,6 +3802,8 @@ export interface components {
             by_stage: components["schemas"]["WorkStepOut"][];
             by_model: components["schemas"]["WorkGroupOut"][];
             images: components["schemas"]["ImagesDoneOut"];
+            /** @description Null without videos. */
+            frames: components["schemas"]["FrameTimesOut"] | null;
             quality: components["schemas"]["QualityOut"][];
             /** @description Active hours by kind of work. */
             hours: {
@@ -3503,6 +3812,15 @@ export interface components {
             moves: components["schemas"]["ProofMoveOut"][];
             audits: components["schemas"]["ProofAuditOut"][];
             cost: components["schemas"]["CostOut"] | null;
+        };
+        /** @description Where to start, which way, and how far. */
+        PropagateInRequest: {
+            /** @description The frame whose mask of the track is followed. */
+            image: number;
+            /** @default forward */
+            direction: components["schemas"]["DirectionEnum"];
+            /** @description How many, each way; null: to the end, 1000 at the most. */
+            frames?: number | null;
         };
         /** @description One version on held-out images, as it was last judged; intervals by bootstrap over images. */
         QualityOut: {
@@ -3784,6 +4102,63 @@ export interface components {
         };
         /** @enum {string} */
         ScheduleOutKindEnum: "off" | "hours" | "daily" | "weekly" | "other";
+        /** @description Up to 64 prompts on one image; the answers come in their order. */
+        SegmentInRequest: {
+            prompts: components["schemas"]["OutsidePromptInRequest"][];
+            /**
+             * @description Tell also how each object is turned.
+             * @default false
+             */
+            orientation: boolean;
+            /**
+             * @description Digest of a version; empty: serving.
+             * @default
+             */
+            model: string;
+        };
+        /** @description Answers in the order of the prompts. */
+        SegmentOut: {
+            /** @description Digest of the version that answered. */
+            model: string;
+            width: number;
+            height: number;
+            /**
+             * Format: double
+             * @description Metres per pixel; null where nobody told it.
+             */
+            pixel_size: number | null;
+            masks: components["schemas"]["SegmentedOut"][];
+        };
+        /** @description The answer to one prompt. Where the model finds nothing, the area is 0 and there is no centroid. */
+        SegmentedOut: {
+            /** @description Of the prompt. */
+            name: string;
+            /** @description COCO RLE: size is [height, width]; counts is compressed text. */
+            segmentation: {
+                size: number[];
+                counts: string;
+            };
+            /** @description [x, y, w, h] in pixels. */
+            bbox: number[];
+            /** @description Pixels. */
+            area: number;
+            /**
+             * Format: double
+             * @description Square metres; null where the scale is not known.
+             */
+            area_m2: number | null;
+            /** @description [x, y] in pixels; the centre of the first pixel is [0.5, 0.5]. */
+            centroid: number[] | null;
+            /**
+             * Format: double
+             * @description What the model expects of its mask, 0 to 1.
+             */
+            predicted_iou: number;
+            /** Format: double */
+            stability_score: number;
+            /** @description Null unless it was asked for. */
+            pose: components["schemas"]["PoseOut"] | null;
+        };
         /** @description A folder as the list names it, or one inside, and the rights of its pictures. */
         ServerFolderInRequest: {
             folder: string;
@@ -4122,6 +4497,41 @@ export interface components {
             /** Format: date-time */
             removed_at: string;
         };
+        /** @description What a track begins with. */
+        TrackInRequest: {
+            /** Format: uuid */
+            mask: string;
+        };
+        /** @description A current mask of a track, without its pixels. */
+        TrackMaskOut: {
+            /** Format: uuid */
+            id: string;
+            image: number;
+            /** @description Number of the frame. */
+            frame: number;
+            /** @description Proposed or accepted. */
+            status: components["schemas"]["MaskStatusEnum"];
+            source: components["schemas"]["MaskSourceEnum"];
+            /**
+             * Format: double
+             * @description What the model expected its IoU to be.
+             */
+            confidence: number | null;
+        };
+        /** @description A thing that is followed. */
+        TrackOut: {
+            /** Format: uuid */
+            id: string;
+            category: string;
+            /** Format: date-time */
+            created_at: string;
+            /** @description At most one for each frame, in their order. */
+            masks: components["schemas"]["TrackMaskOut"][];
+        };
+        /** @description Tracks of a video, oldest first. */
+        TracksOut: {
+            tracks: components["schemas"]["TrackOut"][];
+        };
         /** @description The run that made a version, and what it learnt from. */
         TrainedOnOut: {
             run: number;
@@ -4255,6 +4665,8 @@ export interface components {
         UploadsOut: {
             /** Format: date-time */
             at: string;
+            /** @description Frames that are taken of one video at the most. */
+            max_video_frames: number;
             uploads: components["schemas"]["UploadItemOut"][];
         };
         /** @description Addresses of pictures, and their rights. */
@@ -4382,6 +4794,61 @@ export interface components {
             removed: number;
             changed: number;
             kept: number;
+        };
+        /** @description A frame, in short; the image of this id has everything. */
+        VideoFrameOut: {
+            image: number;
+            number: number;
+            /**
+             * Format: double
+             * @description Seconds from the start of the video.
+             */
+            time: number;
+            /** @description State of the image's task. */
+            state: (components["schemas"]["TaskStateEnum"] | components["schemas"]["NullEnum"]) | null;
+            /** @description Accepted masks. */
+            masks: number;
+            /** Format: double */
+            uncertainty: number | null;
+            /** @description Cached for ever. */
+            readonly thumbnail_url: string;
+        };
+        /** @description A video; rows come from selectors.with_frames. */
+        VideoOut: {
+            readonly id: number;
+            dataset: number;
+            file_name: string;
+            width: number;
+            height: number;
+            media_type: string;
+            byte_size: number;
+            /**
+             * Format: double
+             * @description Seconds.
+             */
+            duration: number;
+            /**
+             * Format: double
+             * @description Frames of a second in the file.
+             */
+            frame_rate: number;
+            /**
+             * Format: double
+             * @description Frames of a second that were taken.
+             */
+            sampling_rate: number;
+            /** @description Frames when all have arrived. */
+            frame_count: number;
+            /** @description Frames that are there. */
+            frames: number;
+            complete: boolean;
+            tracks: number;
+            /** @description The first frame; null before it arrives. */
+            first_image: number | null;
+            /** @description Of the first frame. */
+            readonly thumbnail_url: string | null;
+            /** Format: date-time */
+            readonly created_at: string;
         };
         /** @description What waits for the caller in one dataset; only datasets where something does. */
         WaitingOut: {
@@ -4678,6 +5145,39 @@ export interface operations {
             };
         };
     };
+    dataset_alike: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlikeProposeInRequest"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
     audits: {
         parameters: {
             query?: never;
@@ -4931,7 +5431,7 @@ export interface operations {
                 id?: string;
                 /** @description Number of results to return per page. */
                 limit?: number;
-                subject?: "account" | "audit" | "dataset" | "export" | "group" | "image" | "import" | "invitation" | "job" | "mask" | "member" | "model" | "review" | "task" | "token" | "webhook";
+                subject?: "account" | "audit" | "dataset" | "export" | "group" | "image" | "import" | "invitation" | "job" | "mask" | "member" | "model" | "review" | "task" | "token" | "track" | "video" | "webhook";
             };
             header?: never;
             path: {
@@ -6584,7 +7084,7 @@ export interface operations {
                 /** @description 1.0.0 */
                 "Tus-Resumable": string;
                 "Upload-Length": number;
-                /** @description filename, fingerprint, licence, source, credit, consent; values in Base64. With import_format (`auto`, `coco`, ...) an archive with annotations, which is imported when it is whole. */
+                /** @description filename, fingerprint, licence, source, credit, consent; values in Base64. frames_per_second: how many frames of a video are taken, 5 without it. With import_format (`auto`, `coco`, ...) an archive with annotations, which is imported when it is whole. */
                 "Upload-Metadata"?: string;
             };
             path: {
@@ -6727,6 +7227,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["VersionDifferenceOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    videos_list: {
+        parameters: {
+            query?: {
+                /** @description The pagination cursor value. */
+                cursor?: string;
+                /** @description Number of results to return per page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedVideoOutList"];
                 };
             };
             default: {
@@ -7219,6 +7753,39 @@ export interface operations {
             };
         };
     };
+    image_alike: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                image_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["AlikeInRequest"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
     images_changes: {
         parameters: {
             query?: {
@@ -7300,6 +7867,36 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EmbeddingOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    embedding_map: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                image_id: number;
+                tensor: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
                 };
             };
             default: {
@@ -7486,6 +8083,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ImageProvenanceOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    images_segment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                image_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SegmentInRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SegmentOut"];
                 };
             };
             default: {
@@ -8659,6 +9289,191 @@ export interface operations {
             };
         };
     };
+    tracks_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                track_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrackOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    tracks_end: {
+        parameters: {
+            query?: {
+                /** @description false: its proposed masks stay too; else they go into the bin. */
+                proposed?: boolean;
+            };
+            header?: never;
+            path: {
+                track_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    tracks_change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                track_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedTrackChangeInRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrackOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    tracks_put_mask: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                mask_id: string;
+                track_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MaskOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    tracks_remove_mask: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                mask_id: string;
+                track_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    track_propagate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                track_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PropagateInRequest"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
     training_run: {
         parameters: {
             query?: never;
@@ -8773,6 +9588,167 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    videos_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                video_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VideoOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    videos_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                video_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    videos_frames: {
+        parameters: {
+            query?: {
+                /** @description Number of the first frame of the page; 0 without it. */
+                from?: number;
+                /** @description At most 500, which is what comes without it. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                video_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FramesOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    tracks_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                video_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TracksOut"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    tracks_begin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                video_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TrackInRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrackOut"];
+                };
+            };
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrackOut"];
+                };
             };
             default: {
                 headers: {

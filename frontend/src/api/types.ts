@@ -36,6 +36,10 @@ export interface DeepMapping {
   maximum: number[];
 }
 export type MaskRecord = Omit<Schemas["MaskOut"], "segmentation"> & { segmentation: Runs };
+export type VideoRecord = Schemas["VideoOut"];
+/** Frames of a video, in short, and where the next page of them begins. */
+export type Frames = Schemas["FramesOut"];
+export type TrackRecord = Schemas["TrackOut"];
 export type Task = Schemas["TaskOut"];
 export type Feedback = Schemas["FeedbackOut"];
 export type Agreement = Schemas["AgreementOut"];

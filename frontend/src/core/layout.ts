@@ -11,9 +11,12 @@ export interface KeptLayout {
   readonly styles: readonly (readonly [id: string, style: number])[];
 }
 
-/** Made by a machine before anybody looked: locked until somebody asks for it. */
+/**
+ * Made by a machine before anybody looked: locked until somebody asks for it. What the model has followed through a
+ * video is there because somebody asked, and is meant to be corrected.
+ */
 export const isPrefilled = (item: MaskItem): boolean =>
-  item.status === "proposed" || (item.createdBy === "" && item.source === "model");
+  item.track === null && (item.status === "proposed" || (item.createdBy === "" && item.source === "model"));
 
 /**
  * How one person has laid out the masks of one image: their order, their colours, which are hidden and which are
@@ -34,6 +37,8 @@ export class MaskLayout {
   constructor(
     private readonly store: MaskStore,
     kept: KeptLayout | null = null,
+    /** The look of a track, the same on every frame; null for one that is not known (yet). */
+    private readonly trackStyle: ((track: string) => number | null) | null = null,
   ) {
     this.order = [...(kept?.order ?? [])];
     this.known = new Set(this.order);
@@ -43,6 +48,7 @@ export class MaskLayout {
     const items = [...store.current.masks.values()];
     for (const item of items) if (isCurrent(item)) this.taken.add(this.styles.get(item.id));
     this.adopt(items);
+    this.followTracks();
     this.off = store.changed.on((set) => this.follow(set));
   }
 
@@ -109,6 +115,27 @@ export class MaskLayout {
     this.changed.emit();
   }
 
+  /** Gives masks of tracks the look that their track has on every frame. Whoever else had it takes another. */
+  followTracks(): void {
+    const { trackStyle } = this;
+    if (!trackStyle) return;
+    const owned = new Map<string, number>();
+    for (const { id, track } of this.store.visible()) {
+      const style = track === null ? null : trackStyle(track);
+      if (style !== null) owned.set(id, style);
+    }
+    const moved = [...owned].filter(([id, style]) => this.styles.get(id) !== style);
+    for (const [id, style] of moved) {
+      this.taken.remove(this.styles.get(id));
+      this.styles.set(id, style);
+      this.taken.add(style);
+    }
+    const styles = new Set(owned.values());
+    const clashing = this.store.visible().filter(({ id }) => !owned.has(id) && styles.has(this.styleOf(id)));
+    for (const item of clashing) this.restyle(item);
+    if (moved.length + clashing.length > 0) this.changed.emit();
+  }
+
   /** For the next visit: what concerns masks that still exist. */
   keep(): KeptLayout {
     const { masks } = this.store.current;
@@ -138,6 +165,7 @@ export class MaskLayout {
       }
     }
     this.adopt(appeared);
+    if (changes.some((change) => change.kind === "mask" && change.after?.track)) this.followTracks();
   }
 
   private adopt(items: readonly MaskItem[]): void {

@@ -26,6 +26,8 @@ export interface MaskItem {
   readonly seconds: number;
   readonly edits: number;
   readonly createdBy: string;
+  /** On a frame of a video: which track it belongs to. A correction has its parent's. */
+  readonly track: string | null;
 }
 
 /** Everything that undo can bring back. */

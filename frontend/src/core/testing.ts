@@ -22,6 +22,7 @@ export function maskItem(id: string, part: Partial<MaskItem> = {}): MaskItem {
     seconds: 0,
     edits: 0,
     createdBy: "ben",
+    track: null,
     ...part,
   };
 }

@@ -1,6 +1,6 @@
 import * as ort from "onnxruntime-web/wasm";
 import type { Frame } from "../core/upscale";
-import { DecoderInParts, type RawAnswer, type Tensors } from "./decoderParts";
+import { decoderInParts, type RawAnswer, type Tensors } from "./decoderParts";
 
 /** A decoder ready to run. */
 export interface LoadedDecoder {
@@ -16,19 +16,16 @@ export interface LoadedDecoder {
   readonly onePart: boolean;
 }
 
-/** Bytes of a decoder from which a click is worth every core: SAM's has 16 MB, the compact model's 3. */
-const LARGE = 8e6;
 /** More threads make even a large decoder slower. */
 const MOST_THREADS = 4;
 
 /**
- * Threads of the runtime, which it starts with its first decoder and keeps. A small one is done in a few milliseconds and
- * leaves a core to the page, whose painting its threads would otherwise wait for at each of hundreds of steps.
+ * The runtime starts its threads with its first decoder and keeps them. They leave a core to the page, whose painting
+ * they would otherwise wait for at each of hundreds of steps: on two cores one thread is quicker than two.
  */
-function startThreads(large: boolean): void {
+function chooseThreads(): void {
   const cores = self.navigator.hardwareConcurrency || 1;
-  const wanted = Math.max(1, Math.min(MOST_THREADS, large ? cores : cores - 1));
-  ort.env.wasm.numThreads = self.crossOriginIsolated ? wanted : 1;
+  ort.env.wasm.numThreads = self.crossOriginIsolated ? Math.max(1, Math.min(MOST_THREADS, cores - 1)) : 1;
 }
 
 export async function fetchBytes(url: string): Promise<ArrayBuffer> {
@@ -40,24 +37,32 @@ export async function fetchBytes(url: string): Promise<ArrayBuffer> {
 /** A SAM decoder comes in parts, which are quicker. Others, and those registered before there were parts, come whole. */
 export async function openDecoder(url: string): Promise<LoadedDecoder> {
   const parts = await partsOf(url);
-  const files = await Promise.all((parts.length > 0 ? parts : [url]).map(fetchBytes));
-  startThreads(files.some((bytes) => bytes.byteLength > LARGE));
-  const sessions: ort.InferenceSession[] = [];
-  for (const bytes of files) sessions.push(await openSession(bytes));
-  const [first, sketch, drawing] = sessions;
-  if (first && sketch && drawing) return inParts(new DecoderInParts({ views: first, sketch, drawing }), sketch);
-  return whole(first as ort.InferenceSession);
+  if (parts === null) return whole((await openSessions([url] as const))[0]);
+  const [views, sketch, drawing] = await openSessions(parts);
+  return { ...decoderInParts({ views, sketch, drawing }), fixedMaskShape: maskShapeOf(sketch), onePart: false };
 }
 
-/** Addresses of the parts, in the order in which they run; none where the server does not name them. */
-async function partsOf(url: string): Promise<string[]> {
+/** Addresses of the three parts, in the order in which they run; null where the server does not name them. */
+async function partsOf(url: string): Promise<[string, string, string] | null> {
   try {
     const response = await fetch(url, { method: "HEAD", credentials: "same-origin" });
     const names = response.ok ? (response.headers.get("X-Decoder-Parts") ?? "") : "";
-    return names ? names.split(", ").map((name) => `${url}${name}/`) : [];
+    const [views, sketch, drawing] = names.split(", ").map((name) => `${url}${name}/`);
+    return views && sketch && drawing ? [views, sketch, drawing] : null;
   } catch {
-    return []; // offline: the whole decoder may still lie in the browser's cache
+    return null; // offline: the whole decoder may still lie in the browser's cache
   }
+}
+
+/** A session for each file, in their order. */
+async function openSessions<Urls extends readonly string[]>(
+  urls: Urls,
+): Promise<{ [Index in keyof Urls]: ort.InferenceSession }> {
+  const files = await Promise.all(urls.map(fetchBytes));
+  chooseThreads();
+  const sessions: ort.InferenceSession[] = [];
+  for (const bytes of files) sessions.push(await openSession(bytes));
+  return sessions as { [Index in keyof Urls]: ort.InferenceSession };
 }
 
 function openSession(bytes: ArrayBuffer): Promise<ort.InferenceSession> {
@@ -65,15 +70,6 @@ function openSession(bytes: ArrayBuffer): Promise<ort.InferenceSession> {
     executionProviders: ["wasm"],
     graphOptimizationLevel: "all",
   });
-}
-
-function inParts(decoder: DecoderInParts, sketch: ort.InferenceSession): LoadedDecoder {
-  return {
-    viewsOf: (embedding) => decoder.viewsOf(embedding),
-    answer: (views, prompts, frame) => decoder.answer(views, prompts, frame),
-    fixedMaskShape: maskShapeOf(sketch),
-    onePart: false,
-  };
 }
 
 function whole(session: ort.InferenceSession): LoadedDecoder {

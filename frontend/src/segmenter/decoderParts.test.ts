@@ -14,6 +14,8 @@ describe("the windows that a decoder draws", () => {
     ["a strip of one pixel", frame(1, 1024), [0, 1, 0, 64], [[1, 64, 0, 64]]],
     // Enlarging the last row of the picture looks one row of logits further, which is in the next position then.
     ["one that ends with a position", frame(512, 1024), [0, 33, 0, 64], [[33, 64, 0, 64]]],
+    ["one that ends a pixel before", frame(511, 1024), [0, 33, 0, 64], [[33, 64, 0, 64]]],
+    ["one that ends two pixels before", frame(510, 1024), [0, 32, 0, 64], [[32, 64, 0, 64]]],
   ])("begin with the picture and cover the frame: %s", (_, shape, picture, padding) => {
     expect(windows(shape, 64, 64)).toEqual([picture, ...padding]);
   });

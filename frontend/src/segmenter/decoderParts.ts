@@ -31,24 +31,16 @@ const OUTSIDE = -100;
  * A SAM decoder in parts: what depends on the image alone is computed when the image is opened, and of a prompt's masks
  * what lies in the picture is drawn first.
  */
-export class DecoderInParts {
-  constructor(private readonly parts: Parts) {}
-
-  async viewsOf(embedding: Tensors): Promise<Tensors> {
-    return (await this.parts.views.run(embedding)) as Tensors;
-  }
-
-  async answer(views: Tensors, prompts: Tensors, frame: Frame): Promise<RawAnswer> {
-    const { sketch, drawing } = this.parts;
-    const sketched = (await sketch.run(askedFor(sketch, { ...views, ...prompts }))) as Tensors;
-    const known = { ...views, ...sketched };
+export function decoderInParts({ views, sketch, drawing }: Parts) {
+  const answer = async (known: Tensors, prompts: Tensors, frame: Frame): Promise<RawAnswer> => {
+    const sketched = (await sketch.run(askedFor(sketch, { ...known, ...prompts }))) as Tensors;
     const [, , height = 0, width = 0] = (prompts.mask_input as ort.Tensor).dims;
     const count = (sketched.weights as ort.Tensor).dims[0] ?? 0;
     const logits = new Float32Array(count * height * width).fill(OUTSIDE);
     const masks = new ort.Tensor("float32", logits, [1, count, height, width]);
     const draw = async (window: Window) => {
-      const cut = BigInt64Array.from(window, BigInt);
-      const drawn = await drawing.run(askedFor(drawing, { ...known, window: new ort.Tensor("int64", cut, [4]) }));
+      const cut = new ort.Tensor("int64", BigInt64Array.from(window, BigInt), [4]);
+      const drawn = await drawing.run(askedFor(drawing, { ...known, ...sketched, window: cut }));
       place(drawn.low_res_masks as ort.Tensor, masks, window);
     };
     const [picture, ...padding] = windows(frame, height / SCALE, width / SCALE);
@@ -60,13 +52,17 @@ export class DecoderInParts {
       return rest;
     };
     return { masks, ious, complete };
-  }
+  };
+  return { viewsOf: async (embedding: Tensors) => (await views.run(embedding)) as Tensors, answer };
 }
 
 /** The picture, with the one row and column beyond it that enlarging looks at, then what is left of the frame. */
 export function windows(frame: Frame, height: number, width: number): [Window, ...Window[]] {
   const reach = (axis: 0 | 1, length: number) =>
-    Math.min(length, Math.floor((frame.inputSize[axis] * length) / frame.paddedSize[axis]) + 1);
+    Math.min(
+      length,
+      Math.ceil(Math.ceil((frame.inputSize[axis] * SCALE * length) / frame.paddedSize[axis] + 0.5) / SCALE),
+    );
   const [bottom, right] = [reach(0, height), reach(1, width)];
   const padding: Window[] = [
     [bottom, height, 0, width],

@@ -41,7 +41,7 @@ function Tokens() {
   const tokens = useQuery({ queryKey: ["tokens"], queryFn: api.tokens });
   const revoke = useChange(api.revokeToken, [["tokens"]]);
   if (tokens.isPending) return <Loading label="Loading your tokens" />;
-  if (tokens.isError) return <ErrorState error={tokens.error} retry={() => void tokens.refetch()} />;
+  if (tokens.isLoadingError) return <ErrorState error={tokens.error} retry={() => void tokens.refetch()} />;
   return (
     <section className="stack" aria-labelledby="tokens">
       <h2 id="tokens">Tokens for scripts</h2>

@@ -22,6 +22,7 @@ import { ReviewTab } from "./dataset/ReviewTab";
 import { SimilarPage } from "./dataset/SimilarPage";
 import { StagesTab } from "./dataset/StagesTab";
 import { StatisticsTab } from "./dataset/StatisticsTab";
+import { VideosTab } from "./dataset/VideosTab";
 import { DatasetsPage } from "./datasets/DatasetsPage";
 import { EditorPage } from "./editor/EditorPage";
 import { FeedbackPage } from "./editor/FeedbackPage";
@@ -57,7 +58,7 @@ function SignedIn() {
   const session = useQuery({ queryKey: ["session"], queryFn: api.session, staleTime: 60_000 });
   const location = useLocation();
   if (session.isPending) return <Loading label="Loading" />;
-  if (session.isError) return <ErrorState error={session.error} retry={() => void session.refetch()} />;
+  if (session.isLoadingError) return <ErrorState error={session.error} retry={() => void session.refetch()} />;
   const { user } = session.data;
   if (!user) return <Navigate to="/sign-in" replace state={{ from: location.pathname }} />;
   return (
@@ -84,6 +85,7 @@ const router = createBrowserRouter([
             element: <DatasetPage />,
             children: [
               { index: true, element: <ImagesTab /> },
+              { path: "videos", element: <VideosTab /> },
               { path: "stages", element: <StagesTab /> },
               { path: "model", element: <ModelTab /> },
               { path: "models/compare", element: <ComparePage /> },

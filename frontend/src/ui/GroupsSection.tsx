@@ -14,7 +14,7 @@ export function GroupsSection() {
   const [chosen, choose] = useState<number | null>(null);
   const remove = useChange(api.removeGroup, [["groups"]]);
   if (groups.isPending) return <Loading label="Loading your groups" />;
-  if (groups.isError) return <ErrorState error={groups.error} retry={() => void groups.refetch()} />;
+  if (groups.isLoadingError) return <ErrorState error={groups.error} retry={() => void groups.refetch()} />;
   // None any more once it is deleted.
   const changing = groups.data.find((group) => group.id === chosen) ?? null;
   return (

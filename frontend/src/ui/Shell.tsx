@@ -5,6 +5,7 @@ import { Link, Outlet, useNavigate } from "react-router";
 import { api } from "../api/endpoints";
 import { Logo } from "./Logo";
 import { SaveStatus } from "./SaveStatus";
+import { StaleNote } from "./StaleNote";
 import { useUser } from "./session";
 import { useJournalStatus } from "./workbench";
 
@@ -51,6 +52,7 @@ export function Shell() {
           </DropdownMenu.Portal>
         </DropdownMenu.Root>
       </header>
+      <StaleNote />
       <Outlet />
     </>
   );

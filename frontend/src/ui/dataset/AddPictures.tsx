@@ -4,7 +4,7 @@ import { Button } from "../kit/kit";
 import { type PlacedFile, pickedFiles } from "./droppedFiles";
 
 const ACCEPTED =
-  "image/*,.zip,application/zip,.tar,.tgz,.gz,application/x-tar,application/gzip,.tif,.tiff,.dcm,application/dicom,.heic,.heif";
+  "image/*,video/*,.mkv,.avi,.zip,application/zip,.tar,.tgz,.gz,application/x-tar,application/gzip,.tif,.tiff,.dcm,application/dicom,.heic,.heif";
 
 interface Props {
   add: (files: PlacedFile[]) => void;
@@ -12,7 +12,7 @@ interface Props {
   picker: RefObject<HTMLInputElement | null>;
 }
 
-/** Pictures, archives of pictures, or a folder with everything in it. */
+/** Pictures, videos, archives of them, or a folder with everything in it. */
 export function AddPictures({ add, picker }: Props) {
   const folder = useRef<HTMLInputElement>(null);
   const chosen = (input: HTMLInputElement) => {

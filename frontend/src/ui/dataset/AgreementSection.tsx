@@ -11,7 +11,7 @@ export function AgreementSection() {
   const dataset = useDataset();
   const agreement = useQuery({ queryKey: ["agreement", dataset.id], queryFn: () => api.agreement(dataset.id) });
   if (agreement.isPending) return <Loading label="Loading the agreement" />;
-  if (agreement.isError) return <ErrorState error={agreement.error} retry={() => void agreement.refetch()} />;
+  if (agreement.isLoadingError) return <ErrorState error={agreement.error} retry={() => void agreement.refetch()} />;
   const { images, pairs, only_first, only_second, mean_iou, found_by_both, waiting } = agreement.data;
   return (
     <section className="stack" aria-labelledby="agreement">

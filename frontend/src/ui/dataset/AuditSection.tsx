@@ -27,7 +27,7 @@ export function AuditSection() {
     refetchInterval: (query) => (query.state.data?.audits[0]?.state === "open" ? 5000 : false),
   });
   if (audits.isPending) return <Loading label="Loading the audits" />;
-  if (audits.isError) return <ErrorState error={audits.error} retry={() => void audits.refetch()} />;
+  if (audits.isLoadingError) return <ErrorState error={audits.error} retry={() => void audits.refetch()} />;
   const [newest, ...earlier] = audits.data.audits;
   const open = newest?.state === "open";
   return (

@@ -28,8 +28,9 @@ export function ComparePage() {
     refetchInterval: (query) => (query.state.data?.some(isOpen) ? 1500 : false),
   });
   if (models.isPending || comparisons.isPending) return <Loading label="Loading the versions" />;
-  if (models.isError) return <ErrorState error={models.error} retry={() => void models.refetch()} />;
-  if (comparisons.isError) return <ErrorState error={comparisons.error} retry={() => void comparisons.refetch()} />;
+  if (models.isLoadingError) return <ErrorState error={models.error} retry={() => void models.refetch()} />;
+  if (comparisons.isLoadingError)
+    return <ErrorState error={comparisons.error} retry={() => void comparisons.refetch()} />;
   const shown = comparisons.data.find((row) => String(row.id) === search.get("show")) ?? comparisons.data[0];
   return (
     <div className="stack stack--large">

@@ -58,7 +58,7 @@ export function ConsensusPage() {
   const undo = useMutation({ mutationFn: (id: number) => api.undoConsensus(task, id), ...settle });
   const image = usePicture(shown.data?.image);
   if (shown.isPending) return <Loading label="Loading both people's masks" />;
-  if (shown.isError) return <ErrorState error={shown.error} retry={() => void shown.refetch()} />;
+  if (shown.isLoadingError) return <ErrorState error={shown.error} retry={() => void shown.refetch()} />;
   const { objects, decisions, file_name, second } = shown.data;
   const last = decisions.find((one) => one.undone_at === null);
   const busy = decide.isPending || undo.isPending;

@@ -12,6 +12,7 @@ import { STAGE_NAMES } from "./stageNames";
 
 const TABS: { to: string; label: string; may?: (dataset: Dataset) => boolean }[] = [
   { to: ".", label: "Images" },
+  { to: "videos", label: "Videos" },
   { to: "stages", label: "Stages" },
   { to: "model", label: "Model" },
   { to: "review", label: "Review" },
@@ -38,7 +39,7 @@ export function DatasetPage() {
   usePageTitle(dataset.data?.name ?? "Dataset");
   useWarmDecoder(dataset.data);
   if (dataset.isPending) return <Loading label="Loading the dataset" />;
-  if (dataset.isError) {
+  if (dataset.isLoadingError) {
     return (
       <main className="page" id="content">
         <ErrorState error={dataset.error} retry={() => void dataset.refetch()} />

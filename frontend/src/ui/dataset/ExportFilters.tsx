@@ -121,7 +121,8 @@ function AuditIoU({ filters, change }: ExportFiltersProps) {
   );
 }
 
-const isSet = (value: unknown): boolean =>
+/** Whether a filter leaves anything out; an IoU of 0 does, since masks without one are left out. */
+export const isSet = (value: unknown): boolean =>
   Array.isArray(value) ? value.length > 0 : value !== false && value !== null && value !== undefined;
 
 function nameOf(one: (typeof KINDS)[number], value: string): string {

@@ -14,7 +14,7 @@ export function ExportTab() {
   const [filters, setFilters] = useState<ExportFilter>({});
   const formats = useQuery({ queryKey: ["formats"], queryFn: api.formats, staleTime: Number.POSITIVE_INFINITY });
   if (formats.isPending) return <Loading label="Loading the formats" />;
-  if (formats.isError) return <ErrorState error={formats.error} retry={() => void formats.refetch()} />;
+  if (formats.isLoadingError) return <ErrorState error={formats.error} retry={() => void formats.refetch()} />;
   return (
     <div className="columns">
       <section className="stack" aria-labelledby="export">

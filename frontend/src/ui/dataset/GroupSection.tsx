@@ -8,7 +8,7 @@ import { CardForm, SelectField } from "../kit/fields";
 import { counted } from "../kit/format";
 import { Button, ErrorState, Loading, TableScroll } from "../kit/kit";
 import { RemoveButton } from "../kit/RemoveButton";
-import { useAskAnew, useChange } from "../kit/useChange";
+import { keysOf, useAskAnew, useChange } from "../kit/useChange";
 import { mayLead, useDataset } from "./DatasetPage";
 import { RoleOptions } from "./roles";
 
@@ -19,7 +19,7 @@ export function GroupSection() {
   const groups = useQuery({ queryKey: ["dataset-groups", dataset.id], queryFn: () => api.datasetGroups(dataset.id) });
   const remove = useChange((group: number) => api.removeGroupRole(dataset.id, group), shownKeys(dataset.id));
   if (groups.isPending) return <Loading label="Loading groups" />;
-  if (groups.isError) return <ErrorState error={groups.error} retry={() => void groups.refetch()} />;
+  if (groups.isLoadingError) return <ErrorState error={groups.error} retry={() => void groups.refetch()} />;
   if (groups.data.length === 0) return null;
   return (
     <section className="stack" aria-labelledby="groups">
@@ -117,4 +117,4 @@ export function AddGroup() {
   );
 }
 
-const shownKeys = (dataset: number) => ["members", "dataset-groups"].map((key) => [key, dataset]);
+const shownKeys = (dataset: number) => keysOf(dataset, "members", "dataset-groups");

@@ -6,10 +6,11 @@ import type { ImageRecord } from "../../api/types";
 import { counted } from "../kit/format";
 import { Badge, Button, EmptyState, ErrorState, IconButton, type Tone } from "../kit/kit";
 import { More, usePages } from "../kit/pages";
-import { useChange } from "../kit/useChange";
+import { keysOf, useChange } from "../kit/useChange";
 import { AddPictures } from "./AddPictures";
 import { mayLead, useDataset } from "./DatasetPage";
-import { droppedFiles } from "./droppedFiles";
+import { droppedFiles, type PlacedFile } from "./droppedFiles";
+import { USUAL_RATE } from "./FrameRate";
 import { IntakeSettings } from "./IntakeSettings";
 import { NO_RIGHTS, said } from "./RightsFields";
 import { SelectionBar } from "./SelectionBar";
@@ -46,6 +47,7 @@ export function ImagesTab() {
   const [over, setOver] = useState(false);
   const [chosen, choose] = useState<Chosen | null>(null);
   const [rights, setRights] = useState(NO_RIGHTS);
+  const [rate, setRate] = useState(USUAL_RATE);
   const picker = useRef<HTMLInputElement>(null);
   const may = mayLead(dataset);
   const images = usePages({
@@ -57,6 +59,7 @@ export function ImagesTab() {
   const uploads = useUploads(dataset.id, may);
   const list = images.data ?? [];
   const pick = () => picker.current?.click();
+  const add = (files: PlacedFile[]) => void uploads.queue.add(files, { ...said(rights), frames_per_second: rate });
   const drag = (event: DragEvent, inside: boolean) => {
     if (!may || !event.dataTransfer.types.includes("Files")) return;
     event.preventDefault();
@@ -66,7 +69,7 @@ export function ImagesTab() {
     if (!may) return;
     event.preventDefault();
     setOver(false);
-    void droppedFiles(event.dataTransfer).then((files) => uploads.queue.add(files, said(rights)));
+    void droppedFiles(event.dataTransfer).then(add);
   };
   return (
     <section
@@ -117,11 +120,19 @@ export function ImagesTab() {
             >
               Choose
             </Button>
-            <AddPictures add={(files) => void uploads.queue.add(files, said(rights))} picker={picker} />
+            <AddPictures add={add} picker={picker} />
           </div>
         )}
       </div>
-      {may && <IntakeSettings rights={rights} change={setRights} />}
+      {may && (
+        <IntakeSettings
+          rights={rights}
+          change={setRights}
+          rate={rate}
+          changeRate={setRate}
+          maxVideoFrames={uploads.maxVideoFrames}
+        />
+      )}
       <UploadList uploads={uploads} />
       {chosen && (
         <SelectionBar
@@ -198,7 +209,7 @@ function Empty({
       }
     >
       {may
-        ? "Drop pictures, folders or archives (zip, tar) anywhere here. Each is checked, turned upright and prepared for the model."
+        ? "Drop pictures, videos, folders or archives (zip, tar) anywhere here. Each is checked, turned upright and prepared for the model."
         : "A lead of this dataset can add some."}
     </EmptyState>
   );
@@ -222,13 +233,7 @@ function ImageCard({ image }: { image: ImageRecord }) {
 
 /** New annotators are measured against the masks of gold pictures. */
 function GoldMark({ image }: { image: ImageRecord }) {
-  const mark = useChange(
-    () => api.markGold(image.id, !image.gold),
-    [
-      ["images", image.dataset],
-      ["dataset", image.dataset],
-    ],
-  );
+  const mark = useChange(() => api.markGold(image.id, !image.gold), keysOf(image.dataset, "images", "dataset"));
   return (
     <IconButton
       icon={Medal}
@@ -262,6 +267,9 @@ function ImageLink({ image }: { image: ImageRecord }) {
             <Badge title="Models are judged on this picture, never trained on it">Held out</Badge>
           )}
           {image.gold && <Badge tone="warn">Gold</Badge>}
+          {image.frame_number !== null && (
+            <Badge title="A frame of a video; its timeline is in the editor">{`Frame ${image.frame_number}`}</Badge>
+          )}
           {image.readiness === "failed" && <Badge tone="bad">Model failed</Badge>}
         </span>
       </div>

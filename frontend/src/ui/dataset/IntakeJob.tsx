@@ -1,7 +1,8 @@
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { api } from "../../api/endpoints";
 import type { Refusal } from "../../api/types";
 import { Bar, Note } from "../kit/kit";
+import { keysOf, useAskAnew } from "../kit/useChange";
 import { useDataset } from "./DatasetPage";
 
 interface Outcome {
@@ -14,13 +15,13 @@ interface Outcome {
 /** How far the server is with pictures that it fetches by itself, and what it did not take. */
 export function IntakeJob({ id, label }: { id: string; label: string }) {
   const dataset = useDataset();
-  const queries = useQueryClient();
+  const askAnew = useAskAnew();
   const job = useQuery({
     queryKey: ["job", id],
     queryFn: async () => {
       const found = await api.job(id);
       if (found.state === "succeeded") {
-        for (const key of ["images", "dataset"]) void queries.invalidateQueries({ queryKey: [key, dataset.id] });
+        void askAnew(keysOf(dataset.id, "images", "dataset"));
       }
       return found;
     },

@@ -1,19 +1,30 @@
 import { api } from "../../api/endpoints";
 import { useChange } from "../kit/useChange";
 import { useDataset } from "./DatasetPage";
+import { FrameRate } from "./FrameRate";
 import { type Rights, RightsFields } from "./RightsFields";
 import { ServerFolder } from "./ServerFolder";
 import { UrlList } from "./UrlList";
 
-/** What pictures that are added next get: rights, and whether faces are blurred. */
-export function IntakeSettings({ rights, change }: { rights: Rights; change: (rights: Rights) => void }) {
+interface Props {
+  rights: Rights;
+  change: (rights: Rights) => void;
+  /** Frames of a second that are taken of a video, as text. */
+  rate: string;
+  changeRate: (rate: string) => void;
+  maxVideoFrames: number | null;
+}
+
+/** What pictures and videos that are added next get: rights, frames, and whether faces are blurred. */
+export function IntakeSettings({ rights, change, rate, changeRate, maxVideoFrames }: Props) {
   const dataset = useDataset();
   const blur = useChange((on: boolean) => api.changeDataset(dataset.id, { blur_faces: on }), [["dataset", dataset.id]]);
   return (
     <details className="intake">
-      <summary>Rights and privacy of pictures you add, and other sources</summary>
+      <summary>Rights and privacy of what you add, frames of videos, and other sources</summary>
       <div className="card card--pad stack">
         <RightsFields value={rights} change={change} />
+        <FrameRate value={rate} change={changeRate} limit={maxVideoFrames} />
         <ServerFolder rights={rights} />
         <UrlList rights={rights} />
         <label className="row intake__blur">

@@ -26,7 +26,7 @@ export function MaskPage() {
   const origin = useQuery({ queryKey: ["provenance", id], queryFn: () => api.maskProvenance(id) });
   usePageTitle("Provenance of a mask");
   if (origin.isPending) return <Loading label="Loading the mask" />;
-  if (origin.isError) return <ErrorState error={origin.error} retry={() => void origin.refetch()} />;
+  if (origin.isLoadingError) return <ErrorState error={origin.error} retry={() => void origin.refetch()} />;
   const { mask, descent, uses, offered_by, file_name } = origin.data;
   return (
     <div className="stack stack--large">

@@ -1,4 +1,4 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link } from "react-router";
 import { messageOf } from "../../api/client";
@@ -6,6 +6,7 @@ import { api } from "../../api/endpoints";
 import type { ImageRecord, Measurement } from "../../api/types";
 import { Button, Note, TableScroll } from "../kit/kit";
 import { Paged, usePages } from "../kit/pages";
+import { keysOf, useAskAnew } from "../kit/useChange";
 import { mayLead, useDataset } from "./DatasetPage";
 import { figure, lengthTyped, pixelSizeText, QUANTITIES, type Quantity, SHORT, UNITS, unitOf } from "./units";
 
@@ -117,17 +118,13 @@ function ImageScale({ id }: { id: number }) {
 
 function ImageScaleForm({ image }: { image: ImageRecord }) {
   const dataset = useDataset();
-  const queries = useQueryClient();
+  const askAnew = useAskAnew();
   const [value, setValue] = useState("");
   const unit = dataset.length_unit === "px" ? "um" : dataset.length_unit;
   const number = lengthTyped(value);
   const save = useMutation({
     mutationFn: (metres: number | null) => api.setPixelSize(image.id, metres),
-    onSuccess: () =>
-      Promise.all([
-        queries.invalidateQueries({ queryKey: ["image", image.id] }),
-        ...["measure-figures", "measurements"].map((key) => queries.invalidateQueries({ queryKey: [key, dataset.id] })),
-      ]),
+    onSuccess: () => askAnew([["image", image.id], ...keysOf(dataset.id, "measure-figures", "measurements")]),
   });
   return (
     <form

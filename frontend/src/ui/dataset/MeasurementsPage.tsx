@@ -39,7 +39,7 @@ export function MeasurementsPage() {
     if (measuredAt) void queries.invalidateQueries({ queryKey: ["measurements", dataset.id] });
   }, [measuredAt, dataset.id, queries]);
   if (state.isPending) return <Loading label="Loading the measurements" />;
-  if (state.isError) return <ErrorState error={state.error} retry={() => void state.refetch()} />;
+  if (state.isLoadingError) return <ErrorState error={state.error} retry={() => void state.refetch()} />;
   const { figures, measuring } = state.data;
   return (
     <section className="stack" aria-label="Measurements">

@@ -22,7 +22,7 @@ export function ModelPage() {
   const here = origin.data?.descent[0];
   usePageTitle(here?.version.name ?? "Model");
   if (origin.isPending) return <Loading label="Loading the model" />;
-  if (origin.isError) return <ErrorState error={origin.error} retry={() => void origin.refetch()} />;
+  if (origin.isLoadingError) return <ErrorState error={origin.error} retry={() => void origin.refetch()} />;
   if (!here) return null;
   const { version, run } = here;
   const state = STATES[version.state];

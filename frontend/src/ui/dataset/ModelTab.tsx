@@ -1,4 +1,4 @@
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { BrainCircuit } from "lucide-react";
 import { useEffect, useRef } from "react";
 import { Link } from "react-router";
@@ -6,6 +6,7 @@ import { api } from "../../api/endpoints";
 import type { Loop } from "../../api/types";
 import { ago, score, short } from "../kit/format";
 import { Badge, ErrorState, Loading, Note } from "../kit/kit";
+import { keysOf, useAskAnew } from "../kit/useChange";
 import { mayLead, useDataset } from "./DatasetPage";
 import { DetectorFigures } from "./DetectorFigures";
 import { ModelVersions } from "./ModelVersions";
@@ -15,7 +16,7 @@ import { ShadowComparisons } from "./ShadowComparisons";
 
 export function ModelTab() {
   const dataset = useDataset();
-  const queries = useQueryClient();
+  const askAnew = useAskAnew();
   const loop = useQuery({
     queryKey: ["loop", dataset.id],
     queryFn: () => api.loop(dataset.id),
@@ -31,13 +32,12 @@ export function ModelTab() {
   useEffect(() => {
     // A run has ended: its numbers, the versions and the serving one are new.
     if (before.current !== null && openRun === null) {
-      void queries.invalidateQueries({ queryKey: ["runs", dataset.id] });
-      void queries.invalidateQueries({ queryKey: ["models", dataset.id] });
+      void askAnew(keysOf(dataset.id, "runs", "models"));
     }
     before.current = openRun;
-  }, [openRun, dataset.id, queries]);
+  }, [openRun, dataset.id, askAnew]);
   if (loop.isPending) return <Loading label="Loading the model" />;
-  if (loop.isError) return <ErrorState error={loop.error} retry={() => void loop.refetch()} />;
+  if (loop.isLoadingError) return <ErrorState error={loop.error} retry={() => void loop.refetch()} />;
   const state = loop.data;
   const finished = (runs.data ?? []).filter((run) => run.id !== openRun);
   return (

@@ -6,7 +6,7 @@ import { api } from "../../api/endpoints";
 import type { ModelVersion } from "../../api/types";
 import { ago, score, short } from "../kit/format";
 import { Badge, Button, buttonClass, ErrorState, Loading, type Tone } from "../kit/kit";
-import { useChange } from "../kit/useChange";
+import { keysOf, useChange } from "../kit/useChange";
 import { mayAnnotate, mayLead, useDataset } from "./DatasetPage";
 import { partsText } from "./Descent";
 import { DECISIONS, RunCard } from "./RunCard";
@@ -24,7 +24,7 @@ export const STATES: Record<ModelVersion["state"], { label: string; tone?: Tone 
 export function ModelVersions() {
   const dataset = useDataset();
   const models = useQuery({ queryKey: ["models", dataset.id], queryFn: () => api.models(dataset.id) });
-  if (models.isError) return <ErrorState error={models.error} retry={() => void models.refetch()} />;
+  if (models.isLoadingError) return <ErrorState error={models.error} retry={() => void models.refetch()} />;
   const list = models.data ?? [];
   return (
     <section className="stack" aria-labelledby="versions">
@@ -107,7 +107,7 @@ function Version({ version }: { version: ModelVersion }) {
 function Run({ id, dataset }: { id: number; dataset: number }) {
   const run = useQuery({ queryKey: ["run", dataset, id], queryFn: () => api.run(id) });
   if (run.isPending) return <Loading label="Loading the run" />;
-  if (run.isError) return <ErrorState error={run.error} retry={() => void run.refetch()} />;
+  if (run.isLoadingError) return <ErrorState error={run.error} retry={() => void run.refetch()} />;
   return <RunCard run={run.data} />;
 }
 
@@ -116,11 +116,7 @@ function PutToWork({ version }: { version: ModelVersion }) {
   const dataset = useDataset();
   const restore = useChange(
     () => api.restoreModel(dataset.id, version.digest),
-    [
-      ["models", dataset.id],
-      ["loop", dataset.id],
-      ["runs", dataset.id],
-    ],
+    keysOf(dataset.id, "models", "loop", "runs"),
     `${version.name} serves the dataset now.`,
   );
   if (version.serving || !mayLead(dataset)) return null;

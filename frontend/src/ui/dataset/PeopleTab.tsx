@@ -18,7 +18,7 @@ export function PeopleTab() {
   const lead = mayLead(dataset);
   const members = useQuery({ queryKey: ["members", dataset.id], queryFn: () => api.members(dataset.id) });
   if (members.isPending) return <Loading label="Loading people" />;
-  if (members.isError) return <ErrorState error={members.error} retry={() => void members.refetch()} />;
+  if (members.isLoadingError) return <ErrorState error={members.error} retry={() => void members.refetch()} />;
   return (
     <div className="columns">
       <section className="stack">

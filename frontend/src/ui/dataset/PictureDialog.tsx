@@ -1,10 +1,11 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQuery } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
 import type { DeepMapping, ImageRecord } from "../../api/types";
 import { bytes } from "../kit/format";
 import { Button, Dialog, ErrorState, Field, Loading, Note } from "../kit/kit";
+import { keysOf, useAskAnew } from "../kit/useChange";
 import { useDataset } from "./DatasetPage";
 import { CONSENTS } from "./RightsFields";
 
@@ -63,7 +64,7 @@ const pixelOf = ({ transform }: Place): string => {
 /** Which values become black and white, and which channels red, green and blue. */
 function MappingForm({ image }: { image: ImageRecord }) {
   const dataset = useDataset();
-  const queries = useQueryClient();
+  const askAnew = useAskAnew();
   const mapping = image.mapping as DeepMapping;
   const [low, setLow] = useState(mapping.low.map(String));
   const [high, setHigh] = useState(mapping.high.map(String));
@@ -81,11 +82,7 @@ function MappingForm({ image }: { image: ImageRecord }) {
         if (now.error && state === "failed") throw new Error(now.error.message);
       }
     },
-    onSuccess: () =>
-      Promise.all([
-        queries.invalidateQueries({ queryKey: ["image", image.id] }),
-        queries.invalidateQueries({ queryKey: ["images", dataset.id] }),
-      ]),
+    onSuccess: () => askAnew([["image", image.id], ...keysOf(dataset.id, "images")]),
   });
   const submit = (event: FormEvent) => {
     event.preventDefault();

@@ -24,7 +24,7 @@ export function ProofTab() {
   const dataset = useDataset();
   const proof = useQuery({ queryKey: ["proof", dataset.id], queryFn: () => api.proof(dataset.id), staleTime: 30_000 });
   if (proof.isPending) return <Loading label="Adding up the work" />;
-  if (proof.isError) return <ErrorState error={proof.error} retry={() => void proof.refetch()} />;
+  if (proof.isLoadingError) return <ErrorState error={proof.error} retry={() => void proof.refetch()} />;
   const { data } = proof;
   const nothing = data.total.masks === 0 && data.total.kept.of === 0 && data.quality.length === 0;
   if (nothing && data.pending === 0) {
@@ -39,6 +39,7 @@ export function ProofTab() {
     <div className="stack stack--large">
       {data.pending > 0 && <Note>{counted(data.pending, "newer mask")} are still being added up.</Note>}
       <Totals proof={data} />
+      {data.frames && <Frames frames={data.frames} fewest={data.fewest} />}
       <OverTime proof={data} />
       <Quality proof={data} />
       <WorkTable title="By model version" label="Version" rows={data.by_model} />
@@ -77,6 +78,25 @@ function Totals({ proof }: { proof: Proof }) {
       <p className="muted small prose">
         Active time of people, idle time left out; masks that were kept as the model proposed them are not in it.
         Intervals are 95 %. A figure of fewer than {proof.fewest} cases is not shown.
+      </p>
+    </section>
+  );
+}
+
+/** Frames that people masked beside those on which the model followed the object. */
+function Frames({ frames, fewest }: { frames: NonNullable<Proof["frames"]>; fewest: number }) {
+  return (
+    <section className="stack stack--small" aria-labelledby="frames">
+      <h2 id="frames">What a frame of video takes</h2>
+      <div className="card card--pad facts">
+        <Fact figure={frames.by_hand} format={seconds} label="per frame by hand" unit="frames" />
+        <Fact figure={frames.followed} format={seconds} label="per frame that the model followed" unit="frames" />
+      </div>
+      <p className="muted small prose">
+        Medians of the active time that the masks of tracks on a frame took people, corrections included. Looking
+        through frames is in neither, and frames that were accepted in one go count with 0 s: following takes more than
+        this says. These are different frames, not an experiment: the easy ones may be on one side. A figure of fewer
+        than {fewest} frames is not shown.
       </p>
     </section>
   );

@@ -1,10 +1,10 @@
-import { useId } from "react";
+import { useEffect, useId, useRef } from "react";
 import { api } from "../../api/endpoints";
 import type { Dataset, DatasetChange } from "../../api/types";
 import { SelectField } from "../kit/fields";
 import { counted } from "../kit/format";
 import { Field } from "../kit/kit";
-import { useChange } from "../kit/useChange";
+import { keysOf, useChange } from "../kit/useChange";
 import { mayLead, useDataset } from "./DatasetPage";
 
 const ORDERS: Record<Dataset["queue_order"], { label: string; hint: string }> = {
@@ -23,10 +23,7 @@ export function QueueSettings() {
   const title = useId();
   const change = useChange(
     (body: DatasetChange) => api.changeDataset(dataset.id, body),
-    [
-      ["dataset", dataset.id],
-      ["members", dataset.id],
-    ],
+    keysOf(dataset.id, "dataset", "members"),
   );
   const lead = mayLead(dataset);
   const set = (body: DatasetChange) => change.mutate(body);
@@ -127,6 +124,10 @@ interface WholeFieldProps {
 
 /** A whole number; it is sent when the field is left or Enter is pressed. */
 function WholeField({ label, hint, value, max, lead, send }: WholeFieldProps) {
+  const input = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    if (input.current) input.current.value = String(value); // what the server made of it, or of somebody else's
+  }, [value]);
   const finish = (element: HTMLInputElement) => {
     if (element.valueAsNumber === value) return;
     if (element.value === "") element.value = String(value);
@@ -136,7 +137,7 @@ function WholeField({ label, hint, value, max, lead, send }: WholeFieldProps) {
     <Field label={label} hint={hint}>
       {(id, hintId) => (
         <input
-          key={value}
+          ref={input}
           id={id}
           className="input"
           aria-describedby={hintId}

@@ -6,6 +6,7 @@ import { api } from "../../api/endpoints";
 import type { Retraining, RetrainingChange } from "../../api/types";
 import { Button, Dialog, Field, Note } from "../kit/kit";
 import { useToast } from "../kit/toast";
+import { keysOf, useAskAnew } from "../kit/useChange";
 import { useDataset } from "./DatasetPage";
 import { WEEKDAYS, zoneHere, zones } from "./schedule";
 
@@ -67,6 +68,7 @@ interface PartProps {
 export function RetrainingDialog({ retraining, onClose }: { retraining: Retraining; onClose: () => void }) {
   const dataset = useDataset();
   const queries = useQueryClient();
+  const askAnew = useAskAnew();
   const toast = useToast();
   const [form, setForm] = useState(() => formOf(retraining));
   const set = (change: Partial<Form>) => setForm((now) => ({ ...now, ...change }));
@@ -74,7 +76,7 @@ export function RetrainingDialog({ retraining, onClose }: { retraining: Retraini
     mutationFn: () => api.changeRetraining(dataset.id, changeOf(form)),
     onSuccess: (saved) => {
       queries.setQueryData(["retraining", dataset.id], saved);
-      for (const key of ["loop", "dataset"]) void queries.invalidateQueries({ queryKey: [key, dataset.id] });
+      void askAnew(keysOf(dataset.id, "loop", "dataset"));
       toast("Saved. A run that is under way goes on as it began.");
       onClose();
     },
@@ -189,59 +191,40 @@ function Training({ form, set, retraining }: PartProps & { retraining: Retrainin
     <fieldset className="group">
       <legend>How</legend>
       <div className="fields">
-        <Field label="Minutes" hint="Judging both models comes on top.">
-          {(id, hintId) => (
-            <Whole
-              id={id}
-              hintId={hintId}
-              value={form.minutes}
-              most={10_080}
-              placeholder={String(default_minutes)}
-              set={(minutes) => set({ minutes })}
-            />
-          )}
-        </Field>
-        <Field label="Most steps" hint="Empty: as many as the minutes allow.">
-          {(id, hintId) => (
-            <Whole
-              id={id}
-              hintId={hintId}
-              value={form.steps}
-              most={1_000_000}
-              placeholder={default_steps > 0 ? String(default_steps) : "no limit"}
-              set={(steps) => set({ steps })}
-            />
-          )}
-        </Field>
-        <Field label="Automatic masks, %" hint="The weight of one that nobody has looked at, against one by people.">
-          {(id, hintId) => (
-            <Whole
-              id={id}
-              hintId={hintId}
-              value={form.automatic}
-              least={0}
-              most={100}
-              needed
-              set={(automatic) => set({ automatic })}
-            />
-          )}
-        </Field>
-        <Field
+        <WholeField
+          label="Minutes"
+          hint="Judging both models comes on top."
+          value={form.minutes}
+          most={10_080}
+          placeholder={String(default_minutes)}
+          set={(minutes) => set({ minutes })}
+        />
+        <WholeField
+          label="Most steps"
+          hint="Empty: as many as the minutes allow."
+          value={form.steps}
+          most={1_000_000}
+          placeholder={default_steps > 0 ? String(default_steps) : "no limit"}
+          set={(steps) => set({ steps })}
+        />
+        <WholeField
+          label="Automatic masks, %"
+          hint="The weight of one that nobody has looked at, against one by people."
+          value={form.automatic}
+          least={0}
+          most={100}
+          needed
+          set={(automatic) => set({ automatic })}
+        />
+        <WholeField
           label="Synthetic scenes, %"
           hint="Of all views: a replay of what the model was raised on, against forgetting."
-        >
-          {(id, hintId) => (
-            <Whole
-              id={id}
-              hintId={hintId}
-              value={form.synthetic}
-              least={0}
-              most={90}
-              needed
-              set={(synthetic) => set({ synthetic })}
-            />
-          )}
-        </Field>
+          value={form.synthetic}
+          least={0}
+          most={90}
+          needed
+          set={(synthetic) => set({ synthetic })}
+        />
       </div>
     </fieldset>
   );
@@ -278,5 +261,14 @@ function Whole({ id, hintId, label, value, least = 1, most, placeholder, needed 
       value={value}
       onChange={(event) => set(event.target.value)}
     />
+  );
+}
+
+/** The same below a label that is seen. */
+function WholeField({ label, hint, ...whole }: Omit<WholeProps, "id" | "hintId"> & { label: string; hint: string }) {
+  return (
+    <Field label={label} hint={hint}>
+      {(id, hintId) => <Whole {...whole} id={id} hintId={hintId} />}
+    </Field>
   );
 }

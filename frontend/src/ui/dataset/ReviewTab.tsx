@@ -30,7 +30,7 @@ function Queue() {
     refetchInterval: 15_000,
   });
   if (reviews.isPending) return <Loading label="Loading the reviews" />;
-  if (reviews.isError) return <ErrorState error={reviews.error} retry={() => void reviews.refetch()} />;
+  if (reviews.isLoadingError) return <ErrorState error={reviews.error} retry={() => void reviews.refetch()} />;
   const state = reviews.data;
   const judged = Object.values(state.verdicts).reduce((sum, n) => sum + n, 0);
   return (

@@ -7,7 +7,7 @@ import { api } from "../../api/endpoints";
 import type { TrainingRun } from "../../api/types";
 import { ago, counted, percent, short } from "../kit/format";
 import { Badge, Bar, Button, Note, type Tone } from "../kit/kit";
-import { useChange } from "../kit/useChange";
+import { keysOf, useChange } from "../kit/useChange";
 import { DetectorFigures } from "./DetectorFigures";
 import { LossCurve } from "./LossCurve";
 import { MetricsTable } from "./MetricsTable";
@@ -122,7 +122,7 @@ function Log({ job, open }: { job: string; open: boolean }) {
 }
 
 function Cancel({ job, dataset }: { job: string; dataset: number }) {
-  const cancel = useChange(() => api.cancelJob(job), [["loop", dataset]]);
+  const cancel = useChange(() => api.cancelJob(job), keysOf(dataset, "loop"));
   return (
     <Button size="small" look="quiet" icon={X} busy={cancel.isPending} onClick={() => cancel.mutate()}>
       Cancel
@@ -133,11 +133,7 @@ function Cancel({ job, dataset }: { job: string; dataset: number }) {
 function Again({ job, dataset }: { job: string; dataset: number }) {
   const again = useChange(
     () => api.retryJob(job),
-    [
-      ["loop", dataset],
-      ["runs", dataset],
-      ["jobs", dataset],
-    ],
+    keysOf(dataset, "loop", "runs", "jobs"),
     "The run goes on where it ended, as soon as a worker is free.",
   );
   return (

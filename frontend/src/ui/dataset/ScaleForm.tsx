@@ -7,6 +7,7 @@ import type { LengthUnit, MeasurementsState } from "../../api/types";
 import { SelectField } from "../kit/fields";
 import { counted } from "../kit/format";
 import { Button, Field, Note } from "../kit/kit";
+import { keysOf, useAskAnew } from "../kit/useChange";
 import { mayLead, useDataset } from "./DatasetPage";
 import { lengthTyped, pixelSizeText, UNITS } from "./units";
 
@@ -33,6 +34,7 @@ export function ScaleForm({ state }: { state: MeasurementsState }) {
 function Fields() {
   const dataset = useDataset();
   const queries = useQueryClient();
+  const askAnew = useAskAnew();
   const size = SIZES.find((unit) => (dataset.pixel_size ?? 0) < 1000 * (UNITS[unit].metres ?? 1)) ?? "m";
   const [shown, setShown] = useState<LengthUnit>(dataset.length_unit);
   const [unit, setUnit] = useState<LengthUnit>(dataset.pixel_size === null ? "um" : size);
@@ -49,9 +51,7 @@ function Fields() {
       }),
     onSuccess: (answer) => {
       queries.setQueryData(["dataset", dataset.id], answer);
-      return Promise.all(
-        ["measure-figures", "measurements"].map((key) => queries.invalidateQueries({ queryKey: [key, dataset.id] })),
-      );
+      return askAnew(keysOf(dataset.id, "measure-figures", "measurements"));
     },
   });
   return (

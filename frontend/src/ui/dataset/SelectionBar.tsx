@@ -1,4 +1,4 @@
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useMutation } from "@tanstack/react-query";
 import { Info, ScrollText, Trash2, X } from "lucide-react";
 import { type FormEvent, useState } from "react";
 import { messageOf } from "../../api/client";
@@ -8,6 +8,7 @@ import { TextField } from "../kit/fields";
 import { counted } from "../kit/format";
 import { Button, Dialog, Note } from "../kit/kit";
 import { useToast } from "../kit/toast";
+import { keysOf, useAskAnew } from "../kit/useChange";
 import { useDataset } from "./DatasetPage";
 import { PictureDialog } from "./PictureDialog";
 import { NO_RIGHTS, RightsFields, said } from "./RightsFields";
@@ -79,12 +80,8 @@ export function SelectionBar({ chosen, all, chooseAll, leave }: Props) {
 
 function useRefresh(): () => void {
   const dataset = useDataset();
-  const queries = useQueryClient();
-  return () => {
-    for (const key of ["images", "dataset", "statistics"]) {
-      void queries.invalidateQueries({ queryKey: [key, dataset.id] });
-    }
-  };
+  const askAnew = useAskAnew();
+  return () => void askAnew(keysOf(dataset.id, "images", "dataset", "statistics"));
 }
 
 function RightsDialog({ images, number, close }: { images: number[] | null; number: number; close: () => void }) {

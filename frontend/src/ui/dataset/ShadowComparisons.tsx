@@ -20,7 +20,7 @@ export function ShadowComparisons() {
   });
   const start = useChange((chosen: string) => api.startShadow(dataset.id, chosen), [["shadows", dataset.id]]);
   const others = (models.data ?? []).filter((version) => !version.serving);
-  if (shadows.isError) return <ErrorState error={shadows.error} retry={() => void shadows.refetch()} />;
+  if (shadows.isLoadingError) return <ErrorState error={shadows.error} retry={() => void shadows.refetch()} />;
   if (others.length === 0) return null;
   const chosen = others.some((version) => version.digest === digest) ? digest : (others[0]?.digest ?? "");
   return (

@@ -37,8 +37,8 @@ export function SideBySide({ comparison, imageId }: SideBySideProps) {
   const picture = usePicture(imageId);
   const first = useAnswer(imageId, comparison.first, prompt);
   const second = useAnswer(imageId, comparison.second, prompt);
-  if (image.isError) return <ErrorState error={image.error} retry={() => void image.refetch()} />;
-  if (masks.isError) return <ErrorState error={masks.error} retry={() => void masks.refetch()} />;
+  if (image.isLoadingError) return <ErrorState error={image.error} retry={() => void image.refetch()} />;
+  if (masks.isLoadingError) return <ErrorState error={masks.error} retry={() => void masks.refetch()} />;
   if (!image.data || !masks.data) return <Loading label="Loading the image" />;
   const accepted = masks.data.filter((mask) => mask.status === "accepted").map(itemFromRecord);
   const size = { width: image.data.width, height: image.data.height };

@@ -1,4 +1,4 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link } from "react-router";
 import { messageOf } from "../../api/client";
@@ -8,6 +8,7 @@ import { TextField } from "../kit/fields";
 import { ago, count, counted } from "../kit/format";
 import { Badge, Button, Dialog, ErrorState, Loading, Note, TableScroll } from "../kit/kit";
 import { useToast } from "../kit/toast";
+import { keysOf, useAskAnew } from "../kit/useChange";
 import { mayLead, useDataset } from "./DatasetPage";
 import { QueueSettings } from "./QueueSettings";
 import { Checklist } from "./StageChecklist";
@@ -36,7 +37,7 @@ export function StagesTab() {
     refetchInterval: (query) => (query.state.data?.waiting ? 4000 : 15_000),
   });
   if (stages.isPending) return <Loading label="Loading the stages" />;
-  if (stages.isError) return <ErrorState error={stages.error} retry={() => void stages.refetch()} />;
+  if (stages.isLoadingError) return <ErrorState error={stages.error} retry={() => void stages.refetch()} />;
   const step = stages.data.steps.find((one) => one.stage === stages.data.stage);
   const others = stages.data.steps.filter((one) => one !== step);
   return (
@@ -115,7 +116,7 @@ const CONSEQUENCES: Record<Stage, string> = {
 
 function MoveDialog({ from, to, onClose }: { from: Stage; to: Stage; onClose: () => void }) {
   const dataset = useDataset();
-  const queries = useQueryClient();
+  const askAnew = useAskAnew();
   const toast = useToast();
   const [note, setNote] = useState("");
   const back = STAGES.indexOf(to) < STAGES.indexOf(from);
@@ -125,12 +126,7 @@ function MoveDialog({ from, to, onClose }: { from: Stage; to: Stage; onClose: ()
       toast(`The dataset is in the ${STAGE_NAMES[to]} stage now.`);
       onClose();
     },
-    onSettled: () =>
-      Promise.all(
-        ["stages", "dataset", "images", "jobs"].map((key) =>
-          queries.invalidateQueries({ queryKey: [key, dataset.id] }),
-        ),
-      ),
+    onSettled: () => askAnew(keysOf(dataset.id, "stages", "dataset", "images", "jobs")),
   });
   return (
     <Dialog title={`Move to ${STAGE_NAMES[to]}?`} onClose={onClose}>

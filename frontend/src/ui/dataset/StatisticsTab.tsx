@@ -38,7 +38,7 @@ export function StatisticsTab() {
     if (stale) mutate();
   }, [stale, mutate]);
   if (statistics.isPending) return <Loading label="Loading the statistics" />;
-  if (statistics.isError) return <ErrorState error={statistics.error} retry={() => void statistics.refetch()} />;
+  if (statistics.isLoadingError) return <ErrorState error={statistics.error} retry={() => void statistics.refetch()} />;
   const { figures, counted_at: when, counting } = statistics.data;
   return (
     <section className="stack stack--large" aria-label="Statistics">

@@ -1,10 +1,11 @@
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { Download, FolderInput } from "lucide-react";
 import { useEffect } from "react";
 import { api } from "../../api/endpoints";
 import type { ExportFormat, Job } from "../../api/types";
 import { ago, counted } from "../kit/format";
 import { Badge, Bar, buttonClass, EmptyState, ErrorState } from "../kit/kit";
+import { keysOf, useAskAnew } from "../kit/useChange";
 import { useDataset } from "./DatasetPage";
 
 const OPEN = new Set(["queued", "running"]);
@@ -18,16 +19,16 @@ export function TransferList({ formats }: { formats: ExportFormat[] }) {
     select: (page) => page.results,
     refetchInterval: (query) => (query.state.data?.results.some((job) => OPEN.has(job.state)) ? 1200 : false),
   });
-  const queries = useQueryClient();
+  const askAnew = useAskAnew();
   const coming = jobs.data?.filter((job) => job.kind === "import" && OPEN.has(job.state)).length ?? 0;
   useEffect(() => {
     if (coming === 0) return;
     return () => {
       // An import has ended: there are more pictures and masks than the page says.
-      for (const key of ["images", "dataset"]) void queries.invalidateQueries({ queryKey: [key, dataset.id] });
+      void askAnew(keysOf(dataset.id, "images", "dataset"));
     };
-  }, [coming, queries, dataset.id]);
-  if (jobs.isError) return <ErrorState error={jobs.error} retry={() => void jobs.refetch()} />;
+  }, [coming, askAnew, dataset.id]);
+  if (jobs.isLoadingError) return <ErrorState error={jobs.error} retry={() => void jobs.refetch()} />;
   if (jobs.data?.length === 0) {
     return (
       <EmptyState icon={FolderInput} title="No exports or imports yet">

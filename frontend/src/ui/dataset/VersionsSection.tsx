@@ -10,6 +10,7 @@ import { ago, count, counted } from "../kit/format";
 import { Button, ErrorState, Loading, Note, TableScroll } from "../kit/kit";
 import { useToast } from "../kit/toast";
 import { mayReview, useDataset } from "./DatasetPage";
+import { isSet } from "./ExportFilters";
 
 export const versionsQuery = (dataset: number) => ({
   queryKey: ["versions", dataset],
@@ -21,7 +22,7 @@ export function VersionsSection({ filters }: { filters: ExportFilter }) {
   const dataset = useDataset();
   const versions = useQuery(versionsQuery(dataset.id));
   if (versions.isPending) return <Loading label="Loading the versions" />;
-  if (versions.isError) return <ErrorState error={versions.error} retry={() => void versions.refetch()} />;
+  if (versions.isLoadingError) return <ErrorState error={versions.error} retry={() => void versions.refetch()} />;
   const list = versions.data;
   return (
     <section className="stack" aria-labelledby="versions">
@@ -66,7 +67,7 @@ function Freeze({ filters }: { filters: ExportFilter }) {
     event.preventDefault();
     start.mutate();
   };
-  const filtered = Object.values(filters).some((value) => (Array.isArray(value) ? value.length > 0 : value));
+  const filtered = Object.values(filters).some(isSet);
   return (
     <form className="card card--pad stack" onSubmit={submit}>
       <TextField

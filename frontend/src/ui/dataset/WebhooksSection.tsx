@@ -8,7 +8,7 @@ import { TextField } from "../kit/fields";
 import { ago, counted } from "../kit/format";
 import { Badge, Button, ErrorState, IconButton, Note, TableScroll } from "../kit/kit";
 import { RemoveButton } from "../kit/RemoveButton";
-import { useAskAnew, useChange } from "../kit/useChange";
+import { keysOf, useAskAnew, useChange } from "../kit/useChange";
 import { CopyField } from "./CopyField";
 import { useDataset } from "./DatasetPage";
 
@@ -42,7 +42,7 @@ export function WebhooksSection() {
   );
 }
 
-const shownKeys = (dataset: number) => ["webhooks", "deliveries", "events"].map((key) => [key, dataset]);
+const shownKeys = (dataset: number) => keysOf(dataset, "webhooks", "deliveries", "events");
 
 function WebhookCard({ webhook }: { webhook: Webhook }) {
   const dataset = useDataset();

@@ -9,11 +9,16 @@ import type { UploadPurpose } from "../../api/types";
 const queues = new Map<string, UploadQueue>();
 
 /** What is to be looked at again when a file has arrived. */
-const CHANGED: Record<UploadPurpose, readonly string[]> = { pictures: ["images", "dataset"], import: ["jobs"] };
+const CHANGED: Record<UploadPurpose, readonly string[]> = {
+  pictures: ["images", "dataset", "videos"],
+  import: ["jobs"],
+};
 
 export interface Uploads {
   readonly queue: UploadQueue;
   readonly items: readonly UploadItem[];
+  /** Null until the server has told. */
+  readonly maxVideoFrames: number | null;
 }
 
 export function useUploads(dataset: number, enabled: boolean, purpose: UploadPurpose = "pictures"): Uploads {
@@ -43,5 +48,6 @@ export function useUploads(dataset: number, enabled: boolean, purpose: UploadPur
     return () => window.removeEventListener("online", online);
   }, [known, enabled]);
   const items = useSyncExternalStore(known.subscribe, known.items);
-  return { queue: known, items };
+  const maxVideoFrames = useSyncExternalStore(known.subscribe, known.maxVideoFrames);
+  return { queue: known, items, maxVideoFrames };
 }

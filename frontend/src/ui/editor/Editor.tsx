@@ -12,6 +12,7 @@ import { useWorkbench } from "../workbench";
 import { CandidateStrip } from "./CandidateStrip";
 import { CanvasHost } from "./CanvasHost";
 import { HelpDialog, SkipDialog } from "./dialogs";
+import { FramePreview } from "./FramePreview";
 import { HistoryDialog } from "./HistoryDialog";
 import { MaskList } from "./MaskList";
 import { Minimap, ScaleBar } from "./Minimap";
@@ -90,9 +91,10 @@ export function Editor({ session, dataset }: { session: EditorSession; dataset: 
         <PictureFilter look={look} />
         <CanvasHost session={session} image={values ?? image} />
         <SplitDivider session={session} />
+        {session.options.video && <FramePreview session={session} desk={session.options.video} />}
         <StageBanner session={session} dataset={dataset} saving={finish.saving} pictureFailed={failed} />
         <StageHint session={session} />
-        <ToolOptions session={session} />
+        <ToolOptions session={session} dataset={dataset} />
         <CandidateStrip session={session} image={image} />
         <Nudge session={session} />
         <ScaleBar session={session} />
@@ -180,9 +182,11 @@ function usePrefetch(session: EditorSession): void {
   const ready = useEditor(session, (state) => state.readiness.state === "ready");
   const upcoming = useEditor(session, (state) => state.flow.task?.upcoming ?? null);
   useEffect(() => {
-    if (!ready || !upcoming) return;
+    const { image, video } = session.options;
+    const next = video?.neighbours(image.id) ?? upcoming;
+    if (!ready || !next) return;
     const stop = new AbortController();
-    const ids = upcoming.filter((id) => id !== session.options.image.id).slice(0, 3);
+    const ids = next.filter((id) => id !== image.id).slice(0, 3);
     void prefetch(ids, queries, session.options.segmenter, stop.signal);
     return () => stop.abort();
   }, [ready, upcoming, queries, session]);

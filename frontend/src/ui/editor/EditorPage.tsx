@@ -1,10 +1,12 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useEffect, useState } from "react";
+import { useLayoutEffect, useState } from "react";
 import { useLocation, useParams, useSearchParams } from "react-router";
 import { EditorSession } from "../../actions/editorSession";
+import type { VideoDesk } from "../../actions/videoDesk";
 import { api } from "../../api/endpoints";
 import type { ChangesAnswer, Dataset, ImageRecord, Task } from "../../api/types";
 import { patchBox } from "../../core/patch";
+import type { Visit } from "../../storage/database";
 import { ErrorState, Loading } from "../kit/kit";
 import { rememberWork } from "../lastWork";
 import { useUser } from "../session";
@@ -12,14 +14,31 @@ import { usePageTitle } from "../usePageTitle";
 import { useWorkbench } from "../workbench";
 import { Editor } from "./Editor";
 import { nextOpening } from "./nextOpening";
-import { imageQuery, masksQuery } from "./prefetch";
+import { imageQuery, masksQuery, visitQuery } from "./prefetch";
+import { Timeline } from "./timeline/Timeline";
+import { useVideoDesk } from "./useVideoDesk";
 
-/** Loads what an editor needs and mounts a fresh one for every image. */
+/** One image in the editor; below it the timeline where the image is a frame, which stays from frame to frame. */
 export function EditorPage() {
   const id = Number(useParams().imageId);
+  const image = useQuery(imageQuery(id));
+  const video = useVideoDesk(image.data);
+  return (
+    <div className={video ? "desk desk--video" : "desk"}>
+      <OneImage id={id} video={video} />
+      {video && <Timeline key={video.options.video} desk={video} />}
+    </div>
+  );
+}
+
+/** Loads what an editor needs and mounts a fresh one for every image. */
+function OneImage({ id, video }: { id: number; video: VideoDesk | null }) {
   const location = useLocation();
   const task = (location.state as { task?: Task } | null)?.task ?? null;
+  const user = useUser();
+  const { database } = useWorkbench();
   const image = useQuery(imageQuery(id));
+  const visit = useQuery({ ...visitQuery(id, user.id, database.visits), refetchOnWindowFocus: false });
   const masks = useQuery({ ...masksQuery(id), refetchOnWindowFocus: false, refetchOnReconnect: false });
   const datasetId = image.data?.dataset;
   const dataset = useQuery({
@@ -28,7 +47,7 @@ export function EditorPage() {
     enabled: datasetId !== undefined,
   });
   usePageTitle(image.data?.file_name ?? "Image");
-  const failed = [image, masks, dataset].find((query) => query.isError);
+  const failed = [image, masks, dataset].find((query) => query.isLoadingError);
   if (failed) {
     return (
       <main className="page" id="content">
@@ -36,13 +55,17 @@ export function EditorPage() {
       </main>
     );
   }
-  if (!image.data || !masks.data || !dataset.data) return <Loading label="Opening the image" />;
+  const here = image.data?.video === (video?.options.video ?? null);
+  if (!image.data || !here || !masks.data || !dataset.data || visit.data === undefined)
+    return <Loading label="Opening the image" />;
   return (
     <WithSession
       key={id}
       image={image.data}
       masks={masks.data}
       dataset={dataset.data}
+      visit={visit.data}
+      video={video}
       task={task?.image.id === id ? task : null}
     />
   );
@@ -52,56 +75,52 @@ interface WithSessionProps {
   image: ImageRecord;
   masks: ChangesAnswer;
   dataset: Dataset;
+  visit: Visit | null;
+  video: VideoDesk | null;
   task: Task | null;
 }
 
 /** One session per visit: it is made from what was loaded first and from then on knows better than the server's list. */
-function WithSession({ image, masks, dataset, task }: WithSessionProps) {
+function WithSession({ image, masks, dataset, visit, video, task }: WithSessionProps) {
   const workbench = useWorkbench();
   const user = useUser();
   const queries = useQueryClient();
   const [search] = useSearchParams();
   const [named] = useState(search.get("mask"));
-  const [loaded] = useState({ image, masks, dataset, task });
+  const [loaded] = useState({ image, masks, dataset, visit, video, task });
   const [session, setSession] = useState<EditorSession | null>(null);
 
-  useEffect(() => {
-    let opened: EditorSession | null = null;
-    let left = false;
-    const { visits } = workbench.database;
-    const visited = visits.get(user.id, loaded.image.id).catch(() => null);
-    void visited.then((visit) => {
-      if (left) return;
-      opened = new EditorSession({
-        image: loaded.image,
-        loaded: loaded.masks,
-        visit,
-        stage: loaded.dataset.stage,
-        user,
-        task: loaded.task,
-        mayEdit: loaded.dataset.role !== "viewer",
-        segmenter: workbench.segmenter(),
-        journal: workbench.journal,
-        drafts: workbench.database.drafts,
-        visits,
-        timings: workbench.timings,
-        view: workbench.view,
-        next: nextOpening,
-      });
-      setSession(opened);
-      rememberWork(loaded.image);
-      void opened.open();
-      const shown = named ? opened.store.mask(named) : undefined;
-      if (shown) {
-        opened.select(shown.id);
-        opened.opening = patchBox(shown.patch);
-      }
+  // Before the screen is painted: from one frame of a video to the next nothing must flicker.
+  useLayoutEffect(() => {
+    const opened = new EditorSession({
+      image: loaded.image,
+      loaded: loaded.masks,
+      visit: loaded.visit,
+      stage: loaded.dataset.stage,
+      user,
+      task: loaded.task,
+      mayEdit: loaded.dataset.role !== "viewer",
+      segmenter: workbench.segmenter(),
+      journal: workbench.journal,
+      drafts: workbench.database.drafts,
+      visits: workbench.database.visits,
+      timings: workbench.timings,
+      view: workbench.view,
+      video: loaded.video,
+      next: nextOpening,
     });
+    setSession(opened);
+    rememberWork(loaded.image);
+    void opened.open();
+    const shown = named ? opened.store.mask(named) : undefined;
+    if (shown) {
+      opened.select(shown.id);
+      opened.opening = patchBox(shown.patch);
+    }
     return () => {
-      left = true;
-      opened?.close();
+      opened.close();
       // The next visit must start from the server's masks, and the lists show other counts now.
-      queries.removeQueries({ queryKey: ["masks", loaded.image.id] });
+      for (const key of ["masks", "visit"]) queries.removeQueries({ queryKey: [key, loaded.image.id] });
       for (const list of ["images", "dataset", "loop"]) {
         void queries.invalidateQueries({ queryKey: [list, loaded.image.dataset] });
       }

@@ -17,7 +17,7 @@ export function FeedbackPage() {
     enabled: task.data !== undefined,
   });
   usePageTitle("Training");
-  const failed = [task, dataset].find((query) => query.isError);
+  const failed = [task, dataset].find((query) => query.isLoadingError);
   if (failed) {
     return (
       <main className="page" id="content">

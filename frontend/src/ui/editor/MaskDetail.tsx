@@ -11,15 +11,19 @@ import {
   type LucideIcon,
   PencilLine,
   ScanSearch,
+  Sparkles,
   Trash2,
   Waypoints,
 } from "lucide-react";
 import { useId, useState } from "react";
 import type { EditorSession } from "../../actions/editorSession";
+import { findAlike } from "../../actions/toolCommands";
+import type { VideoDesk } from "../../actions/videoDesk";
 import { api } from "../../api/endpoints";
 import type { MaskItem } from "../../core/maskStore";
 import { Button, IconButton } from "../kit/kit";
 import { useEditor } from "./useEditor";
+import { useDesk } from "./useVideoDesk";
 
 export const SOURCES: Record<MaskItem["source"], string> = {
   model: "by the model",
@@ -46,6 +50,7 @@ export function MaskDetail({ session, item, onHistory }: DetailProps) {
       <p className="muted small">
         {item.status === "proposed" ? "Proposed" : "Made"} {SOURCES[item.source]}
         {item.createdBy && `, ${item.createdBy}`}
+        {item.track !== null && session.options.video && <InTrack desk={session.options.video} track={item.track} />}
         {item.seconds > 0 && `, in ${item.seconds.toFixed(1)} s`}
       </p>
       <div className="row side__tools">
@@ -60,6 +65,7 @@ export function MaskDetail({ session, item, onHistory }: DetailProps) {
         <Tool icon={ArrowDown} label="Move down" stroke="Ctrl+↓" run={() => masks.move(item.id, -1)} />
         <Tool icon={Copy} label="Duplicate" stroke="Ctrl+D" off={!editable} run={() => masks.duplicate(item.id)} />
         <Tool icon={History} label="History and comparison" stroke="Shift+H" run={onHistory} />
+        <Tool icon={Sparkles} label="Everything like this" stroke="J" off={!editable} run={() => findAlike(session)} />
         <Tool icon={ScanSearch} label="Find more like this (new tab)" run={() => showAlike(session, item)} />
         <Tool icon={Waypoints} label="Where it comes from (new tab)" run={() => showProvenance(session, item)} />
       </div>
@@ -78,6 +84,11 @@ export function MaskDetail({ session, item, onHistory }: DetailProps) {
       </div>
     </section>
   );
+}
+
+function InTrack({ desk, track }: { desk: VideoDesk; track: string }) {
+  const name = useDesk(desk, ({ tracks }) => tracks.nameOf(track));
+  return <>{`, in ${name}`}</>;
 }
 
 /** In a tab of its own: the work on the picture goes on. */

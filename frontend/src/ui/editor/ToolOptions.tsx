@@ -1,14 +1,17 @@
-import { Check, Minus, Plus, RotateCcw, Sparkles, Undo2 } from "lucide-react";
+import { Check, Grid3x3, Minus, Plus, RotateCcw, Sparkles, Undo2 } from "lucide-react";
 import type { EditorSession } from "../../actions/editorSession";
 import { LOWEST_IOU } from "../../actions/proposals";
+import { segmentEverything } from "../../actions/toolCommands";
+import type { Dataset } from "../../api/types";
 import { worksByClicks } from "../../core/preferences";
 import type { OutlineUse } from "../../tools/tool";
-import { percent } from "../kit/format";
 import { Bar, Button } from "../kit/kit";
+import { AlikeBar, WordField } from "./AlikeBar";
+import { ThresholdSlider } from "./ThresholdSlider";
 import { useEditor } from "./useEditor";
 
 /** What the chosen tool can be told, in a small bar over the picture. Tools with nothing to say show none. */
-export function ToolOptions({ session }: { session: EditorSession }) {
+export function ToolOptions({ session, dataset }: { session: EditorSession; dataset: Dataset }) {
   const tool = useEditor(session, (state) => state.toolId);
   const editable = useEditor(session, (state) => state.editable);
   const removing = useEditor(session, (state) => state.removing);
@@ -43,7 +46,7 @@ export function ToolOptions({ session }: { session: EditorSession }) {
     case "proposals":
       return (
         <div className="options">
-          <ProposalBar session={session} />
+          <ProposalOptions session={session} dataset={dataset} />
         </div>
       );
     default:
@@ -146,11 +149,26 @@ function BrushSize({ session }: { session: EditorSession }) {
   );
 }
 
+/** Proposals of the whole image, or of what is like something; and the way to look for a name. */
+function ProposalOptions({ session, dataset }: { session: EditorSession; dataset: Dataset }) {
+  const alike = useEditor(session, (state) => state.alike.sought !== null);
+  return (
+    <>
+      {alike ? <AlikeBar session={session} dataset={dataset} /> : <ProposalBar session={session} />}
+      {alike && (
+        <Button size="small" icon={Grid3x3} onClick={() => segmentEverything(session)}>
+          Everything
+        </Button>
+      )}
+      <WordField session={session} />
+    </>
+  );
+}
+
 function ProposalBar({ session }: { session: EditorSession }) {
   const { proposals } = session;
   const state = useEditor(session, () => proposals.state);
   const progress = useEditor(session, () => proposals.progress);
-  const threshold = useEditor(session, () => proposals.threshold);
   const count = useEditor(session, () => proposals.visible().length);
   return (
     <>
@@ -165,19 +183,7 @@ function ProposalBar({ session }: { session: EditorSession }) {
       <span role="status" className="options__count">
         {state === "idle" ? "No proposals yet" : count === 1 ? "1 object" : `${count} objects`}
       </span>
-      <label className="options__slider">
-        Sure by
-        <input
-          type="range"
-          min={LOWEST_IOU}
-          max={0.95}
-          step={0.05}
-          value={threshold}
-          aria-valuetext={percent(threshold)}
-          onChange={(event) => proposals.setThreshold(event.target.valueAsNumber)}
-        />
-        <output>{percent(threshold)}</output>
-      </label>
+      <ThresholdSlider session={session} label="Sure by" min={LOWEST_IOU} max={0.95} />
       {state !== "running" && (
         <Button
           size="small"

@@ -7,7 +7,16 @@ import { TextField } from "../kit/fields";
 import { Button, Dialog } from "../kit/kit";
 import { useEditor } from "./useEditor";
 
-export const GROUPS: readonly CommandGroup[] = ["Mask", "Tools", "Pixels", "Image", "View", "Crosshair", "Help"];
+export const GROUPS: readonly CommandGroup[] = [
+  "Mask",
+  "Tools",
+  "Pixels",
+  "Image",
+  "Video",
+  "View",
+  "Crosshair",
+  "Help",
+];
 const POINTER: [string, string[]][] = [
   ["Add to the mask", ["click"]],
   ["Remove from the mask", ["right click", "Alt + click"]],

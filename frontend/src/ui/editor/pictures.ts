@@ -5,11 +5,18 @@ import { TiledPicture } from "../../render/tiledPicture";
 /** Decoded pictures: this one, the next ones, a few earlier ones. */
 const KEEP = 5;
 const pictures = new Map<string, Promise<Picture>>();
+/** Of those, what has been decoded. */
+const decoded = new Map<string, Picture>();
 
 /** The picture of an image, ready to be drawn; asked for early it is there at once. */
 export function pictureOf(image: ImageRecord): Promise<Picture> {
   const { tiles_url: tiles, tile_levels: levels } = image;
   return tiles ? kept(tiles, () => new TiledPicture(tiles, image, levels).open()) : picture(image.file_url);
+}
+
+/** The picture of an image if it can be drawn now; else null. */
+export function pictureNow({ tiles_url: tiles, file_url: file }: ImageRecord): Picture | null {
+  return decoded.get(tiles ?? file) ?? null;
 }
 
 /** The picture at the address, decoded whole. */
@@ -30,8 +37,14 @@ function kept(url: string, load: () => Promise<Picture>): Promise<Picture> {
   }
   const loading = load();
   pictures.set(url, loading);
-  loading.catch(() => pictures.delete(url));
+  loading.then(
+    (picture) => pictures.get(url) === loading && decoded.set(url, picture),
+    () => pictures.delete(url),
+  );
   const oldest = pictures.keys().next().value;
-  if (pictures.size > KEEP && oldest !== undefined) pictures.delete(oldest);
+  if (pictures.size > KEEP && oldest !== undefined) {
+    pictures.delete(oldest);
+    decoded.delete(oldest);
+  }
   return loading;
 }

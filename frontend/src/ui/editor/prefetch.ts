@@ -1,6 +1,8 @@
 import type { QueryClient } from "@tanstack/react-query";
 import { api } from "../../api/endpoints";
+import type { Picture } from "../../render/picture";
 import type { Segmenter } from "../../segmenter/segmenter";
+import type { Visit, VisitStore } from "../../storage/database";
 import { pictureOf } from "./pictures";
 
 export const imageQuery = (id: number) => ({
@@ -14,7 +16,33 @@ export const masksQuery = (id: number) => ({
   queryKey: ["masks", id],
   queryFn: () => api.changes(id, null),
   staleTime: 30_000,
+  // A video that is played leaves one behind for every frame.
+  gcTime: 60_000,
 });
+
+/** What an earlier visit in this browser left behind; null where there was none. */
+export const visitQuery = (id: number, user: number, visits: VisitStore) => ({
+  queryKey: ["visit", id, user],
+  queryFn: (): Promise<Visit | null> => visits.get(user, id).catch(() => null),
+  staleTime: 30_000,
+  // Of this browser: it needs no network.
+  networkMode: "always" as const,
+});
+
+/** Everything that the editor needs to show a frame at once, but for the embedding. */
+export async function loadFrame(
+  id: number,
+  user: number,
+  queries: QueryClient,
+  visits: VisitStore,
+): Promise<{ picture: Picture }> {
+  const [image] = await Promise.all([
+    queries.fetchQuery(imageQuery(id)),
+    queries.fetchQuery(masksQuery(id)),
+    queries.fetchQuery(visitQuery(id, user, visits)),
+  ]);
+  return { picture: await pictureOf(image) };
+}
 
 /** Makes the next images open at once: record, masks, picture and embedding. One after the other, nearest first. */
 export async function prefetch(

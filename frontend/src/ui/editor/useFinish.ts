@@ -49,6 +49,12 @@ export function useFinish(session: EditorSession, dataset: Dataset): Finish {
     // A second look and what came back are part of everybody's queue; audits and reviews have their own.
     const { work: done } = session.flow;
     const work = done === "audit" || done === "review" ? done : "annotate";
+    const frame = done === "annotate" ? await session.options.video?.nextOpen(imageId) : null;
+    if (frame) {
+      await session.forgetDraft();
+      if (!left.current) navigate(`/images/${frame}`);
+      return;
+    }
     const [task] = await Promise.all([api.nextTask(dataset.id, work), session.forgetDraft()]);
     if (left.current) return;
     if (task) navigate(`/images/${task.image.id}`, { state: { task } });

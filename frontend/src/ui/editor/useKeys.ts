@@ -25,6 +25,7 @@ const REGIONS = [
   "canvas[data-layer=overlay]",
   ".strip button:enabled",
   ".editor__side :is(button, input):enabled",
+  ".film [role=slider]",
 ];
 
 const tables = new WeakMap<Preferences, ReadonlyMap<string, Command>>();

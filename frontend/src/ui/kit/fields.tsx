@@ -52,10 +52,7 @@ export function TextField({ label, hint, onChange, ...rest }: Labelled<InputHTML
   );
 }
 
-type NumberProps = Omit<Labelled<InputHTMLAttributes<HTMLInputElement>>, "type" | "value" | "onChange"> & {
-  value: number;
-  onChange: (value: number) => void;
-};
+type NumberProps = Omit<Labelled<InputHTMLAttributes<HTMLInputElement>, number>, "type">;
 
 /** A number that has to be given; while the field is empty it is 0. */
 export function NumberField({ value, onChange, ...rest }: NumberProps) {

@@ -70,7 +70,7 @@ export function More({ list, onSight, children }: MoreProps) {
   );
   return (
     <>
-      {list.isError && !list.isLoadingError && <Note tone="bad">{messageOf(list.error)}</Note>}
+      {list.isFetchNextPageError && <Note tone="bad">{messageOf(list.error)}</Note>}
       {hasNextPage && !onSight && <div className="row">{button}</div>}
       {hasNextPage && onSight && (
         <Sight reached={load} blind={isFetchingNextPage || list.isError}>

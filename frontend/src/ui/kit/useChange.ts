@@ -1,11 +1,18 @@
 import { type QueryKey, useMutation, useQueryClient } from "@tanstack/react-query";
+import { useCallback } from "react";
 import { messageOf } from "../../api/client";
 import { useToast } from "./toast";
+
+/** What is shown of one dataset under these names. */
+export const keysOf = (dataset: number, ...names: string[]): QueryKey[] => names.map((name) => [name, dataset]);
 
 /** Has all queries whose keys begin with one of the given asked anew. */
 export function useAskAnew() {
   const queries = useQueryClient();
-  return (keys: readonly QueryKey[]) => Promise.all(keys.map((queryKey) => queries.invalidateQueries({ queryKey })));
+  return useCallback(
+    (keys: readonly QueryKey[]) => Promise.all(keys.map((queryKey) => queries.invalidateQueries({ queryKey }))),
+    [queries],
+  );
 }
 
 /**

@@ -1,0 +1,102 @@
+import { useQuery } from "@tanstack/react-query";
+import { Check, FlaskConical, Images } from "lucide-react";
+import { useId, useState } from "react";
+import type { EditorSession } from "../../actions/editorSession";
+import { LEAST_ALIKE } from "../../actions/proposals";
+import { api } from "../../api/endpoints";
+import type { Dataset } from "../../api/types";
+import { Bar, Button } from "../kit/kit";
+import { ThresholdSlider } from "./ThresholdSlider";
+import { useEditor } from "./useEditor";
+
+/** What was found to be like the chosen masks, or a name: how alike it must be, and what becomes of it. */
+export function AlikeBar({ session, dataset }: { session: EditorSession; dataset: Dataset }) {
+  const { alike, proposals } = session;
+  const state = useEditor(session, () => alike.state);
+  const progress = useEditor(session, () => alike.progress);
+  const count = useEditor(session, () => proposals.visible().length);
+  if (state === "searching") {
+    return (
+      <span className="options__progress">
+        <Bar value={progress} label="Looking for everything like it" />
+        <Button size="small" onClick={() => alike.cancel()}>
+          Stop
+        </Button>
+      </span>
+    );
+  }
+  return (
+    <>
+      <span role="status" className="options__count">
+        {count} like {alike.sought && "category" in alike.sought ? `“${alike.sought.category}”` : "it"}
+      </span>
+      <ThresholdSlider session={session} label="Alike by" min={LEAST_ALIKE} max={0.9} />
+      <Button
+        size="small"
+        look="primary"
+        icon={Check}
+        disabled={count === 0}
+        onClick={() => session.mayChange() && proposals.takeAll()}
+      >
+        Take all
+      </Button>
+      {dataset.role === "lead" && (
+        <Button
+          size="small"
+          icon={Images}
+          title="Proposed on every image that waits for an annotator"
+          onClick={() => void alike.propose()}
+        >
+          On other images
+        </Button>
+      )}
+    </>
+  );
+}
+
+/** A category of the dataset, to be looked for by the masks that have it. */
+export function WordField({ session }: { session: EditorSession }) {
+  const [word, setWord] = useState("");
+  const list = useId();
+  const dataset = session.options.image.dataset;
+  const names = useQuery({
+    queryKey: ["categories", dataset],
+    queryFn: () => api.categories(dataset),
+    staleTime: 30_000,
+  });
+  const known = (names.data ?? []).map((one) => one.name).filter((name) => name !== "");
+  if (known.length === 0) return null;
+  return (
+    <form
+      className="options__word"
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (word.trim()) void session.alike.find({ category: word.trim() });
+      }}
+    >
+      <input
+        className="input"
+        aria-label="Find by name"
+        placeholder="Find by name"
+        maxLength={200}
+        list={list}
+        value={word}
+        onChange={(event) => setWord(event.target.value)}
+      />
+      <datalist id={list}>
+        {known.map((name) => (
+          <option key={name} value={name} />
+        ))}
+      </datalist>
+      <Button
+        size="small"
+        type="submit"
+        icon={FlaskConical}
+        disabled={!word.trim()}
+        title="Experimental: learnt from the masks of this dataset that have the name"
+      >
+        Find (experimental)
+      </Button>
+    </form>
+  );
+}
