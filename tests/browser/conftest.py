@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
@@ -12,6 +12,7 @@ from tests.browser.site import Site, chromium, running, why_not
 
 ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
 WAIT = 30_000  # milliseconds; a busy machine is slow, not broken
+SHOWN = 3000  # characters of a page's text that go with a failure
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -21,6 +22,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
             # Preparing the site is not the test's time: on a machine that trains a model it takes minutes by itself.
             item.add_marker(pytest.mark.timeout(240, func_only=True))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What the open pages show goes with a failure: seen once on somebody else's machine, it may not come again."""
+    report = yield
+    browser = getattr(item, "funcargs", {}).get("browser")
+    if report.failed and browser is not None:
+        for page in (page for context in browser.contexts for page in context.pages):
+            try:
+                shown = page.locator("body").inner_text(timeout=2000)
+            except Exception as error:
+                shown = f"cannot be read: {error}"
+            report.sections.append((f"page {page.url}", shown[:SHOWN]))
+    return report
 
 
 @pytest.fixture(scope="session")

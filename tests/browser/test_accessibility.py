@@ -13,12 +13,15 @@ from tests.browser.site import ROOT
 AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 RUN = """async () => (await axe.run(document, { resultTypes: ["violations"] })).violations.map(
   ({ id, impact, nodes }) => ({ id, impact, nodes: nodes.map((node) => node.html.slice(0, 160)) }))"""
+SETTLED = """() => Promise.allSettled(document.getAnimations()
+  .filter((one) => one.effect.getComputedTiming().iterations !== Infinity).map((one) => one.finished))"""
 LOOKS = [("light", 1440), ("dark", 1440), ("light", 390), ("dark", 390)]
 
 
 def check(page: Page, where: str) -> None:
     """Fail with what axe found, if it is serious."""
-    page.wait_for_timeout(300)  # half-faded text has no contrast
+    page.wait_for_timeout(300)
+    page.evaluate(SETTLED)  # half-faded text has no contrast
     if not page.evaluate("typeof axe === 'object'"):
         # Not a script element: the content security policy would rightly refuse that.
         page.evaluate(AXE.read_text())

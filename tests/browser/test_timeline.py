@@ -200,6 +200,7 @@ def test_on_a_phone(film):
     film.slider.focus()
     film.press("ArrowRight")
     page.wait_for_url(f"**/images/{film.frames[1]}")
+    page.get_by_role("button", name="Submit", exact=True).and_(page.locator(":enabled")).wait_for(timeout=READY_MS)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     check(page, "timeline on a phone")
     page.get_by_role("button", name="Hide the tracks").click()

@@ -148,7 +148,7 @@ class HolderOut(serializers.ModelSerializer[Any]):
 
     class Meta:
         model = Task
-        fields = ["id", "kind", "state", "assignee", "lease_expires_at"]
+        fields = ["id", "kind", "state", "assignee", "lease_expires_at", "submitted_at"]
 
     @extend_schema_field(serializers.CharField(allow_null=True))
     def get_assignee(self, row: Task) -> str | None:

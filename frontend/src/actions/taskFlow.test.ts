@@ -3,9 +3,16 @@ import type { Holder, Task } from "../api/types";
 import { TaskFlow } from "./taskFlow";
 
 const task = (part: Partial<Task> = {}): Task =>
-  ({ id: 3, kind: "annotate", state: "claimed", assignee: "ben", lease: "lease-1", ...part }) as Task;
+  ({ id: 3, kind: "annotate", state: "claimed", assignee: "ben", lease: "lease-1", submitted_at: null, ...part }) as Task;
 const holder = (assignee: string | null, state: Holder["state"] = "claimed"): Holder =>
-  ({ id: 3, kind: "annotate", state, assignee, lease_expires_at: null }) as Holder;
+  ({
+    id: 3,
+    kind: "annotate",
+    state,
+    assignee,
+    lease_expires_at: null,
+    submitted_at: state === "submitted" ? "2026-03-02T10:00:00Z" : null,
+  }) as Holder;
 
 let answers: { status: number; body: unknown }[];
 let requests: { path: string; body: Record<string, unknown> }[];
@@ -68,6 +75,23 @@ describe("who has the image", () => {
     await flow.open(task());
     flow.observe(holder("rae"));
     expect(kind()).toBe("reading");
+  });
+
+  it("takes up again what only the page before it gave back, also when it had been submitted before", async () => {
+    const submitted_at = "2026-03-01T10:00:00Z";
+    await flow.open(task({ submitted_at }));
+    answers = [{ status: 200, body: task({ lease: "lease-2", submitted_at }) }];
+    flow.observe({ ...holder(null, "submitted"), submitted_at });
+    await vi.waitFor(() => expect(flow.task?.lease).toBe("lease-2"));
+    expect(kind()).toBe("held");
+  });
+
+  it("works again when the image turns out to be held by the same person", async () => {
+    answers = [{ status: 409, body: { code: "task_taken", message: "rae is working on this image.", details: {} } }];
+    await flow.open(null);
+    answers = [{ status: 200, body: task() }];
+    flow.observe(holder("ben"));
+    await vi.waitFor(() => expect(kind()).toBe("held"));
   });
 
   it("keeps to the work that was handed out: who labels the image says nothing of an audit", async () => {

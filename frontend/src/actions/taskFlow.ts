@@ -76,17 +76,28 @@ export class TaskFlow {
       return;
     }
     const holder = task?.assignee ?? null;
-    if (kind === "reading" && holder === null) {
+    if ((kind === "reading" || kind === "free") && holder === this.options.me) {
+      void this.claim();
+    } else if (kind === "reading" && holder === null) {
       this.set({ kind: "free", message: "This image is free now." });
-    } else if (kind === "free" && holder !== null && holder !== this.options.me) {
+    } else if (kind === "free" && holder !== null) {
       this.set({ kind: "reading", message: `${holder} is working on this image.` });
     } else if (kind === "offline") {
       void this.claim();
     } else if (kind === "held" && task !== null && holder !== this.options.me) {
       if (holder !== null) this.set({ kind: "reading", message: `${holder} is working on this image now.` });
-      else if (task.state === "claimed" || task.state === "open") void this.claim();
+      else if (this.onlyGivenBack(task)) void this.claim();
       else this.set({ kind: "free", message: `This image was ${task.state} in another window.` });
     }
+  }
+
+  /**
+   * Nobody decided anything: the lease ended, or the page before this one gave it back after this one had taken it up,
+   * as happens when a page is loaded anew. What had been submitted before falls back to submitted then.
+   */
+  private onlyGivenBack(task: Holder): boolean {
+    if (task.state === "submitted") return task.submitted_at === this.task?.submitted_at;
+    return task.state === "claimed" || task.state === "open";
   }
 
   /** Counts the image as done. A lease that ended meanwhile is taken up again first. */

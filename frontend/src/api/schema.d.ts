@@ -2823,6 +2823,8 @@ export interface components {
             readonly assignee: string | null;
             /** Format: date-time */
             lease_expires_at: string | null;
+            /** Format: date-time */
+            submitted_at: string | null;
         };
         /** @description An image; rows come from selectors.with_summary, readiness for all of a page from the port. */
         ImageOut: {
