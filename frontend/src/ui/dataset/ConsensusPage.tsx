@@ -38,6 +38,8 @@ export function ConsensusPage() {
   const key = ["consensus", task];
   const shown = useQuery({ queryKey: key, queryFn: () => api.consensus(task) });
   const settle = {
+    // A question asked before the decision must not answer after it.
+    onMutate: () => queries.cancelQueries({ queryKey: key }),
     onSuccess: (answer: Consensus) => {
       queries.setQueryData(key, answer);
       void queries.invalidateQueries({ queryKey: ["overlaps", dataset.id] });
