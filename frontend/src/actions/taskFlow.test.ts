@@ -3,7 +3,15 @@ import type { Holder, Task } from "../api/types";
 import { TaskFlow } from "./taskFlow";
 
 const task = (part: Partial<Task> = {}): Task =>
-  ({ id: 3, kind: "annotate", state: "claimed", assignee: "ben", lease: "lease-1", submitted_at: null, ...part }) as Task;
+  ({
+    id: 3,
+    kind: "annotate",
+    state: "claimed",
+    assignee: "ben",
+    lease: "lease-1",
+    submitted_at: null,
+    ...part,
+  }) as Task;
 const holder = (assignee: string | null, state: Holder["state"] = "claimed"): Holder =>
   ({
     id: 3,
