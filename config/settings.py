@@ -263,6 +263,7 @@ elif CELERY_BROKER_URL.startswith("redis"):
 
 # --- Engine ------------------------------------------------------------------------------------------------------
 ANYMASK_MODEL = Path(env.text("ANYMASK_MODEL", str(BASE_DIR / "modelzoo" / "weights" / "anymask_compact.safetensors")))
+ANYMASK_TEXT_ENCODER = env.text("ANYMASK_TEXT_ENCODER", "")  # folder of a CLIP checkpoint, for free text
 ANYMASK_TRAIN_MINUTES = env.number("ANYMASK_TRAIN_MINUTES", 4)  # of one retraining; judging comes on top
 ANYMASK_TRAIN_STEPS = env.number("ANYMASK_TRAIN_STEPS", 0)  # 0: as many as the minutes allow
 ANYMASK_TRAIN_THREADS = env.number("ANYMASK_TRAIN_THREADS", 0)  # 0: one per processor

@@ -1,4 +1,4 @@
-"""Routes of "everything like these": a search on one image, and proposals on all that wait."""
+"""Routes of "everything like these" (examples, a name, a text): a search on one image, proposals on all that wait."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from engine.exemplars import MOST_EXAMPLES, alike_propose_request, alike_request
 
 
 class AlikeIn(serializers.Serializer[Any]):
-    """What to look for: example masks, or a category of the dataset."""
+    """What to look for: example masks, a category of the dataset, or what a text speaks of. One of the three."""
 
     examples = serializers.ListField(
         child=serializers.UUIDField(),
@@ -27,6 +27,9 @@ class AlikeIn(serializers.Serializer[Any]):
     )
     category = serializers.CharField(
         required=False, max_length=200, help_text="Experimental: by its accepted masks, told from other categories'."
+    )
+    text = serializers.CharField(
+        required=False, max_length=200, help_text="Experimental: needs a text encoder (docs/exemplars.md)."
     )
 
 

@@ -1,7 +1,8 @@
 """Everything like these: on one image while somebody waits, or proposed on every image that waits in the queue.
 
 What is looked for are example masks of the dataset, or one of its categories: then accepted masks of it, beside masks
-of other categories that it must not be taken for. The machine's part is `modelzoo.exemplars`.
+of other categories that it must not be taken for (the machine's part is `modelzoo.exemplars`); or what a text speaks
+of (`engine.words`).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from annotation.errors import Missing, UserError
 from annotation.jobkit import JobContext, declare, enqueue
@@ -24,6 +25,7 @@ from engine.models import Embedding, ModelVersion, StageResult
 from engine.serving import predictor_for, serving_version
 from engine.similarity import vectors_of
 from engine.stages.base import is_known, settings_digest
+from engine.words import require_text_encoder, text_encoder, text_find
 
 if TYPE_CHECKING:
     from modelzoo.exemplars import Concept
@@ -32,18 +34,24 @@ FIND = declare("find_alike", queue="interactive", title="Find everything like th
 PROPOSE = declare("propose_alike", queue="batch", title="Propose everything like this", lease=120)
 RESULT = "exemplars"  # of StageResult: which images are done
 MOST_EXAMPLES = 20
-MOST_OTHERS = 30  # masks of other categories that tell a category from them
+MOST_OTHERS = 30  # masks of other categories, or names of them, that tell what is sought from them
 COVERED = 0.5  # IoU with a mask that is there, or that a person threw away, from which nothing is proposed
 Progress = Callable[[float], None]
+Search = Callable[[Image, Progress], list[dict[str, Any]]]
 
 
-def sought(*, dataset: Dataset, examples: Sequence[uuid.UUID] = (), category: str = "") -> dict[str, Any]:
-    """What is looked for, as jobs carry it: serials of masks, or a category that accepted masks have.
+def sought(
+    *, dataset: Dataset, examples: Sequence[uuid.UUID] = (), category: str = "", text: str = ""
+) -> dict[str, Any]:
+    """What is looked for, as jobs carry it: serials of masks, a category that accepted masks have, or free text.
 
-    UserError nothing_sought, Missing mask_missing or unknown_category.
+    UserError nothing_sought or no_text_encoder, Missing mask_missing or unknown_category.
     """
-    if bool(examples) == bool(category):
-        raise UserError("nothing_sought", "Name example masks or a category, one of them.")
+    if [bool(examples), bool(category), bool(text)].count(True) != 1:
+        raise UserError("nothing_sought", "Name example masks, a category or a text, one of them.")
+    if text:
+        require_text_encoder()
+        return {"text": text}
     if category:
         if not named(dataset.pk).filter(category=category).exists():
             raise Missing("unknown_category", f"No accepted mask of this dataset is called {category[:100]!r} yet.")
@@ -74,14 +82,25 @@ def alike_request(*, image: Image, what: dict[str, Any], by: Any) -> Job:
 
 def alike_find(*, image: Image, what: dict[str, Any], version: ModelVersion, progress: Progress) -> dict[str, Any]:
     """Instances on one image with their scores, best first; nothing is saved. Workers only."""
+    started = time.monotonic()
+    found = search_for(image.dataset_id, what, version)(image, progress)
+    seconds = round(time.monotonic() - started, 2)
+    category = _category(image.dataset_id, what)
+    return {"model": version.digest, "seconds": seconds, "category": category, "masks": found}
+
+
+def search_for(dataset_id: int, what: dict[str, Any], version: ModelVersion) -> Search:
+    """What finds it on an image. UserError examples_gone, or of `engine.words`. Workers only."""
+    if "text" in what:
+        text_encoder()  # what is wrong with it is said before an image is encoded
+        others = _other_names(dataset_id, what["text"])
+        return lambda image, progress: text_find(
+            image=image, text=what["text"], others=others, version=version, progress=progress
+        )
     from modelzoo.exemplars import ExemplarFinder
 
-    started = time.monotonic()
-    concept = concept_of(image.dataset_id, what, version)
-    embedding = image_maps(image, version)
-    found = ExemplarFinder(predictor_for(version)).find(embedding, concept, progress)
-    seconds = round(time.monotonic() - started, 2)
-    return {"model": version.digest, "seconds": seconds, "category": _category(what), "masks": found}
+    finder, concept = ExemplarFinder(predictor_for(version)), concept_of(dataset_id, what, version)
+    return lambda image, progress: finder.find(image_maps(image, version), concept, progress)
 
 
 def concept_of(dataset_id: int, what: dict[str, Any], version: ModelVersion) -> Concept:
@@ -133,28 +152,26 @@ def alike_propose_request(*, dataset: Dataset, what: dict[str, Any], threshold: 
 
 def alike_propose(*, ctx: JobContext, dataset_id: int, what: dict[str, Any], threshold: float) -> dict[str, Any]:
     """Propose what is found from the threshold on; counts. Images that are done are not done again. Workers only."""
-    from modelzoo.exemplars import ExemplarFinder
-
     version = serving_version(dataset_id)
-    digest = settings_digest({"what": what, "threshold": threshold})
+    about = {"what": what, "threshold": threshold}
+    digest = settings_digest({**about, "encoder": text_encoder().digest} if "text" in what else about)
     done = StageResult.objects.filter(image=OuterRef("pk"), stage=RESULT, version=version, settings_digest=digest)
     waiting = Task.objects.filter(image=OuterRef("pk"), kind=Task.Kind.ANNOTATE, state=Task.State.OPEN)
     images = Image.objects.filter(Exists(waiting), ~Exists(done), dataset=dataset_id)
     ids = list(images.order_by("pk").values_list("pk", flat=True))
-    concept = concept_of(dataset_id, what, version) if ids else None
-    finder, masks, failed = ExemplarFinder(predictor_for(version)), 0, []
+    search = search_for(dataset_id, what, version) if ids else None
+    masks, failed = 0, []
     for place, pk in enumerate(ids):
         image = images.filter(pk=pk).first()
-        if image is None or concept is None:  # deleted, or taken up meanwhile
+        if image is None or search is None:  # deleted, or taken up meanwhile
             continue
         ctx.progress(place / len(ids), f"{image.file_name} ({place + 1} of {len(ids)})")
         started = time.monotonic()
         try:
-            embedding = image_maps(image, version)
+            found = search(image, lambda _share: ctx.check_cancelled())
         except (UserError, OSError) as error:
             failed.append({"image": pk, "message": str(error)[:200]})
             continue
-        found = finder.find(embedding, concept, lambda _share: ctx.check_cancelled())
         records = [record for record in found if record["score"] >= threshold]
         with ctx.fenced():
             masks += _write(image, records, what, version, digest, time.monotonic() - started)
@@ -173,7 +190,7 @@ def _write(
 
     Of the assisted stage, as masks from outside boxes: the semi-automatic stage takes back what it proposed itself.
     """
-    category = _category(what)
+    category = _category(image.dataset_id, what)
     known = _known(image)
     new = [{**one, "category": category} for one in records if not is_known(one, known, COVERED)]
     with transaction.atomic():
@@ -197,9 +214,18 @@ def _known(image: Image) -> list[tuple[Any, Any]]:
     return list(masks.values_list("segmentation", "bbox"))
 
 
-def _category(what: dict[str, Any]) -> str:
-    """What the found masks are called: the category asked for, or the one that all examples have."""
+def _category(dataset_id: int, what: dict[str, Any]) -> str:
+    """What the found masks are called: the category asked for, the one that all examples have, or the text where it is
+    a name already: whatever else it says is no label."""
     if "category" in what:
         return str(what["category"])
+    if "text" in what:
+        return named(dataset_id).filter(category__iexact=what["text"]).values_list("category", flat=True).first() or ""
     names = set(Mask.objects.filter(serial__in=what["masks"]).values_list("category", flat=True))
     return names.pop() if len(names) == 1 else ""
+
+
+def _other_names(dataset_id: int, text: str) -> list[str]:
+    """The dataset's other categories, the most used first."""
+    names = named(dataset_id).exclude(category__iexact=text).values("category").annotate(masks=Count("pk"))
+    return list(names.order_by("-masks", "category").values_list("category", flat=True)[:MOST_OTHERS])

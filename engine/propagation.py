@@ -13,13 +13,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError
-from django.utils import timezone
 
 from annotation.errors import Conflict, UserError
 from annotation.jobkit import JobContext, declare, enqueue
 from annotation.models import Image, Job, Mask, Track
-from annotation.services.tracks import track_propose
-from annotation.signals import mask_deleted, send_on_commit
+from annotation.services.tracks import proposals_discard, track_propose
 from engine.embeddings import image_maps, read_pixels
 from engine.models import ModelVersion
 from engine.serving import predictor_for, serving_version
@@ -160,7 +158,8 @@ class Walk:
         """Write a frame's mask, or that there is none; False where an accepted one stands."""
         if not found.seen:
             self.outcome.absent.append(int(image.frame_number or 0))
-            _retire(self.track, image)
+            # An earlier proposal: the thing is not seen on this frame.
+            proposals_discard(masks=Mask.objects.filter(track=self.track, image=image))
             return not _is_said(self.track, image)
         record = {
             "segmentation": rle.encode(found.mask),
@@ -185,17 +184,6 @@ def _made_by(job: Job, track: Track, image: Image) -> Mask | None:
     """The machine's mask of this frame that was stored since the job was asked for: only one job follows a track."""
     machine = Mask.objects.filter(track=track, image=image, source=Mask.Source.MODEL, created_by=None)
     return machine.filter(created_at__gte=job.created_at).order_by("-serial").first()
-
-
-def _retire(track: Track, image: Image) -> None:
-    """Put an earlier proposal into the bin: the thing is not seen on this frame."""
-    proposed = Mask.objects.filter(track=track, image=image, status=Mask.Status.PROPOSED)
-    for serial in list(proposed.values_list("serial", flat=True)):
-        changed = proposed.filter(serial=serial).update(
-            status=Mask.Status.DELETED, status_before=Mask.Status.PROPOSED, status_changed_at=timezone.now()
-        )
-        if changed:
-            send_on_commit(mask_deleted, mask_id=serial)
 
 
 def _accepted(track: Track, start: Image) -> Iterator[Mask]:

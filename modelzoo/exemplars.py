@@ -9,7 +9,7 @@ predicted IoU x stability x likeness x how well its size fits. Why so: docs/deci
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,28 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from modelzoo import rle
+from modelzoo.candidates import INSIDE, SAME, Candidate, Floats, Progress, Source, distinct
 from modelzoo.embedding import Embedding
-from modelzoo.filtering import STABILITY_OFFSET, BoolArray, Enlarger, View
-from modelzoo.lone_click import clicked_part
 
 if TYPE_CHECKING:
     from modelzoo.predictor import Predictor
 
-Floats = NDArray[np.float32]
-Progress = Callable[[float], None]
 
 MOST_PROMPTS = 256  # cells of a picture that are asked
 MOST_BOXES = 128  # best masks of these that are asked for again by their box, which gives a better outline
-BATCH = 16  # prompts decoded at once: memory, no effect on results
 SPACING = 0.4  # between prompts, in sides of the examples
 SMOOTHING = 0.2  # of the map of likeness, in sides of the examples
 SIZE_SPREAD = 0.7  # of the logarithm of a side: twice as long counts 0.61
-SAME, INSIDE = 0.5, 0.75  # IoU, and share of the smaller mask, from which the worse of two goes
-LARGEST = 0.5  # share of the picture, above which nothing is one of several
-SMALLEST = 4  # pixels of the low-res mask
-COMPARED = 600  # best candidates among which duplicates are looked for
-LOW_SIDE = 128  # pixels of the side on which they are
 FAINTEST = 0.02  # score below which nothing is told
 APART = 0.05  # difference of likeness at which a mask counts 0.73 as one kind and not the other
 PROTOTYPES = 8  # vectors that stand for more examples than that
@@ -107,22 +97,11 @@ def _closest(vectors: Floats, examples: Floats, mean: Floats) -> Floats:
 
 
 @dataclass(frozen=True, eq=False)
-class Candidate:
-    """A mask on its way: where it is enlarged from, its low-res pixels h x w, and what speaks for it."""
-
-    view: View
-    low: BoolArray
-    prompt: dict[str, Any]
-    predicted_iou: float
-    stability: float
-
-
-@dataclass(frozen=True, eq=False)
 class Ground:
     """The picture that is searched.
 
     tensor: its finest map C x h x w; mean: the mean cell C of what is not padding, cells of unit length; likeness: how
-    alike each cell of the picture is, rows x columns; stride: padded pixels of a cell; enlarger: of low-res logits.
+    alike each cell of the picture is, rows x columns; stride: padded pixels of a cell.
     """
 
     embedding: Embedding
@@ -130,21 +109,19 @@ class Ground:
     mean: Floats
     likeness: Floats
     stride: float
-    enlarger: Enlarger
 
     @classmethod
-    def of(cls, embedding: Embedding, concept: Concept, mask_stride: int) -> Ground:
-        """`mask_stride`: padded pixels of a low-res pixel."""
+    def of(cls, embedding: Embedding, concept: Concept) -> Ground:
+        """The picture of a stored embedding."""
         name, _ = finest([(name, tensor.shape) for name, tensor in embedding.tensors.items()])
         tensor, frame = np.asarray(embedding.tensors[name], np.float32), embedding.frame
         rows, columns = frame.picture_in(tensor.shape[1:])
         inside = unit(np.moveaxis(tensor[:, rows, columns], 0, -1))
         cells = inside.reshape(-1, len(tensor))
         mean = cells.mean(axis=0)
-        height, width = (side // mask_stride for side in frame.padded_size)
         stride = frame.padded_size[0] / tensor.shape[1]
         likeness = concept.likeness(cells, mean).reshape(inside.shape[:2])
-        return cls(embedding, tensor, mean, likeness, stride, Enlarger((height, width), frame))
+        return cls(embedding, tensor, mean, likeness, stride)
 
     def points(self, concept: Concept, most: int) -> NDArray[np.float64]:
         """Where to prompt, N x 2 (x, y) in original pixels, the most alike first."""
@@ -157,7 +134,7 @@ class Ground:
         vectors, sides = self._pooled(found)
         alike = np.maximum(concept.likeness(vectors, self.mean), 0)
         off = np.abs(np.log(sides[:, None] / concept.sides[None])).min(axis=1)
-        trust = np.array([one.predicted_iou * one.stability for one in found])
+        trust = np.array([one.trust for one in found])
         return np.asarray(trust * alike * np.exp(-0.5 * (off / SIZE_SPREAD) ** 2), np.float64)
 
     def _pooled(self, found: Sequence[Candidate]) -> tuple[Floats, NDArray[np.float64]]:
@@ -182,68 +159,24 @@ class ExemplarFinder:
     most_prompts: int = MOST_PROMPTS
 
     def find(self, embedding: Embedding, concept: Concept, progress: Progress | None = None) -> list[dict[str, Any]]:
-        """SA-1B style records, best first: segmentation (compressed RLE), area, bbox (x, y, w, h), predicted_iou,
-        stability_score, and beyond SA-1B `score` (0..1, it orders and is no probability) and `prompts`, all in original
-        pixels. `progress` gets the share done, 0..1, and may raise to stop.
+        """Records as of `modelzoo.candidates.Source.records`, best first; the score orders and is no probability.
+
+        `progress` gets the share done, 0..1, and may raise to stop.
         """
-        ground = Ground.of(embedding, concept, self.predictor.model.mask_stride)
+        ground, source = Ground.of(embedding, concept), Source.of(self.predictor, embedding)
         tell = progress or (lambda share: None)
         points = ground.points(concept, self.most_prompts)
-        found = list(self._clicked(ground, points, lambda share: tell(0.75 * share)))
+        found = list(source.clicked(points, lambda share: tell(0.75 * share)))
         if not found:
             return []
         scores = ground.scores(found, concept)
         best = [found[place] for place in distinct(found, scores, SAME + 0.2)[:MOST_BOXES]]
-        found += list(self._boxed(ground, best, lambda share: tell(0.75 + 0.2 * share)))
+        found += list(source.boxed(best, lambda share: tell(0.75 + 0.2 * share)))
         scores = ground.scores(found, concept)
         kept = [place for place in distinct(found, scores, SAME, INSIDE) if scores[place] >= FAINTEST]
-        threshold, size = self.predictor.model.mask_threshold, embedding.frame.original_size
-        records = [_record(found[place], float(scores[place]), threshold, size) for place in kept]
+        records = source.records([found[place] for place in kept], [float(scores[place]) for place in kept])
         tell(1.0)
-        return [record for record in records if record["area"] > 0]
-
-    def _clicked(self, ground: Ground, points: NDArray[np.float64], tell: Progress) -> Iterator[Candidate]:
-        """Three candidates of each of N points (x, y) in original pixels, as far as they may be something."""
-        model, frame = self.predictor.model, ground.embedding.frame
-        for start in range(0, len(points), BATCH):
-            batch = points[start : start + BATCH]
-            logits, ious = self.predictor.decode_points(ground.embedding, batch)
-            for point, answers, trust in zip(batch, logits, ious, strict=True):
-                if model.one_part:
-                    answers = clicked_part(answers, frame.to_input(point) / model.mask_stride)
-                x, y = (round(float(side), 2) for side in point)
-                prompt = {"type": "point", "x": x, "y": y, "label": 1}
-                for low_res, iou in zip(answers, trust, strict=True):
-                    yield from self._candidate(ground, low_res, float(iou), prompt)
-            tell((start + len(batch)) / len(points))
-
-    def _boxed(self, ground: Ground, found: Sequence[Candidate], tell: Progress) -> Iterator[Candidate]:
-        """What the decoder makes of the boxes of masks."""
-        threshold = self.predictor.model.mask_threshold
-        judged = [one.view.judged(threshold, STABILITY_OFFSET)[1] for one in found]
-        boxes = np.array([box for box in judged if box is not None], np.float64).reshape(-1, 4)
-        boxes[:, 2:] += 1  # inclusive corners
-        for start in range(0, len(boxes), BATCH):
-            batch = boxes[start : start + BATCH]
-            logits, ious = self.predictor.decode_boxes(ground.embedding, batch)
-            for box, low_res, iou in zip(batch, logits, ious, strict=True):
-                x0, y0, x1, y1 = (float(corner) for corner in box)
-                prompt = {"type": "box", "x0": x0, "y0": y0, "x1": x1, "y1": y1}
-                yield from self._candidate(ground, low_res, float(iou), prompt)
-            tell((start + len(batch)) / len(boxes))
-
-    def _candidate(self, ground: Ground, low_res: Floats, iou: float, prompt: dict[str, Any]) -> Iterator[Candidate]:
-        """A mask that is neither a speck nor most of the picture."""
-        threshold = self.predictor.model.mask_threshold
-        low = low_res > threshold
-        rows, columns = ground.embedding.frame.picture_in(low.shape)
-        if not SMALLEST <= np.count_nonzero(low) <= LARGEST * low[rows, columns].size:
-            return
-        view = ground.enlarger.view(low_res, threshold - STABILITY_OFFSET)
-        wide = np.count_nonzero(low_res > threshold - STABILITY_OFFSET)
-        stability = np.count_nonzero(low_res > threshold + STABILITY_OFFSET) / wide
-        if view is not None:
-            yield Candidate(view, low, prompt, min(max(iou, 0.0), 1.0), stability)
+        return records
 
 
 def seeds(likeness: Floats, side: float, most: int) -> NDArray[np.float64]:
@@ -267,40 +200,3 @@ def seeds(likeness: Floats, side: float, most: int) -> NDArray[np.float64]:
             found.append((x + 0.5, y + 0.5))
             free[y : y + 2 * radius + 1, x : x + 2 * radius + 1] &= ~near
     return np.array(found, np.float64).reshape(-1, 2)
-
-
-def distinct(found: Sequence[Candidate], scores: NDArray[np.float64], same: float, inside: float = 2.0) -> list[int]:
-    """Places of the candidates that are worth something and show no better one's object, best first.
-
-    Two show the same above an IoU of `same`, or when more than `inside` of the smaller one is shared (above 1: never).
-    """
-    order = [int(place) for place in np.argsort(-scores, kind="stable")[:COMPARED] if scores[place] > 0]
-    if not order:
-        return []
-    step = max(1, max(found[0].low.shape) // LOW_SIDE)  # a quarter of the pixels tells it as well
-    flat = np.stack([found[place].low[::step, ::step].ravel() for place in order]).astype(np.float32)
-    areas, shared = flat.sum(axis=1), flat @ flat.T
-    union = np.maximum(areas[:, None] + areas[None] - shared, 1)
-    smaller = np.maximum(np.minimum(areas[:, None], areas[None]), 1)
-    clash = (shared > same * union) | (shared > inside * smaller)
-    free, kept = np.ones(len(order), bool), []
-    for place in range(len(order)):
-        if free[place]:
-            kept.append(order[place])
-            free &= ~clash[place]
-    return kept
-
-
-def _record(found: Candidate, score: float, threshold: float, size: tuple[int, int]) -> dict[str, Any]:
-    """What is told of a mask of a picture of (h, w)."""
-    segmentation = rle.encode_box(found.view.drawn(threshold), found.view.columns.start, found.view.rows.start, *size)
-    area, bbox = rle.measure(segmentation)
-    return {
-        "segmentation": segmentation,
-        "area": area,
-        "bbox": bbox,
-        "predicted_iou": found.predicted_iou,
-        "stability_score": found.stability,
-        "score": round(score, 4),
-        "prompts": [found.prompt],
-    }

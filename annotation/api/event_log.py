@@ -99,13 +99,15 @@ BY_NAME = {
     "audits": "audit",
     "tokens": "token",
 }
-# Route that deletes -> the rows, the word of the route's arguments, the fields by which people know one.
-NAMES: dict[str, tuple[Any, str, tuple[str, ...]]] = {
-    "dataset": (Dataset, "dataset_id", ("name",)),
-    "image": (Image, "image_id", ("file_name",)),
-    "token": (ApiToken, "token_id", ("name",)),
-    "invitation-revoke": (Invitation, "invitation_id", ("role", "note")),
-    "webhook": (Webhook, "webhook_id", ("url",)),
+# Route that deletes -> the rows, their key, the word of the route's arguments, the fields by which people know one.
+NAMES: dict[str, tuple[Any, str, str, tuple[str, ...]]] = {
+    "dataset": (Dataset, "pk", "dataset_id", ("name",)),
+    "image": (Image, "pk", "image_id", ("file_name",)),
+    "video": (Video, "pk", "video_id", ("file_name",)),
+    "track": (Track, "uuid", "track_id", ("category",)),
+    "token": (ApiToken, "pk", "token_id", ("name",)),
+    "invitation-revoke": (Invitation, "pk", "invitation_id", ("role", "note")),
+    "webhook": (Webhook, "pk", "webhook_id", ("url",)),
 }
 WORDS = 120  # characters kept of one word
 
@@ -158,8 +160,8 @@ def _gone(name: str, kwargs: dict[str, Any]) -> dict[str, Any]:
     """How a thing was called that will not be there to be asked."""
     if name not in NAMES:
         return {}
-    model, word, fields = NAMES[name]
-    row = model.objects.filter(pk=kwargs[word]).values(*fields).first() or {}
+    model, key, word, fields = NAMES[name]
+    row = model.objects.filter(**{key: kwargs[word]}).values(*fields).first() or {}
     told = {field: value for field, value in row.items() if value}
     if "url" in told:
         return {"host": _host(told["url"])}

@@ -74,7 +74,8 @@ def _session(request: Request) -> dict[str, Any]:
     if user.is_authenticated:
         signed_in = {"id": user.pk, "username": user.get_username(), "name": user.get_full_name()}
     oidc = {"name": settings.ANYMASK_OIDC_NAME} if settings.ANYMASK_OIDC_ISSUER else None
-    return {"user": signed_in, "demo": _demo(request), "oidc": oidc}
+    free_text = bool(settings.ANYMASK_TEXT_ENCODER)
+    return {"user": signed_in, "demo": _demo(request), "oidc": oidc, "free_text": free_text}
 
 
 def _demo(request: Request) -> dict[str, str] | None:

@@ -151,21 +151,25 @@ class Client:
                 found.append(row_of(Segmented, whole))
         return found
 
-    def find_alike(self, image: int, *, examples: Sequence[str] = (), category: str = "") -> list[Alike]:
-        """Everything on a picture like example masks (their ids) or like the masks of a category, the most alike first.
+    def find_alike(
+        self, image: int, *, examples: Sequence[str] = (), category: str = "", text: str = ""
+    ) -> list[Alike]:
+        """Everything on a picture like example masks (their ids), like the masks of a category, or what a text speaks
+        of where the server has a text encoder; the most alike first.
 
         Raises ApiError and JobFailed.
         """
-        body = {"examples": list(examples)} if examples else {"category": category}
+        body = _sought(examples, category, text)
         job = self.wait(row_of(Job, self._wire.ask("POST", f"api/images/{image}/alike/", body, again=True)).id)
         told = job.result or {}
         about = {"category": told["category"], "model": told["model"]}
         return [row_of(Alike, {**one, **about}) for one in told["masks"]]
 
-    def propose_alike(self, dataset: int, *, threshold: float, examples: Sequence[str] = (), category: str = "") -> Job:
+    def propose_alike(
+        self, dataset: int, *, threshold: float, examples: Sequence[str] = (), category: str = "", text: str = ""
+    ) -> Job:
         """Have the same proposed on every picture that waits for an annotator; wait for the job."""
-        body: dict[str, Any] = {"examples": list(examples)} if examples else {"category": category}
-        body["threshold"] = threshold
+        body = {**_sought(examples, category, text), "threshold": threshold}
         return row_of(Job, self._wire.ask("POST", f"api/datasets/{dataset}/alike/", body))
 
     def embedding(self, image: int) -> dict[str, bytes]:
@@ -323,3 +327,9 @@ def _fingerprint(file: Path) -> str:
     """Names a file for going on with it: name, size, time of change."""
     told = file.stat()
     return hashlib.sha256(f"{file.name}|{told.st_size}|{told.st_mtime_ns}".encode()).hexdigest()
+
+
+def _sought(examples: Sequence[str], category: str, text: str) -> dict[str, Any]:
+    if examples:
+        return {"examples": list(examples)}
+    return {"text": text} if text else {"category": category}

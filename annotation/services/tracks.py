@@ -6,6 +6,7 @@ import uuid
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from annotation.errors import Conflict, UserError
@@ -51,17 +52,25 @@ def track_delete(*, track: Track, user: Any, proposed: bool = True) -> None:
         # Every other mask of the track, of whatever status, is let go by the database (SET_NULL).
         current = track.masks.filter(status__in=Mask.CURRENT)
         if proposed:
-            gone = current.filter(status=Mask.Status.PROPOSED)
-            for serial in gone.values_list("serial", flat=True):
-                send_on_commit(mask_deleted, mask_id=serial)
-            gone.update(
-                status=Mask.Status.DELETED,
-                status_before=Mask.Status.PROPOSED,
-                status_changed_at=timezone.now(),
-                status_changed_by=user,
-            )
+            proposals_discard(masks=current, user=user)
         current.update(status_changed_at=timezone.now())
         track.delete()
+
+
+def proposals_discard(*, masks: QuerySet[Mask], user: Any = None) -> None:
+    """Put those of the masks that are only proposed into the bin; `user` None: the machine takes back what it said."""
+    with transaction.atomic():
+        # Locked, so that one that is accepted at this moment is either left alone or refused to whoever accepts it.
+        proposed = masks.filter(status=Mask.Status.PROPOSED).select_for_update()
+        serials = list(proposed.values_list("serial", flat=True))
+        Mask.objects.filter(serial__in=serials, status=Mask.Status.PROPOSED).update(
+            status=Mask.Status.DELETED,
+            status_before=Mask.Status.PROPOSED,
+            status_changed_at=timezone.now(),
+            status_changed_by=user,
+        )
+        for serial in serials:
+            send_on_commit(mask_deleted, mask_id=serial)
 
 
 def track_mask_put(*, track: Track, mask: Mask, user: Any) -> Mask:

@@ -7,9 +7,9 @@ import uuid
 from django.core.management import call_command
 from django.test import Client
 
-from annotation.models import Event, Member
+from annotation.models import Event, Member, Track
 from tests.annotation.test_uploads import Browser
-from tests.cast import mask_body
+from tests.cast import add_video, mask_body
 
 
 def lines(client, dataset, **asked) -> list[tuple]:
@@ -92,12 +92,18 @@ def test_what_is_gone_is_told_by_its_name(cast, as_, image):
     for one in (f"{url}invitations/{invitation}/", f"{url}webhooks/{webhook}/", f"/api/tokens/{token}/"):
         assert ana.delete(one).status_code == 204
     assert ana.delete(f"/api/images/{image.pk}/").status_code == 204
+    video = add_video(cast.dataset)
+    track = Track.objects.create(video=video, category="plum")
+    for one in (f"/api/tracks/{track.uuid}/", f"/api/videos/{video.pk}/"):
+        assert ana.delete(one).status_code == 204
     gone = {event.action: event.details for event in Event.objects.filter(action__endswith=":delete")}
     assert gone == {
         "invitation-revoke:delete": {"role": "viewer", "note": "For Nina"},
         "webhook:delete": {"host": "x.test"},
         "token:delete": {"name": "laptop"},
         "image:delete": {"file_name": "picture-0.jpg"},
+        "track:delete": {"category": "plum"},
+        "video:delete": {"file_name": video.file_name},
     }
     assert "secret-path" not in str(list(Event.objects.values()))
 

@@ -1,4 +1,4 @@
-"""One coin is masked and named; the others are found, shown behind a bar, taken at once; and by the name again."""
+"""One coin is masked and named; the others are found, shown behind a bar, taken at once; by the name and by a text."""
 
 from __future__ import annotations
 
@@ -65,9 +65,14 @@ def test_everything_like_one_coin_and_then_by_its_name(coins, complaints):
     expect(count).to_have_text("0 like it")
     page.keyboard.press("Control+z")
     expect(editor.rows).to_have_count(1)
-    bar.get_by_label("Find by name").fill("coin")
+    words = bar.get_by_label("Find by name or text")
+    words.fill("Coin")
     shoot(page, "word")
     bar.get_by_role("button", name="Find (experimental)").click()
     expect(count).to_contain_text("like “coin”", timeout=FOUND_MS)
     expect(bar.get_by_role("button", name="Take all")).to_be_enabled()
+    words.fill("a round coin")
+    words.press("Enter")
+    expect(count).to_contain_text("for “a round coin”", timeout=FOUND_MS)
+    shoot(page, "text")
     assert complaints == []

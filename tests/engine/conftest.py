@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from annotation import storage
+from annotation.models import Task
+from engine import exemplars, words
 from engine.models import ModelVersion
+from tests.engine.halves import BLUE, LEFT, RED, Halves, half, picture
 
 
 def version_row(name: str, **fields) -> ModelVersion:
@@ -66,3 +70,15 @@ def real_base(db, registered_files) -> ModelVersion:
     fields, folder = registered_files
     shutil.copytree(folder, storage.root() / "models")
     return ModelVersion.objects.create(**fields)
+
+
+@pytest.fixture
+def fruit(cast, base, monkeypatch):
+    """A red example on the first image; two images that wait, with red at the left and at the right."""
+    for module in (exemplars, words):
+        monkeypatch.setattr(module, "predictor_for", lambda version: Halves())
+    first = picture(cast, base, 1, RED, BLUE)
+    others = [picture(cast, base, 2, (0.9, 0.1, 0), BLUE), picture(cast, base, 3, BLUE, (0.9, 0.2, 0))]
+    example = half(first, LEFT, category="plum")
+    Task.objects.filter(image=first).update(state=Task.State.SUBMITTED)
+    return SimpleNamespace(first=first, others=others, example=example)

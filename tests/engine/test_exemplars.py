@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
 from annotation.jobkit import run, run_pending
@@ -15,72 +13,8 @@ from engine.forgetting import image_forget
 from engine.models import StageResult
 from engine.similarity import index_request
 from modelzoo import rle
-from tests.cast import add_image, add_mask, ellipse
-from tests.engine.test_similar_masks import BLUE, RED, encoded
-
-LEFT, RIGHT = 0.25, 0.75
-
-
-class Halves:
-    """A decoder for pictures of 60 x 40: the ellipse in the half that was asked about, whatever was asked."""
-
-    model = SimpleNamespace(mask_threshold=0.0, mask_stride=1, one_part=False)
-
-    def _answers(self, embedding, xs):
-        rows, columns = np.mgrid[: embedding.frame.padded_size[0], : embedding.frame.padded_size[1]]
-        shapes = []
-        for x in xs:
-            middle = LEFT if x < 30 else RIGHT
-            inside = ((columns / 60 - middle) / 0.15) ** 2 + ((rows / 40 - 0.5) / 0.15) ** 2 <= 1
-            shapes.append(np.where(inside, 9.0, -9.0).astype(np.float32))
-        return np.array(shapes)
-
-    def decode_points(self, embedding, points):
-        answers = self._answers(embedding, [x for x, _ in points])
-        return np.repeat(answers[:, None], 3, axis=1), np.full((len(points), 3), 0.9, np.float32)
-
-    def decode_boxes(self, embedding, boxes):
-        return self._answers(embedding, [(x0 + x1) / 2 for x0, _, x1, _ in boxes]), np.full(len(boxes), 0.9, np.float32)
-
-
-@pytest.fixture(autouse=True)
-def decoder(monkeypatch):
-    monkeypatch.setattr(exemplars, "predictor_for", lambda version: Halves())
-
-
-def picture(cast, base, seed, left, right):
-    """An image whose halves look like two colours; padded to a square of which the map has 4 x 6 cells."""
-    image = add_image(cast.dataset, seed=seed)
-    encoded(image, base, left, right)
-    return image
-
-
-def half(image, x, **fields) -> Mask:
-    return add_mask(image, ellipse(image, x=x, size=0.15), **fields)
-
-
-@pytest.fixture
-def fruit(cast, base):
-    """A red example on the first image; two images that wait, with red at the left and at the right."""
-    first = picture(cast, base, 1, RED, BLUE)
-    others = [picture(cast, base, 2, (0.9, 0.1, 0), BLUE), picture(cast, base, 3, BLUE, (0.9, 0.2, 0))]
-    example = half(first, LEFT, category="plum")
-    Task.objects.filter(image=first).update(state=Task.State.SUBMITTED)
-    return SimpleNamespace(first=first, others=others, example=example)
-
-
-def find(client, image, **body):
-    answer = client.post(f"/api/images/{image.pk}/alike/", body)
-    assert answer.status_code == 202, answer.json()
-    run_pending()
-    return client.get(f"/api/jobs/{answer.json()['id']}/").json()
-
-
-def propose(client, dataset, **body):
-    answer = client.post(f"/api/datasets/{dataset.pk}/alike/", {"threshold": 0.3, **body})
-    assert answer.status_code == 202, answer.json()
-    run_pending()
-    return client.get(f"/api/jobs/{answer.json()['id']}/").json()
+from tests.cast import add_image, add_mask
+from tests.engine.halves import BLUE, LEFT, RED, RIGHT, find, half, picture, propose
 
 
 def sides(image) -> list[str]:

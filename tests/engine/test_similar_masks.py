@@ -10,36 +10,20 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from annotation import storage
 from annotation.jobkit import run_pending
 from annotation.models import Job, Mask, Task
 from engine import jobs, similarity  # noqa: F401  the jobs
 from engine.forgetting import image_forget
 from engine.models import Embedding, MaskIndex, MaskVectors, ServingModel
-from modelzoo.geometry import Frame
 from tests.cast import add_image, add_mask, ellipse
 from tests.engine.conftest import version_row
-
-RED, GREEN, BLUE = (1, 0, 0), (0, 1, 0), (0, 0, 1)
+from tests.engine.halves import BLUE, GREEN, RED, encoded
 
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch):
     """Masks count as settled when they are saved."""
     monkeypatch.setattr(similarity, "SETTLED", timedelta(0))
-
-
-def encoded(image, version, left, right) -> None:
-    """An embedding whose left half looks like one vector and the right half like another."""
-    maps = np.zeros((3, 4, 6), "<f2")
-    maps[:, :, :3], maps[:, :, 3:] = np.reshape(left, (3, 1, 1)), np.reshape(right, (3, 1, 1))
-    path = f"embeddings/{version.pk}-{image.pk}.f16"
-    storage.write_atomic(path, maps.tobytes())
-    frame = Frame((image.height, image.width), (image.height, image.width), (image.height, image.width))
-    layout = [{"name": "coarse", "shape": [3, 4, 6]}]
-    Embedding.objects.create(
-        image=image, version=version, path=path, layout=layout, frame=frame.as_dict(), byte_size=maps.nbytes
-    )
 
 
 def halves(image, **fields) -> tuple[Mask, Mask]:

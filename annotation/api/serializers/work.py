@@ -209,3 +209,4 @@ class SessionOut(serializers.Serializer[Any]):
     user = UserOut(allow_null=True)
     demo = DemoOut(allow_null=True)
     oidc = OidcProviderOut(allow_null=True)
+    free_text = serializers.BooleanField(help_text="Whether texts are understood that are no category's name.")

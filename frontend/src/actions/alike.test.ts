@@ -6,7 +6,7 @@ import { MaskStore } from "../core/maskStore";
 import type { Patch } from "../core/patch";
 import { encodePatch } from "../core/rle";
 import { FakeSegmenter } from "../segmenter/fakeSegmenter";
-import { Alike, type AlikeServer } from "./alike";
+import { Alike, type AlikeServer, soughtBy } from "./alike";
 import { Proposals } from "./proposals";
 
 const size = { width: 80, height: 60 };
@@ -130,4 +130,10 @@ it("has the same proposed on other images from the bar that is set", async () =>
   proposals.setThreshold(0.35);
   await alike.propose();
   expect(server.asked.at(-1)).toEqual({ dataset: 7, sought: examples, threshold: 0.35 });
+});
+
+it("takes words for a category's name where there is one, else for a text where those are understood", () => {
+  expect(soughtBy("Plum", ["pear", "plum"], true)).toEqual({ category: "plum" });
+  expect(soughtBy("a red plum", ["plum"], true)).toEqual({ text: "a red plum" });
+  expect(soughtBy("a red plum", ["plum"], false)).toEqual({ category: "a red plum" });
 });

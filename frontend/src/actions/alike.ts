@@ -3,8 +3,17 @@ import { imagePoint } from "../core/geometry";
 import { decodePatch, type Segmentation } from "../core/rle";
 import type { Offered, Proposals } from "./proposals";
 
-/** Masks that show what is looked for, by the server's ids, or the name of a category. */
-export type Sought = { readonly examples: readonly string[] } | { readonly category: string };
+/** Masks that show what is looked for, by the server's ids, the name of a category, or what a text speaks of. */
+export type Sought =
+  | { readonly examples: readonly string[] }
+  | { readonly category: string }
+  | { readonly text: string };
+
+/** A category where there is one of this name, else free text where the server understands that. */
+export function soughtBy(words: string, categories: readonly string[], freeText: boolean): Sought {
+  const name = categories.find((one) => one.toLowerCase() === words.toLowerCase());
+  return name !== undefined || !freeText ? { category: name ?? words } : { text: words };
+}
 
 /** What of the server is needed; `api` is one. */
 export interface AlikeServer {

@@ -2017,12 +2017,14 @@ export interface components {
             /** @description Images that wait for their second person. */
             waiting: number;
         };
-        /** @description What to look for: example masks, or a category of the dataset. */
+        /** @description What to look for: example masks, a category of the dataset, or what a text speaks of. One of the three. */
         AlikeInRequest: {
             /** @description Masks of the dataset, of this image or others. */
             examples?: string[];
             /** @description Experimental: by its accepted masks, told from other categories'. */
             category?: string;
+            /** @description Experimental: needs a text encoder (docs/exemplars.md). */
+            text?: string;
         };
         /** @description And from which score on it is proposed. */
         AlikeProposeInRequest: {
@@ -2030,6 +2032,8 @@ export interface components {
             examples?: string[];
             /** @description Experimental: by its accepted masks, told from other categories'. */
             category?: string;
+            /** @description Experimental: needs a text encoder (docs/exemplars.md). */
+            text?: string;
             /** Format: float */
             threshold: number;
         };
@@ -4178,6 +4182,8 @@ export interface components {
             user: components["schemas"]["UserOut"] | null;
             demo: components["schemas"]["DemoOut"] | null;
             oidc: components["schemas"]["OidcProviderOut"] | null;
+            /** @description Whether texts are understood that are no category's name. */
+            free_text: boolean;
         };
         /** @description What was decided of an object. */
         SettledOut: {

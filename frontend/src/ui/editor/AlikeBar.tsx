@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Check, FlaskConical, Images } from "lucide-react";
 import { useId, useState } from "react";
 import type { EditorSession } from "../../actions/editorSession";
+import { type Sought, soughtBy } from "../../actions/alike";
 import { LEAST_ALIKE } from "../../actions/proposals";
 import { api } from "../../api/endpoints";
 import type { Dataset } from "../../api/types";
@@ -28,7 +29,7 @@ export function AlikeBar({ session, dataset }: { session: EditorSession; dataset
   return (
     <>
       <span role="status" className="options__count">
-        {count} like {alike.sought && "category" in alike.sought ? `“${alike.sought.category}”` : "it"}
+        {count} {told(alike.sought)}
       </span>
       <ThresholdSlider session={session} label="Alike by" min={LEAST_ALIKE} max={0.9} />
       <Button
@@ -54,7 +55,15 @@ export function AlikeBar({ session, dataset }: { session: EditorSession; dataset
   );
 }
 
-/** A category of the dataset, to be looked for by the masks that have it. */
+const BY_NAME = "Experimental: learnt from the masks of this dataset that have the name";
+const BY_TEXT = `${BY_NAME}; what is no name yet is judged by the text encoder`;
+
+function told(sought: Sought | null): string {
+  if (sought && "category" in sought) return `like “${sought.category}”`;
+  return sought && "text" in sought ? `for “${sought.text}”` : "like it";
+}
+
+/** A category of the dataset, to be looked for by the masks that have it, or free text where the server can. */
 export function WordField({ session }: { session: EditorSession }) {
   const [word, setWord] = useState("");
   const list = useId();
@@ -64,20 +73,23 @@ export function WordField({ session }: { session: EditorSession }) {
     queryFn: () => api.categories(dataset),
     staleTime: 30_000,
   });
+  const signedIn = useQuery({ queryKey: ["session"], queryFn: api.session, staleTime: 60_000 });
+  const freeText = signedIn.data?.free_text ?? false;
   const known = (names.data ?? []).map((one) => one.name).filter((name) => name !== "");
-  if (known.length === 0) return null;
+  if (known.length === 0 && !freeText) return null;
+  const label = freeText ? "Find by name or text" : "Find by name";
   return (
     <form
       className="options__word"
       onSubmit={(event) => {
         event.preventDefault();
-        if (word.trim()) void session.alike.find({ category: word.trim() });
+        if (word.trim()) void session.alike.find(soughtBy(word.trim(), known, freeText));
       }}
     >
       <input
         className="input"
-        aria-label="Find by name"
-        placeholder="Find by name"
+        aria-label={label}
+        placeholder={label}
         maxLength={200}
         list={list}
         value={word}
@@ -93,7 +105,7 @@ export function WordField({ session }: { session: EditorSession }) {
         type="submit"
         icon={FlaskConical}
         disabled={!word.trim()}
-        title="Experimental: learnt from the masks of this dataset that have the name"
+        title={freeText ? BY_TEXT : BY_NAME}
       >
         Find (experimental)
       </Button>

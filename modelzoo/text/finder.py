@@ -1,0 +1,117 @@
+"""What a text speaks of, in a picture: masks of a grid of clicks, each looked at by the encoder of texts and pictures.
+
+SAM's own text prompts (Kirillov et al. 2023, section 7.5 and appendix D.5) need a decoder that was trained with them;
+none was released. Here the decoder proposes and the encoder judges: a candidate is worth predicted IoU x stability x
+the probability that the text, and none of the others it is told from, speaks of what is cut out around it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Picture
+
+from modelzoo.candidates import INSIDE, SAME, Candidate, Floats, Progress, Source, distinct
+from modelzoo.embedding import Embedding
+from modelzoo.exemplars import unit
+from modelzoo.filtering import point_grid
+
+if TYPE_CHECKING:
+    from modelzoo.predictor import Predictor
+    from modelzoo.text.clip import Clip
+
+POINTS_PER_SIDE = 16
+MOST_LOOKED_AT = 64  # best candidates; each is encoded twice
+ROOM = 1.3  # side of a cut-out, in longer sides of the mask's box: appendix D.5 takes 1 to 2
+DIMMED = 0.8  # how far what is beside the mask fades to gray in the second of its two views
+FAINTEST = 0.02  # score below which nothing is told
+# Several ways to say it are steadier than one (Radford et al. 2021, section 3.1.4).
+SENTENCES = ("a photo of {}.", "a picture of {} in the scene.", "a close-up of {}.", "{}")
+# What a cut-out may show instead, beside the other names that the caller knows.
+OTHERWISE = ("the background", "an empty surface", "a texture", "something else", "a part of an object")
+
+
+@dataclass(frozen=True)
+class TextFinder:
+    """Finds what a text speaks of on a stored embedding and its picture."""
+
+    predictor: Predictor
+    clip: Clip
+
+    def find(
+        self,
+        embedding: Embedding,
+        image: NDArray[np.uint8],
+        text: str,
+        others: Sequence[str] = (),
+        progress: Progress | None = None,
+    ) -> list[dict[str, Any]]:
+        """Records as of `modelzoo.candidates.Source.records`, best first; the score orders and is no probability.
+
+        image: H x W x 3 uint8 RGB, what the embedding was made of; others: texts that speak of other things.
+        `progress` gets the share done, 0..1, and may raise to stop.
+        """
+        tell = progress or (lambda share: None)
+        source = Source.of(self.predictor, embedding)
+        height, width = image.shape[:2]
+        points = point_grid(POINTS_PER_SIDE) * np.array([width, height])
+        found = list(source.clicked(points, lambda share: tell(0.4 * share)))
+        trust = np.array([one.trust for one in found], np.float64)
+        found = [found[place] for place in distinct(found, trust, SAME + 0.2)[:MOST_LOOKED_AT]]
+        if not found:
+            return []
+        scores = np.array([one.trust for one in found]) * self._probabilities(
+            found, Picture.fromarray(image), [text, *others, *OTHERWISE], lambda share: tell(0.4 + 0.6 * share)
+        )
+        kept = [place for place in distinct(found, scores, SAME, INSIDE) if scores[place] >= FAINTEST]
+        records = source.records([found[place] for place in kept], [float(scores[place]) for place in kept])
+        said = {"type": "text", "text": text}
+        return [{**record, "prompts": [said, *record["prompts"]]} for record in records]
+
+    def _probabilities(
+        self, found: Sequence[Candidate], picture: Picture.Image, texts: Sequence[str], tell: Progress
+    ) -> NDArray[np.float64]:
+        """That the first text and no other speaks of each of N candidates, N."""
+        said = np.stack([self._said(text) for text in texts])
+        threshold = self.predictor.model.mask_threshold
+        chances = np.zeros(len(found))
+        for place, one in enumerate(found):
+            views = cut_outs(one, picture, threshold)
+            if views is not None:
+                seen = unit(self.clip.pictures(views).mean(axis=0))
+                logits = (said @ seen).astype(np.float64) * self.clip.scale
+                weights = np.exp(logits - logits.max())
+                chances[place] = weights[0] / weights.sum()
+            tell((place + 1) / len(found))
+        return chances
+
+    def _said(self, text: str) -> Floats:
+        """A text's unit vector: the mean of what its sentences mean."""
+        return unit(self.clip.texts([sentence.format(text) for sentence in SENTENCES]).mean(axis=0))
+
+
+def cut_outs(found: Candidate, picture: Picture.Image, threshold: float) -> list[Picture.Image] | None:
+    """A square around a candidate as it is, and with what is beside the mask faded to gray; None for an empty mask.
+
+    Where the square reaches beyond the picture it is gray.
+    """
+    box = found.box(threshold)
+    if box is None:
+        return None
+    x0, y0, x1, y1 = box
+    side = max(2, round(ROOM * max(x1 + 1 - x0, y1 + 1 - y0)))
+    left, top = round((x0 + x1 + 1 - side) / 2), round((y0 + y1 + 1 - side) / 2)
+    plain = Picture.new("RGB", (side, side), (128, 128, 128))
+    inside = picture.crop((max(left, 0), max(top, 0), min(left + side, picture.width), min(top + side, picture.height)))
+    plain.paste(inside, (max(-left, 0), max(-top, 0)))
+    mask = Picture.new("L", (side, side), round(255 * DIMMED))
+    view = found.view
+    drawn = Picture.fromarray(view.drawn(threshold))
+    mask.paste(0, (view.columns.start - left, view.rows.start - top), drawn)
+    faded = plain.copy()
+    faded.paste((128, 128, 128), (0, 0), mask)
+    return [plain, faded]
