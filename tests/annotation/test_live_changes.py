@@ -69,6 +69,7 @@ def test_who_has_the_image_until_the_lease_ends(cast, as_, image):
         "state": "open",
         "assignee": None,
         "lease_expires_at": None,
+        "submitted_at": None,
     }
     rae.post(f"/api/images/{image.pk}/task/")
     assert changes(ben, image)["task"]["assignee"] == "rae"
