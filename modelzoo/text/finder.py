@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     from modelzoo.text.clip import Clip
 
 POINTS_PER_SIDE = 16
-MOST_LOOKED_AT = 64  # best candidates; each is encoded twice
+MOST_LOOKED_AT = 64  # best candidates
+TOGETHER = 16  # of them at once: memory, no effect on results
 ROOM = 1.3  # side of a cut-out, in longer sides of the mask's box: appendix D.5 takes 1 to 2
-DIMMED = 0.8  # how far what is beside the mask fades to gray in the second of its two views
+DIMMED = 0.7  # how far what is beside the mask fades to gray: appendix D.5 leaves it out half of the time
 FAINTEST = 0.02  # score below which nothing is told
+GRAY = (128, 128, 128)
 # Several ways to say it are steadier than one (Radford et al. 2021, section 3.1.4).
 SENTENCES = ("a photo of {}.", "a picture of {} in the scene.", "a close-up of {}.", "{}")
 # What a cut-out may show instead, beside the other names that the caller knows.
@@ -79,14 +81,13 @@ class TextFinder:
         said = np.stack([self._said(text) for text in texts])
         threshold = self.predictor.model.mask_threshold
         chances = np.zeros(len(found))
-        for place, one in enumerate(found):
-            views = cut_outs(one, picture, threshold)
-            if views is not None:
-                seen = unit(self.clip.pictures(views).mean(axis=0))
-                logits = (said @ seen).astype(np.float64) * self.clip.scale
-                weights = np.exp(logits - logits.max())
-                chances[place] = weights[0] / weights.sum()
-            tell((place + 1) / len(found))
+        for start in range(0, len(found), TOGETHER):
+            batch = found[start : start + TOGETHER]
+            seen = self.clip.pictures([cut_out(one, picture, threshold) for one in batch])
+            logits = (seen @ said.T).astype(np.float64) * self.clip.scale
+            weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+            chances[start : start + TOGETHER] = weights[:, 0] / weights.sum(axis=1)
+            tell((start + len(batch)) / len(found))
         return chances
 
     def _said(self, text: str) -> Floats:
@@ -94,24 +95,16 @@ class TextFinder:
         return unit(self.clip.texts([sentence.format(text) for sentence in SENTENCES]).mean(axis=0))
 
 
-def cut_outs(found: Candidate, picture: Picture.Image, threshold: float) -> list[Picture.Image] | None:
-    """A square around a candidate as it is, and with what is beside the mask faded to gray; None for an empty mask.
-
-    Where the square reaches beyond the picture it is gray.
-    """
-    box = found.box(threshold)
-    if box is None:
-        return None
-    x0, y0, x1, y1 = box
+def cut_out(found: Candidate, picture: Picture.Image, threshold: float) -> Picture.Image:
+    """A square around a candidate; what is beside the mask is faded, what is beside the picture is gray."""
+    view = found.view
+    x0, y0, x1, y1 = found.box(threshold) or (view.columns.start, view.rows.start, view.columns.stop, view.rows.stop)
     side = max(2, round(ROOM * max(x1 + 1 - x0, y1 + 1 - y0)))
     left, top = round((x0 + x1 + 1 - side) / 2), round((y0 + y1 + 1 - side) / 2)
-    plain = Picture.new("RGB", (side, side), (128, 128, 128))
+    square = Picture.new("RGB", (side, side), GRAY)
     inside = picture.crop((max(left, 0), max(top, 0), min(left + side, picture.width), min(top + side, picture.height)))
-    plain.paste(inside, (max(-left, 0), max(-top, 0)))
-    mask = Picture.new("L", (side, side), round(255 * DIMMED))
-    view = found.view
-    drawn = Picture.fromarray(view.drawn(threshold))
-    mask.paste(0, (view.columns.start - left, view.rows.start - top), drawn)
-    faded = plain.copy()
-    faded.paste((128, 128, 128), (0, 0), mask)
-    return [plain, faded]
+    square.paste(inside, (max(-left, 0), max(-top, 0)))
+    fading = Picture.new("L", (side, side), round(255 * DIMMED))
+    fading.paste(0, (view.columns.start - left, view.rows.start - top), Picture.fromarray(view.drawn(threshold)))
+    square.paste(GRAY, (0, 0), fading)
+    return square

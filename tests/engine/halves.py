@@ -9,6 +9,7 @@ import numpy as np
 from annotation import storage
 from annotation.jobkit import run_pending
 from annotation.models import Mask
+from engine import jobs  # noqa: F401  searches are jobs
 from engine.models import Embedding
 from modelzoo.geometry import Frame
 from tests.cast import add_image, add_mask, ellipse

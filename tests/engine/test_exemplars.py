@@ -8,7 +8,7 @@ import pytest
 
 from annotation.jobkit import run, run_pending
 from annotation.models import Job, Mask, Task
-from engine import embeddings, exemplars, jobs  # noqa: F401  the jobs
+from engine import exemplars
 from engine.forgetting import image_forget
 from engine.models import StageResult
 from engine.similarity import index_request

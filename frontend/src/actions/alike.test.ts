@@ -132,6 +132,11 @@ it("has the same proposed on other images from the bar that is set", async () =>
   expect(server.asked.at(-1)).toEqual({ dataset: 7, sought: examples, threshold: 0.35 });
 });
 
+it("says of a text how many were found, not what they are like", async () => {
+  await alike.find({ text: "a red plum" });
+  expect(notices).toEqual(["2 found."]);
+});
+
 it("takes words for a category's name where there is one, else for a text where those are understood", () => {
   expect(soughtBy("Plum", ["pear", "plum"], true)).toEqual({ category: "plum" });
   expect(soughtBy("a red plum", ["plum"], true)).toEqual({ text: "a red plum" });

@@ -80,7 +80,7 @@ export class Alike {
       proposals.offer(offers(found));
       this.set("done", 1);
       const count = proposals.visible().length;
-      notice(count === 0 ? "Nothing like it was found." : count === 1 ? "1 like it." : `${count} like it.`);
+      notice(outcome(count, sought));
     } catch (error) {
       if (turn !== this.turn) return;
       this.set("idle", 0);
@@ -137,6 +137,11 @@ export class Alike {
     this.progress = progress;
     this.options.changed();
   }
+}
+
+function outcome(count: number, sought: Sought): string {
+  if ("text" in sought) return count === 0 ? "Nothing was found." : `${count} found.`;
+  return count === 0 ? "Nothing like it was found." : `${count} like it.`;
 }
 
 /** What the server found as proposals: the score decides what is shown. */

@@ -1,8 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
 import { Check, FlaskConical, Images } from "lucide-react";
 import { useId, useState } from "react";
-import type { EditorSession } from "../../actions/editorSession";
 import { type Sought, soughtBy } from "../../actions/alike";
+import type { EditorSession } from "../../actions/editorSession";
 import { LEAST_ALIKE } from "../../actions/proposals";
 import { api } from "../../api/endpoints";
 import type { Dataset } from "../../api/types";
@@ -31,7 +31,12 @@ export function AlikeBar({ session, dataset }: { session: EditorSession; dataset
       <span role="status" className="options__count">
         {count} {told(alike.sought)}
       </span>
-      <ThresholdSlider session={session} label="Alike by" min={LEAST_ALIKE} max={0.9} />
+      <ThresholdSlider
+        session={session}
+        label={byText(alike.sought) ? "Fits by" : "Alike by"}
+        min={LEAST_ALIKE}
+        max={0.9}
+      />
       <Button
         size="small"
         look="primary"
@@ -58,9 +63,13 @@ export function AlikeBar({ session, dataset }: { session: EditorSession; dataset
 const BY_NAME = "Experimental: learnt from the masks of this dataset that have the name";
 const BY_TEXT = `${BY_NAME}; what is no name yet is judged by the text encoder`;
 
+function byText(sought: Sought | null): sought is { readonly text: string } {
+  return sought !== null && "text" in sought;
+}
+
 function told(sought: Sought | null): string {
-  if (sought && "category" in sought) return `like “${sought.category}”`;
-  return sought && "text" in sought ? `for “${sought.text}”` : "like it";
+  if (byText(sought)) return `for “${sought.text}”`;
+  return sought && "category" in sought ? `like “${sought.category}”` : "like it";
 }
 
 /** A category of the dataset, to be looked for by the masks that have it, or free text where the server can. */
