@@ -7,7 +7,7 @@ from zoneinfo import available_timezones
 
 from django.conf import settings
 from django.db import transaction
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -25,12 +25,20 @@ OF_DATASET = ("auto_retrain", "retrain_after")  # the rest belongs to the plan
 NEEDED = {OFF: (), HOURS: ("every",), DAILY: ("at", "zone"), WEEKLY: ("at", "weekday", "zone")}
 
 
+@extend_schema_field({"type": "string", "pattern": r"^([01]\d|2[0-3]):[0-5]\d$"})
+class TimeOfDay(serializers.TimeField):
+    """HH:MM by the clock on the wall: neither seconds nor an offset."""
+
+    def __init__(self, **about: Any) -> None:
+        super().__init__(format="%H:%M", input_formats=["%H:%M"], **about)
+
+
 class ScheduleOut(serializers.Serializer[Any]):
     """When the clock asks for a retraining."""
 
     kind = serializers.ChoiceField(choices=[OFF, HOURS, DAILY, WEEKLY, OTHER])
     every = serializers.IntegerField(allow_null=True, help_text="Hours from one to the next.")
-    at = serializers.TimeField(allow_null=True, format="%H:%M", help_text="Time of day in `zone`.")
+    at = TimeOfDay(allow_null=True, help_text="Time of day in `zone`.")
     weekday = serializers.IntegerField(allow_null=True, help_text="0 (Monday) to 6.")
     zone = serializers.CharField(help_text="IANA name.")
     text = serializers.CharField(help_text="Of an `other`, which was made in the admin.")
@@ -69,7 +77,7 @@ class ScheduleIn(serializers.Serializer[Any]):
 
     kind = serializers.ChoiceField(choices=[OFF, HOURS, DAILY, WEEKLY])
     every = serializers.IntegerField(min_value=1, max_value=24 * 366, required=False)
-    at = serializers.TimeField(required=False)
+    at = TimeOfDay(required=False)
     weekday = serializers.IntegerField(min_value=0, max_value=6, required=False)
     zone = serializers.CharField(max_length=64, required=False)
 

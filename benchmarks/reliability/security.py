@@ -12,6 +12,8 @@ from benchmarks.reliability.trial import Finding, Trial
 
 CHECKS = "not_a_server_error,response_schema_conformance,status_code_conformance,content_type_conformance"
 STREAMS = "events|stream"
+# The server in front refuses such addresses; an image that is not encoded (any more) is answered by 503 as documented.
+NOT_OURS = ("[414] URI Too Long", '"code":"embedding_pending"')
 
 
 def permission_table(trial: Trial) -> Finding:
@@ -64,18 +66,25 @@ def whole_schema(trial: Trial) -> Finding:
             command += ["--exclude-path-regex", STREAMS, "--exclude-deprecated", "--phases", "examples,fuzzing"]
             done = subprocess.run(command, cwd=one.folder, capture_output=True, text=True, check=False)
             asked, failures = _counted(done.stdout)
-            requests, broken = requests + asked, broken + failures
-            notes.append(f"{role}: {asked} requests")
+            requests, broken = requests + asked, broken + len(failures)
+            notes.append("; ".join([f"{role}: {asked} requests", *failures]))
     return Finding(broken, requests, "answers that break the schema or are 5xx", ", ".join(notes))
 
 
-def _counted(text: str) -> tuple[int, int]:
-    """(requests, different failures) of a report."""
+def _counted(text: str) -> tuple[int, list[str]]:
+    """Requests of a report, and its failures: the route and what the answer was."""
     made = re.search(r"([\d,]+) generated", text)
-    failed = re.search(r"([\d,]+) unique failures?", text)
     if made is None:
         raise RuntimeError(text[-1500:])
-    return int(made[1].replace(",", "")), int(failed[1].replace(",", "")) if failed else 0
+    told = text.partition("= FAILURES =")[2].partition("\n====")[0]
+    parts = re.split(r"^_+ ((?:GET|HEAD|POST|PUT|PATCH|DELETE) \S+) _+$", told, flags=re.MULTILINE)
+    found = [
+        f"{route}: {', '.join(re.findall(r'^- (.+)$', case, flags=re.MULTILINE))}"
+        for route, about in zip(parts[1::2], parts[2::2], strict=True)
+        for case in re.split(r"^\d+\. Test Case ID", about, flags=re.MULTILINE)[1:]
+        if not any(one in case for one in NOT_OURS)
+    ]
+    return int(made[1].replace(",", "")), found
 
 
 SCENARIOS = {

@@ -137,6 +137,7 @@ def test_a_deleted_dataset_takes_its_schedule_along(change, cast):
     [
         {"schedule": {"kind": "daily", "at": "02:30"}},
         {"schedule": {"kind": "daily", "at": "25:00", "zone": "UTC"}},
+        {"schedule": {"kind": "daily", "at": "23:41:35-18:33", "zone": "UTC"}},
         {"schedule": {"kind": "daily", "at": "02:30", "zone": "../../etc/passwd"}},
         {"schedule": {"kind": "hours", "every": 0}},
         {"schedule": {"kind": "other"}},

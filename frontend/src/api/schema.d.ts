@@ -4075,7 +4075,6 @@ export interface components {
         ScheduleInRequest: {
             kind: components["schemas"]["ScheduleInKindEnum"];
             every?: number;
-            /** Format: time */
             at?: string;
             weekday?: number;
             zone?: string;
@@ -4085,10 +4084,7 @@ export interface components {
             kind: components["schemas"]["ScheduleOutKindEnum"];
             /** @description Hours from one to the next. */
             every: number | null;
-            /**
-             * Format: time
-             * @description Time of day in `zone`.
-             */
+            /** @description Time of day in `zone`. */
             at: string | null;
             /** @description 0 (Monday) to 6. */
             weekday: number | null;
