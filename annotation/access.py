@@ -6,14 +6,16 @@ A stranger gets Missing (404), a member whose role does not reach so far NotAllo
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from operator import attrgetter
+from typing import Any, TypeVar
 
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 
 from annotation.errors import Missing, NotAllowed
 from annotation.models import Dataset, Image, Job, Mask, Member, Task, Track, Upload, Video
 
 Role = Member.Role
+Row = TypeVar("Row", bound=Model)
 NOTHING = "There is nothing here, or you are not a member of its dataset."
 
 
@@ -24,50 +26,30 @@ def dataset_for(user: Any, dataset_id: int, role: str = Role.VIEWER) -> Dataset:
 
 def image_for(user: Any, image_id: int, role: str = Role.VIEWER) -> Image:
     """An image of a dataset in which the user has at least this role, with its dataset."""
-    image = Image.objects.select_related("dataset").filter(pk=image_id, dataset__members__user=user).first()
-    if image is None:
-        raise Missing("not_found", NOTHING)
-    _member(user, image.dataset_id, role)
-    return image
+    return _one_of(Image.objects.select_related("dataset").filter(pk=image_id), "dataset", user, role)
 
 
 def mask_for(user: Any, mask_uuid: uuid.UUID, role: str = Role.VIEWER) -> Mask:
     """A mask by its public id, with image, dataset, parent and maker."""
     masks = Mask.objects.select_related("image__dataset", "parent", "created_by", "track")
-    mask = masks.filter(uuid=mask_uuid, image__dataset__members__user=user).first()
-    if mask is None:
-        raise Missing("not_found", NOTHING)
-    _member(user, mask.image.dataset_id, role)
-    return mask
+    return _one_of(masks.filter(uuid=mask_uuid), "image__dataset", user, role)
 
 
 def video_for(user: Any, video_id: int, role: str = Role.VIEWER) -> Video:
     """A video of a dataset in which the user has at least this role, with its dataset."""
-    video = Video.objects.select_related("dataset").filter(pk=video_id, dataset__members__user=user).first()
-    if video is None:
-        raise Missing("not_found", NOTHING)
-    _member(user, video.dataset_id, role)
-    return video
+    return _one_of(Video.objects.select_related("dataset").filter(pk=video_id), "dataset", user, role)
 
 
 def track_for(user: Any, track_uuid: uuid.UUID, role: str = Role.VIEWER) -> Track:
     """A track by its public id, with its video and dataset."""
     tracks = Track.objects.select_related("video__dataset")
-    track = tracks.filter(uuid=track_uuid, video__dataset__members__user=user).first()
-    if track is None:
-        raise Missing("not_found", NOTHING)
-    _member(user, track.video.dataset_id, role)
-    return track
+    return _one_of(tracks.filter(uuid=track_uuid), "video__dataset", user, role)
 
 
 def task_for(user: Any, task_id: int, role: str = Role.VIEWER) -> Task:
     """A task with its image."""
     tasks = Task.objects.select_related("image__dataset", "assignee")
-    task = tasks.filter(pk=task_id, image__dataset__members__user=user).first()
-    if task is None:
-        raise Missing("not_found", NOTHING)
-    _member(user, task.image.dataset_id, role)
-    return task
+    return _one_of(tasks.filter(pk=task_id), "image__dataset", user, role)
 
 
 def upload_for(user: Any, upload_id: uuid.UUID) -> Upload:
@@ -96,6 +78,15 @@ def job_for(user: Any, job_id: uuid.UUID, *, change: bool = False) -> Job:
 def memberships(user: Any) -> QuerySet[Member]:
     """The memberships of a person that count: of datasets that no lead has closed to them."""
     return Member.objects.filter(user=user, deactivated_at=None)
+
+
+def _one_of(rows: QuerySet[Row], path: str, user: Any, role: str) -> Row:
+    """The row, where the user has the role in the dataset to which `path` leads from it."""
+    row = rows.filter(**{f"{path}__members__user": user}).first()
+    if row is None:
+        raise Missing("not_found", NOTHING)
+    _member(user, attrgetter(path.replace("__", "."))(row).pk, role)
+    return row
 
 
 def _member(user: Any, dataset_id: int, role: str) -> Member:

@@ -1,7 +1,7 @@
 import { type KeyboardEvent, type PointerEvent, useEffect, useRef } from "react";
 import type { VideoDesk } from "../../../actions/videoDesk";
 import { useDesk } from "../useVideoDesk";
-import { placeAt, useWidth } from "./strip";
+import { emptied, placeAt, useWidth } from "./strip";
 
 /** CSS pixels between two written times, and from which width on single frames are marked. */
 const TIMES_APART = 70;
@@ -93,15 +93,11 @@ function FrameMarks({ desk, width }: { desk: VideoDesk; width: number }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const frames = useDesk(desk, (state) => state.timeline.frames);
   useEffect(() => {
-    const element = canvas.current;
-    const context = element?.getContext("2d");
-    if (!element || !context || width === 0) return;
-    const ratio = window.devicePixelRatio || 1;
-    const height = element.clientHeight;
-    [element.width, element.height] = [Math.round(width * ratio), Math.round(height * ratio)];
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    const surface = emptied(canvas.current, width);
+    if (!surface) return;
+    const { context, height } = surface;
     const unit = width / Math.max(1, frames.length);
-    const style = getComputedStyle(element);
+    const style = getComputedStyle(context.canvas);
     context.fillStyle = style.color;
     const ticks = unit >= FRAME_APART ? frames.length : 0;
     for (let place = 0; place < ticks; place++) context.fillRect(place * unit, height - 9, 1, 5);

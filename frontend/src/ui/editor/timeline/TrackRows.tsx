@@ -4,7 +4,7 @@ import { css, MASK_COLOURS, type Rgb } from "../../../core/palette";
 import { SURE, type Timeline, type Track } from "../../../core/timeline";
 import { useDesk } from "../useVideoDesk";
 import { useWindow } from "../useWindow";
-import { placeAt, useWidth } from "./strip";
+import { emptied, placeAt, useWidth } from "./strip";
 import { TrackMenu } from "./TrackMenu";
 
 /** CSS pixels of one row; the styles say the same. */
@@ -106,13 +106,9 @@ const TrackStrip = memo(
   function TrackStrip({ timeline, track, frames, colour, width }: StripProps) {
     const canvas = useRef<HTMLCanvasElement>(null);
     useEffect(() => {
-      const element = canvas.current;
-      const context = element?.getContext("2d");
-      if (!element || !context || width === 0) return;
-      const ratio = window.devicePixelRatio || 1;
-      const height = element.clientHeight;
-      [element.width, element.height] = [Math.round(width * ratio), Math.round(height * ratio)];
-      context.setTransform(ratio, 0, 0, ratio, 0, 0);
+      const surface = emptied(canvas.current, width);
+      if (!surface) return;
+      const { context, height } = surface;
       const unit = width / Math.max(1, frames);
       for (const run of timeline.runs(track)) {
         const left = run.from * unit;
