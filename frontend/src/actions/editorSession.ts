@@ -341,6 +341,10 @@ export class EditorSession extends ToolHand {
 
   /** Whether masks may be changed now; if not, the person is told why. */
   mayChange(): boolean {
+    if (this.options.video?.settle()) {
+      this.notices.emit("One moment: this frame is being opened.");
+      return false;
+    }
     if (this.editable) return true;
     const { hold } = this.flow;
     this.notices.emit("message" in hold ? hold.message : "One moment: this image is being taken up for you.");

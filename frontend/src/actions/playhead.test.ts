@@ -100,3 +100,14 @@ it("holds still in the middle, and opens what is shown", async () => {
   await elapse();
   expect(playhead.at).toBe(2);
 });
+
+it("takes back an opening that is under way when somebody steps back before it is there", () => {
+  now = 1000;
+  playhead.step(1);
+  now = 2000;
+  playhead.step(-1);
+  expect(opened).toEqual([1, 0]);
+  playhead.arrive(0);
+  playhead.rest();
+  expect(opened).toEqual([1, 0]);
+});

@@ -33,6 +33,8 @@ export class Playhead {
   playing = false;
   /** +1 or -1: which way the last step went, and the next one probably goes. */
   heading: 1 | -1 = 1;
+  /** The place that was asked to be opened last; what arrives from before is not waited for. */
+  private asked = 0;
   private steppedAt = Number.NEGATIVE_INFINITY;
   private cancelTimer: () => void = () => undefined;
   private round = 0;
@@ -42,7 +44,7 @@ export class Playhead {
   /** A frame is open in the editor now. Somebody who has gone on meanwhile stays where they are. */
   arrive(place: number): void {
     const waiting = this.at !== this.opened && this.at !== place;
-    this.opened = place;
+    this.opened = this.asked = place;
     if (!waiting) this.at = place;
     this.options.changed();
   }
@@ -78,7 +80,9 @@ export class Playhead {
   /** Where the playhead is, the frame is opened. */
   rest(): void {
     this.cancelTimer();
-    if (this.at !== this.opened) this.options.open(this.at);
+    if (this.at === this.opened && this.asked === this.opened) return;
+    this.asked = this.at;
+    this.options.open(this.at);
   }
 
   toggle(): void {

@@ -32,8 +32,9 @@ export class TaskFlow {
   /** The task that was submitted here. */
   finishedTask: number | null = null;
   private timer: ReturnType<typeof setInterval> | null = null;
+  /** Submitted or skipped here, or only to be looked at. */
+  finished = false;
   private closed = false;
-  private finished = false;
   private finishing = false;
 
   constructor(private readonly options: TaskFlowOptions) {}

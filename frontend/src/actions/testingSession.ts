@@ -1,4 +1,4 @@
-import type { ImageRecord, User } from "../api/types";
+import type { ImageRecord, Task, User } from "../api/types";
 import type { Size } from "../core/geometry";
 import { Journal } from "../core/journal";
 import { Timings } from "../core/latency";
@@ -14,6 +14,7 @@ let users = 100;
 interface Opened {
   readonly image: number;
   readonly video: VideoDesk;
+  readonly task: Task;
   /** Whether the canvas has its size already. */
   readonly measured: boolean;
 }
@@ -30,7 +31,7 @@ export function openSession(size: Size, part: Partial<Opened> = {}): EditorSessi
     visit: null,
     stage: "assisted",
     user,
-    task: null,
+    task: part.task ?? null,
     mayEdit: true,
     segmenter: new FakeSegmenter(size),
     journal: new Journal({

@@ -104,7 +104,8 @@ export class TrackWork {
   /** Goes to the frame most worth correcting, of the track that is worked on, else of all; again: to the next. */
   worst(): void {
     const { desk } = this;
-    const doubts = desk.timeline.doubts(desk.track);
+    // Where the chosen track leaves none, those of the others.
+    const doubts = [...desk.timeline.doubts(desk.track), ...(desk.track ? desk.timeline.doubts(null) : [])];
     const key = (at: number, track: string) => `${at} ${track}`;
     let next = doubts.find(({ place, track }) => !this.seen.has(key(place, track)) && place !== desk.playhead.at);
     if (!next) {

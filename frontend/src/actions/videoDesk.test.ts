@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { ApiError } from "../api/client";
-import type { Frames, Job, MaskRecord, TrackRecord } from "../api/types";
+import type { Frames, Job, MaskRecord, Task, TrackRecord } from "../api/types";
 import { encodePatch } from "../core/rle";
 import { maskItem } from "../core/testing";
 import { drawn } from "../core/testingPatches";
@@ -102,18 +102,22 @@ let desk: VideoDesk;
 let session: EditorSession;
 let notices: string[];
 let opened: number[];
+let stale: number;
 let waiting: (() => void)[];
 let leave: () => void;
 let remembered: Record<string, string>;
 
 beforeEach(async () => {
-  [server, notices, opened, waiting, remembered] = [new FakeServer(), [], [], [], {}];
+  [server, notices, opened, waiting, remembered, stale] = [new FakeServer(), [], [], [], {}, 0];
   desk = new VideoDesk({
     video: 1,
     server,
     memory: { get: () => remembered, set: (jobs) => Object.assign(remembered, jobs) },
     open: (image) => opened.push(image),
     ready: async () => undefined,
+    stale: () => {
+      stale += 1;
+    },
     now: () => 0,
     later: (work) => {
       waiting.push(work);
@@ -280,6 +284,18 @@ describe("tracks", () => {
     desk.tracks.keyframe(-1);
     expect(desk.playhead.at).toBe(0);
   });
+
+  it("lead on to the doubts of others where the chosen one has none left, and can be let go", async () => {
+    server.add("dog", [mask("doubt", 3, { status: "proposed", confidence: 0.4 })]);
+    server.add("done", [mask("sure", 1)]);
+    await desk.refresh();
+    desk.choose("done");
+    desk.tracks.worst();
+    expect(notices).toEqual([]);
+    expect(opened).toHaveLength(1);
+    desk.choose(null);
+    expect(desk.current).toBeNull();
+  });
 });
 
 describe("from frame to frame", () => {
@@ -287,6 +303,8 @@ describe("from frame to frame", () => {
     session.store.setMask("here", maskItem("here", { track: "cat" }));
     session.select("here");
     session.setTool("brush");
+    session.growBrush(2);
+    session.toggleAllHidden();
     session.setView({ scale: 3, x: -5, y: 7 });
     const next = openSession(size, { video: desk, image: HERE + 1, measured: false });
     next.store.setMask("there", maskItem("there", { track: "cat" }), "remote");
@@ -295,7 +313,45 @@ describe("from frame to frame", () => {
     next.setCanvas(session.canvas);
     expect([next.selectedId, next.toolId]).toEqual(["there", "brush"]);
     expect(next.view).toEqual({ scale: 3, x: -5, y: 7 });
+    expect([next.brushRadius, next.allHidden]).toEqual([session.brushRadius, true]);
     expect(desk.playhead.opened).toBe(1);
+  });
+
+  it("nothing is changed on a frame while another one is looked at: that one is opened first", () => {
+    session.store.setMask("here", maskItem("here"));
+    session.select("here");
+    desk.playhead.show(2);
+    session.masks.delete("here");
+    expect(session.store.mask("here")?.status).toBe("accepted");
+    expect(opened).toEqual([HERE + 2]);
+    expect(desk.settle()).toBe(true);
+    desk.playhead.goTo(0);
+    expect(desk.settle()).toBe(false);
+  });
+
+  it("work that was handed out is found again by whoever looks at the frame beside it", () => {
+    const task = { id: 9, kind: "review", lease: "mine", image: { id: HERE + 1 } } as Task;
+    leave();
+    const review = openSession(size, { video: desk, image: HERE + 1, task });
+    desk.attach(review)();
+    expect(desk.tasks.get(HERE + 1)).toMatchObject({ id: 9, kind: "review", lease: null });
+    const again = openSession(size, { video: desk, image: HERE + 1, task });
+    again.flow.finished = true;
+    desk.attach(again)();
+    expect(desk.tasks.size).toBe(0);
+  });
+
+  it("a mask that is in no track stays selected when the timeline arrives", async () => {
+    session.store.setMask("lone", maskItem("lone"));
+    session.select("lone");
+    await desk.load();
+    expect(session.selectedId).toBe("lone");
+  });
+
+  it("what was fetched of other frames counts as old once tracks may have changed", async () => {
+    const before = stale;
+    await desk.refresh();
+    expect(stale).toBe(before + 1);
   });
 
   it("a whole frame goes on being shown whole when the timeline below takes its room", () => {

@@ -1,5 +1,5 @@
 import { messageOf } from "../api/client";
-import type { Frames, MaskRecord, TrackRecord } from "../api/types";
+import type { Frames, MaskRecord, Task, TrackRecord } from "../api/types";
 import type { Direction, videoApi } from "../api/videos";
 import { Emitter } from "../core/emitter";
 import type { Size } from "../core/geometry";
@@ -22,6 +22,8 @@ export interface VideoDeskOptions {
   readonly open: (image: number) => void;
   /** Resolves when picture and masks of a frame can be shown, or will not be. */
   readonly ready: (image: number) => Promise<unknown>;
+  /** What was fetched of masks on other frames may be old by now. */
+  readonly stale: () => void;
   readonly memory: PursuitMemory;
   readonly now?: () => number;
   readonly later?: (work: () => void, milliseconds: number) => () => void;
@@ -32,6 +34,9 @@ export interface Carried {
   readonly view: Viewport;
   readonly canvas: Size;
   readonly tool: ToolId;
+  readonly brushRadius: number;
+  readonly removing: boolean;
+  readonly allHidden: boolean;
 }
 
 /** Milliseconds for which what others did to the tracks may go unseen, when the frame changes. */
@@ -63,6 +68,8 @@ export class VideoDesk {
   /** How many frames are followed at most; null: up to what people vouch for, else to the end. */
   limit: number | null = null;
   session: EditorSession | null = null;
+  /** Work that was handed out on frames and is not done: whoever looks at the frame beside it comes back to it. */
+  readonly tasks = new Map<number, Task>();
   private carried: Carried | null = null;
   private asked = 0;
   private refreshed = 0;
@@ -120,6 +127,7 @@ export class VideoDesk {
     if (!this.loaded || this.closed) return;
     const asked = ++this.asked;
     this.refreshed = this.now();
+    this.options.stale();
     try {
       const { tracks } = await this.options.server.tracks(this.options.video);
       if (asked !== this.asked || this.closed) return;
@@ -134,6 +142,7 @@ export class VideoDesk {
   /** Asks what one track has now, which is little beside all of them. */
   private readonly onMasks = async (track: string, ended: boolean): Promise<void> => {
     if (ended) return this.refresh();
+    this.options.stale();
     const asked = this.asked;
     const record = await this.options.server.track(track).catch(() => null);
     if (record === null || asked !== this.asked || this.closed) return;
@@ -152,7 +161,9 @@ export class VideoDesk {
   attach(session: EditorSession): () => void {
     this.session = session;
     if (this.carried) {
-      session.setTool(this.carried.tool);
+      const { tool, brushRadius, removing, allHidden } = this.carried;
+      session.setTool(tool);
+      Object.assign(session, { brushRadius, removing, allHidden });
       session.begin(this.carried);
     }
     this.takePlace(session);
@@ -167,10 +178,19 @@ export class VideoDesk {
     ];
     return () => {
       for (const off of offs) off();
-      const { view, canvas, toolId: tool } = session;
-      this.carried = { view, canvas, tool };
+      const { view, canvas, toolId: tool, brushRadius, removing, allHidden } = session;
+      this.carried = { view, canvas, tool, brushRadius, removing, allHidden };
+      this.remember(session);
       if (this.session === session) this.session = null;
     };
+  }
+
+  /** Opens the frame that is looked at, where another one is open; whether there was one to open. */
+  settle(): boolean {
+    const { playhead } = this;
+    if (playhead.at === playhead.opened) return false;
+    playhead.goTo(playhead.at);
+    return true;
   }
 
   get track(): Track | null {
@@ -240,8 +260,14 @@ export class VideoDesk {
       return;
     }
     this.takeOver(session);
-    this.selectCurrent(session);
+    if (this.current !== null) this.selectCurrent(session);
     this.playhead.arrive(place);
+  }
+
+  private remember({ flow, options: { task, image } }: EditorSession): void {
+    if (!task || task.kind === "annotate") return;
+    if (flow.finished) this.tasks.delete(image.id);
+    else this.tasks.set(image.id, { ...task, lease: null });
   }
 
   private async reload(): Promise<void> {

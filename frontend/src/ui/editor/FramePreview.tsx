@@ -55,7 +55,7 @@ export function FramePreview({ session, desk }: { session: EditorSession; desk: 
       ref={canvas}
       className={elsewhere ? "frame-preview" : "frame-preview frame-preview--own"}
       aria-hidden
-      onPointerDown={() => desk.playhead.rest()}
+      onPointerDown={() => desk.settle()}
     />
   );
 }

@@ -5,10 +5,14 @@ import type { Segmenter } from "../../segmenter/segmenter";
 import type { Visit, VisitStore } from "../../storage/database";
 import { pictureOf } from "./pictures";
 
+/** Without a network too: what waits for one says nothing, what fails is told. */
+const AT_ONCE = "always" as const;
+
 export const imageQuery = (id: number) => ({
   queryKey: ["image", id],
   queryFn: () => api.image(id),
   staleTime: 60_000,
+  networkMode: AT_ONCE,
 });
 
 /** Kept half a minute, for the prefetched next image; the editor throws its own away when it closes. */
@@ -16,6 +20,7 @@ export const masksQuery = (id: number) => ({
   queryKey: ["masks", id],
   queryFn: () => api.changes(id, null),
   staleTime: 30_000,
+  networkMode: AT_ONCE,
   // A video that is played leaves one behind for every frame.
   gcTime: 60_000,
 });
@@ -25,8 +30,7 @@ export const visitQuery = (id: number, user: number, visits: VisitStore) => ({
   queryKey: ["visit", id, user],
   queryFn: (): Promise<Visit | null> => visits.get(user, id).catch(() => null),
   staleTime: 30_000,
-  // Of this browser: it needs no network.
-  networkMode: "always" as const,
+  networkMode: AT_ONCE,
 });
 
 /** Everything that the editor needs to show a frame at once, but for the embedding. */

@@ -105,13 +105,19 @@ export function useFinish(session: EditorSession, dataset: Dataset): Finish {
 
   const submit = useCallback(
     async (answer: Answer) => {
+      if (session.options.video?.settle()) return;
       const refusal = whyNot(session, answer);
       if (refusal) return toast(refusal);
       await run(() => session.flow.submit(answer));
     },
     [session, run, toast],
   );
-  const skip = useCallback((reason: string) => run(() => session.flow.skip(reason)), [session, run]);
+  const skip = useCallback(
+    async (reason: string) => {
+      if (!session.options.video?.settle()) await run(() => session.flow.skip(reason));
+    },
+    [session, run],
+  );
   return { busy, saving, submit, skip };
 }
 

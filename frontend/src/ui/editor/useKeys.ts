@@ -18,6 +18,9 @@ const CONTROL_STROKES = new Set([
   "ArrowDown",
 ]);
 
+/** Groups of commands that mean the same on whatever frame is shown. */
+const ANYWHERE = new Set(["Video", "View", "Help"]);
+
 /** Where F6 and Shift+F6 go, in turn: no key that the picture uses can keep anybody from leaving it. */
 const REGIONS = [
   ".editor__top :is(a, button):enabled, .editor__top a",
@@ -60,6 +63,8 @@ export function useKeys(session: EditorSession, page: Page): void {
         return;
       }
       event.preventDefault();
+      // Another frame is looked at than the one whose masks it would change: that one is opened first.
+      if (!ANYWHERE.has(command.group) && session.options.video?.settle()) return;
       if (!event.repeat || command.repeats) command.run(session, page);
     };
     window.addEventListener("keydown", onKey);

@@ -33,13 +33,15 @@ export function useVideoDesk(image: ImageRecord | undefined): VideoDesk | null {
       video,
       server,
       memory: memoryOf(video),
+      stale: () => void queries.invalidateQueries({ queryKey: ["masks"], refetchType: "none" }),
       ready: (id) => load(id).catch(() => undefined),
       open: async (id) => {
         const round = ++asked.current;
         try {
           await load(id);
           // A step along the video is no page of its own: "back" leads out of it.
-          if (round === asked.current) navigate(`/images/${id}`, { replace: true });
+          if (round !== asked.current) return;
+          navigate(`/images/${id}`, { replace: true, state: { task: made.tasks.get(id) ?? null } });
         } catch (error) {
           if (round !== asked.current) return;
           made.notice(`This frame could not be opened. ${messageOf(error)}`);

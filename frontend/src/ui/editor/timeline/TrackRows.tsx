@@ -74,7 +74,12 @@ function TrackRow({ desk, timeline, track, place, count, chosen }: RowProps) {
       aria-posinset={place + 1}
     >
       <span className="film__label">
-        <button type="button" className="film-track__name" aria-pressed={chosen} onClick={() => desk.choose(track.id)}>
+        <button
+          type="button"
+          className="film-track__name"
+          aria-pressed={chosen}
+          onClick={() => desk.choose(chosen ? null : track.id)}
+        >
           <span className="film-track__colour" style={{ background: css(colour) }} aria-hidden />
           <span className="film-track__text" title={name}>
             {name}
