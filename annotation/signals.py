@@ -2,7 +2,7 @@
 
 image_uploaded(image_id)     a picture is stored and upright
 mask_saved(mask_id)          an accepted mask was saved; mask_id is Mask.serial
-mask_deleted(mask_id)        a mask was put into the bin
+mask_deleted(mask_id)        a person put a mask into the bin
 task_claimed(task_id)        somebody starts on an image
 task_submitted(task_id)      somebody is done with an image
 image_changed(image_id)      its pixels are shown otherwise; coordinates stay

@@ -146,8 +146,11 @@ class Walk:
         found = self.propagator.step(view)
         try:
             with self.ctx.fenced():
-                if not Track.objects.filter(pk=self.track.pk).exists():
+                # Locked, and read anew: it may have been given a name since the last frame, or have ended.
+                track = Track.objects.select_for_update().filter(pk=self.track.pk).first()
+                if track is None:
                     return False
+                self.track = track
                 return self._stored(image, found)
         except (Conflict, IntegrityError):
             if _is_said(self.track, image) or not Track.objects.filter(pk=self.track.pk).exists():

@@ -140,7 +140,7 @@ def sampled(cells: Tensor, most: int) -> Tensor:
 def likeness(cells: Tensor, inside: Tensor, outside: Tensor) -> Tensor:
     """N: how much more each of N x C cells looks like those inside than like those outside, in cosines.
 
-    The mean over the NEIGHBOURS most alike on each side. `inside` and `outside`: M x C, of unit length, not empty.
+    The mean over the NEIGHBOURS most alike on each side. `inside` and `outside`: M x C, of unit length.
     """
     return nearest(cells, inside) - nearest(cells, outside)
 
@@ -158,7 +158,9 @@ def recognised(cells: Tensor, inside: Tensor, outside: Tensor) -> Tensor:
 
 
 def nearest(cells: Tensor, others: Tensor) -> Tensor:
-    """N: the mean cosine of each of N x C cells with the NEIGHBOURS most alike of M x C others."""
+    """N: the mean cosine of each of N x C cells with the NEIGHBOURS most alike of M x C others; -1 where M is 0."""
+    if len(others) == 0:
+        return cells.new_full((len(cells),), -1.0)
     return (cells @ others.T).topk(min(NEIGHBOURS, len(others)), dim=1).values.mean(1)
 
 

@@ -28,8 +28,9 @@ class PromptThrottle(SimpleRateThrottle):
 
     def get_cache_key(self, request: Request, view: APIView) -> str:
         """By the digest of the token: the key itself is stored nowhere."""
-        header = get_authorization_header(request)
-        who = digest_of(header.decode("latin-1")) if header else str(request.user.pk)
+        words = get_authorization_header(request).split()
+        by_token = len(words) == 2 and words[0].lower() == b"token"
+        who = digest_of(words[1].decode("latin-1")) if by_token else str(request.user.pk)
         return self.cache_format % {"scope": self.scope, "ident": who}
 
 

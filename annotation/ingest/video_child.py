@@ -15,6 +15,7 @@ Times are those of the file's time stamps, from the first frame on: files withou
 from __future__ import annotations
 
 import contextlib
+import errno
 import resource
 import sys
 from collections.abc import Iterator
@@ -239,6 +240,8 @@ class Answering:
         except ModuleNotFoundError:
             return {"code": "video_unreadable", "message": "Videos cannot be read here: PyAV is not installed."}
         except Exception as problem:  # the cage is where decoders may go wrong in ways nobody has seen yet
+            if getattr(problem, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+                return {"code": "disk_full", "message": "The disk is full."}
             print(f"{type(problem).__name__}: {problem}", file=sys.stderr)  # noqa: T201  the parent logs it
             return {"code": "video_damaged", "message": "The video is damaged or incomplete and cannot be decoded."}
 

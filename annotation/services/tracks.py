@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from annotation.errors import Conflict, UserError
-from annotation.models import Image, Mask, Track, Video
+from annotation.models import Image, Mask, Stage, Track, Video
 from annotation.services.masks import checked, refuse_taken, superseded
 from annotation.signals import mask_deleted, send_on_commit
 
@@ -49,6 +49,8 @@ def track_update(*, track: Track, category: str, user: Any) -> Track:
 def track_delete(*, track: Track, user: Any, proposed: bool = True) -> None:
     """End a track. Accepted masks stay, as masks without a track; proposed ones go into the bin, or stay as well."""
     with transaction.atomic():
+        # Locked: a mask that is put to the track at this moment comes before, or is refused.
+        Track.objects.select_for_update().filter(pk=track.pk).first()
         # Every other mask of the track, of whatever status, is let go by the database (SET_NULL).
         current = track.masks.filter(status__in=Mask.CURRENT)
         if proposed:
@@ -58,7 +60,10 @@ def track_delete(*, track: Track, user: Any, proposed: bool = True) -> None:
 
 
 def proposals_discard(*, masks: QuerySet[Mask], user: Any = None) -> None:
-    """Put those of the masks that are only proposed into the bin; `user` None: the machine takes back what it said."""
+    """Put those of the masks that are only proposed into the bin.
+
+    `user` None: the machine takes back what it said, of which webhooks are not told.
+    """
     with transaction.atomic():
         # Locked, so that one that is accepted at this moment is either left alone or refused to whoever accepts it.
         proposed = masks.filter(status=Mask.Status.PROPOSED).select_for_update()
@@ -69,8 +74,9 @@ def proposals_discard(*, masks: QuerySet[Mask], user: Any = None) -> None:
             status_changed_at=timezone.now(),
             status_changed_by=user,
         )
-        for serial in serials:
-            send_on_commit(mask_deleted, mask_id=serial)
+        if user is not None:
+            for serial in serials:
+                send_on_commit(mask_deleted, mask_id=serial)
 
 
 def track_mask_put(*, track: Track, mask: Mask, user: Any) -> Mask:
@@ -109,7 +115,8 @@ def track_propose(*, track: Track, image: Image, record: dict[str, Any], model: 
     """
     if image.video_id != track.video_id:
         raise UserError("other_video", "This image is not a frame of the track's video.")
-    told = {**record, "source": Mask.Source.MODEL, "model": model, "category": track.category}
+    # Not of the dataset's stage: what the semi-automatic stage proposed it takes back and counts.
+    told = {**record, "stage": Stage.ASSISTED, "source": Mask.Source.MODEL, "model": model, "category": track.category}
     fields = {**checked(image, told), "status": Mask.Status.PROPOSED, "track": track}
     try:
         with transaction.atomic():

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from annotation import storage
-from annotation.errors import Missing, UserError
+from annotation.errors import Missing, TooLarge, UserError
 from annotation.ingest.tiling import tiles_cut
 from annotation.ingest.videos import About, Frame, VideoCage
 from annotation.models import Dataset, Image, Task, Tombstone, Video, split_for
@@ -25,6 +25,7 @@ DEFAULT_RATE = 5.0  # frames of a second: what a person can look through
 MIN_RATE, MAX_RATE = 0.01, 240.0
 SAME_RATE = 0.999  # of the file's own: every frame is taken
 EXTENSIONS = {"video/mp4": "mp4", "video/quicktime": "mov", "video/webm": "webm", "video/x-msvideo": "avi"}
+PASSING = {"disk_full", "video_too_slow"}  # problems of the moment: the same file goes on where it stopped
 ENDS_EARLY = 0.05  # share of the duration, and a second, by which sound is often longer than pictures
 
 
@@ -58,16 +59,22 @@ def video_take(
         about = cage.open(incoming.path)
         if video is None:
             video = _begin(dataset, incoming, user, sha256, about, rate)
+        before = video.frames.count()
         problem = _frames_take(video, user, rights or Rights(), cage, about, report, progress)
-    _finish(video, incoming, cage, about)
+    if problem is None or problem.code not in PASSING:
+        _finish(video, incoming, cage, about)
     if problem is not None:
         report.refused(incoming.name, problem)
+    elif (first := video.frames.order_by("frame_number").first()) and video.frames.count() == before:
+        report.known(incoming.name, first)  # an earlier attempt was cut off behind the last frame
 
 
 def video_delete(*, video: Video) -> None:
     """Remove a video with its frames, their masks, tracks, tasks and files."""
-    digests = [video.sha256, *video.frames.values_list("sha256", flat=True)]
     with transaction.atomic():
+        # Locked: a frame that comes in at this moment is either among these or refused.
+        Video.objects.select_for_update().filter(pk=video.pk).first()
+        digests = [video.sha256, *video.frames.values_list("sha256", flat=True)]
         video.delete()
         for sha256 in digests:
             folder = storage.image_folder(video.dataset_id, sha256)
@@ -123,6 +130,8 @@ def _frames_take(
     try:
         cage.begin(rate=0 if every else video.sampling_rate, after=after)
         while True:
+            if storage.free_bytes() < settings.ANYMASK_MIN_FREE_BYTES:
+                raise TooLarge("disk_full", "The disk is nearly full.")
             with storage.work_folder() as work:
                 folder = work / "image"
                 folder.mkdir()
@@ -143,7 +152,8 @@ def _frames_take(
         if number == 0:
             video.delete()
             raise
-        return UserError(problem.code, f"{problem.message} {number} frames were taken before.")
+        again = " Add the file again to go on behind them." if problem.code in PASSING else ""
+        return UserError(problem.code, f"{problem.message} {number} frames were taken before.{again}")
 
 
 def _left_out(cage: VideoCage, about: About, number: int) -> UserError | None:

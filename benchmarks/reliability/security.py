@@ -22,11 +22,11 @@ def permission_table(trial: Trial) -> Finding:
 
 
 def no_script_runs(trial: Trial) -> Finding:
-    """R28: the policy on every page, and text that is served as it is. Hostile names in a browser are not tried yet."""
+    """R28: the policy on every page, and text that is served as it is; tests/browser has hostile names on the pages."""
     if trial.stack != "embedded":
         return Finding(0, 0, "", "the pages are the same")
     names = ("tests/annotation/test_pages_and_health.py", "tests/annotation/test_hostile_requests.py")
-    return trial.by_tests(*names, note="hostile names in a browser not tried")
+    return trial.by_tests(*names)
 
 
 def no_stray_access(trial: Trial) -> Finding:

@@ -120,5 +120,7 @@ def test_too_many_requests_are_told_when_to_come_again(cast, as_, image, monkeyp
     refused = ask(first)
     assert refused.json()["code"] == "throttled"
     assert 0 < int(refused.headers["Retry-After"]) <= 60
+    spaced = client.post(f"/api/images/{image.pk}/segment/", body, headers={"Authorization": f"token  {first}"})
+    assert spaced.status_code == 429  # the same token, however it is written
     assert ask(second).status_code == 200
     assert segment(as_, cast, image, **body).status_code == 200

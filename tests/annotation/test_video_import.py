@@ -149,6 +149,29 @@ def test_what_was_cut_off_goes_on_behind_the_last_frame(browser, plain, monkeypa
     assert set(video.frames.values_list("pk", flat=True)) > {image.pk for image in kept}
 
 
+def test_a_video_whose_last_word_was_lost_is_known_and_whole(browser, plain):
+    """A worker that is killed behind the last frame: nothing is left to take, and that is no failure."""
+    taken(browser, plain)
+    Video.objects.update(complete=False, original_path="")
+    row = taken(browser, plain)
+    assert (row["state"], row["added"], row["known"], row["refusals"]) == ("done", 0, 1, [])
+    assert Video.objects.get().complete
+
+
+def test_a_full_disk_keeps_what_is_there_and_the_same_file_goes_on(browser, plain, monkeypatch):
+    free = iter([10**12] * 4)
+    monkeypatch.setattr(videos.storage, "free_bytes", lambda: next(free, 0))
+    row = taken(browser, plain)
+    [refusal] = row["refusals"]
+    assert refusal["code"] == "disk_full"
+    assert refusal["message"].endswith("Add the file again to go on behind them.")
+    assert not Video.objects.get().complete
+    assert 0 < Image.objects.count() < 10
+    monkeypatch.undo()
+    taken(browser, plain)
+    assert (Video.objects.get().complete, Image.objects.count()) == (True, 10)
+
+
 def test_a_file_that_ends_too_early_keeps_its_good_frames_and_says_so(browser, tmp_path):
     whole = clip(tmp_path / "clip.mkv", 80).read_bytes()
     half = tmp_path / "half.mkv"

@@ -7,14 +7,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.test import TestCase
 from PIL import Image as Picture
 
 from annotation import jobkit, storage
 from annotation.jobkit import run_pending
-from annotation.models import Image, Job, Mask, Track
-from annotation.services.tracks import track_delete
+from annotation.models import Dataset, Image, Job, Mask, Track
+from annotation.services.tracks import proposals_discard, track_delete, track_update
+from annotation.signals import mask_deleted
 from engine import jobs, propagation  # noqa: F401  the jobs
 from engine.models import Embedding
+from engine.stages.base import _align
 from modelzoo import rle
 from tests.cast import add_mask, add_video, client_of
 
@@ -98,10 +101,42 @@ def test_the_model_follows_a_thing_and_says_where_it_is_not(scene, real_base):
     for number, mask in found.items():
         assert met(mask, number) > 0.5, number
         assert mask.category == "plum"
-        assert (mask.source, mask.model, mask.stage) == ("model", real_base.digest, scene.cast.dataset.stage)
+        assert (mask.source, mask.model, mask.stage) == ("model", real_base.digest, "assisted")
         assert 0 < mask.predicted_iou <= 1
         assert mask.prompts[-1] == {"type": "mask"}
     assert Embedding.objects.filter(image__video=scene.video).count() == FRAMES
+
+
+def test_what_was_followed_is_not_the_stages_own(scene, real_base):
+    """The semi-automatic stage takes back what it proposed itself, and counts how much of that people keep."""
+    Dataset.objects.update(stage="semi_automatic")
+    scene.follow(frames=2)
+    for image in scene.frames[1:3]:
+        assert _align(image, "semi_automatic", set(), Mask.Status.PROPOSED) == set()
+    assert sorted(scene.proposed()) == [1, 2]
+
+
+def test_a_name_that_is_given_meanwhile_is_the_name_from_then_on(scene, real_base, monkeypatch):
+    track = Track.objects.get(pk=scene.track.pk)
+    stop_after(monkeypatch, 1, lambda: track_update(track=track, category="apricot", user=scene.cast.ana))
+    scene.follow(frames=3)
+    assert [mask.category for mask in scene.proposed().values()] == ["apricot"] * 3
+
+
+def test_what_the_machine_takes_back_nobody_is_told_of(scene, real_base):
+    told = []
+
+    def hear(**about):
+        told.append(about["mask_id"])
+
+    mask_deleted.connect(hear)
+    try:
+        with TestCase.captureOnCommitCallbacks(execute=True):
+            add_mask(scene.frames[1], disc(1), track=scene.track, status="proposed")
+            proposals_discard(masks=Mask.objects.filter(image=scene.frames[1]))
+        assert (scene.proposed(), told) == ({}, [])
+    finally:
+        mask_deleted.disconnect(hear)
 
 
 def test_it_goes_as_far_and_the_way_it_is_told(scene):

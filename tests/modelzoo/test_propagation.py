@@ -193,6 +193,15 @@ def test_every_map_counts_alike_and_near_is_of_unit_length(predictor):
         assert part.norm(dim=0) == pytest.approx(1.0, abs=1e-5)
 
 
+def test_a_thing_that_fills_the_frame_is_still_known():
+    """Nothing lies outside then: what is like the thing is the thing."""
+    cells = torch.nn.functional.normalize(torch.tensor([[1.0, 0.2], [0.9, 0.1], [-1.0, 0.3]]), dim=1)
+    for judge in (likeness, recognised):
+        found = judge(cells, cells[:1], cells[:0])
+        assert found.isfinite().all()
+        assert (found[:2] > 0).all()
+
+
 def test_points_lie_deep_inside_and_apart():
     region = np.zeros((20, 40), bool)
     region[2:18, 2:18] = region[8:12, 20:38] = True
