@@ -28,11 +28,12 @@ from benchmarks.measure import Row
 from benchmarks.quality import labelled_sets
 from modelzoo import rle
 from modelzoo.automatic import AutomaticMaskGenerator
+from modelzoo.candidates import Floats
 from modelzoo.catalogue import SHIPPED
 from modelzoo.checkpoint import load_checkpoint
 from modelzoo.comparison.sets import SetFolder, trained_on
 from modelzoo.embedding import Embedding
-from modelzoo.exemplars import Concept, ExemplarFinder, Floats, finest
+from modelzoo.exemplars import Concept, ExemplarFinder, Ground, finest
 from modelzoo.pooling import pooled
 from modelzoo.predictor import Predictor
 from modelzoo.training.config import read_stages
@@ -191,10 +192,7 @@ def ranked(bench: Bench, one: Labelled, found: Sequence[Found], concept: Concept
     if not found:
         return []
     embedding = bench.look(one.record.image_path.name)
-    name, _ = finest([(name, tensor.shape) for name, tensor in embedding.tensors.items()])
-    rows, columns = embedding.frame.picture_in(embedding.tensors[name].shape[1:])
-    cells = embedding.tensors[name][:, rows, columns].reshape(len(embedding.tensors[name]), -1).T
-    mean = (cells / np.maximum(np.linalg.norm(cells, axis=1, keepdims=True), 1e-12)).mean(axis=0)
+    mean = Ground.of(embedding, concept).mean
     alike = concept.likeness(np.array([bench.vector(one, mask) for mask, _ in found]), mean)
     return [(mask, float(value)) for (mask, _), value in zip(found, alike, strict=True)]
 

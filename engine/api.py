@@ -22,7 +22,7 @@ from annotation import storage
 from annotation.access import NOTHING, Role, dataset_for, image_for, memberships
 from annotation.api.files import stored_file
 from annotation.api.http import CursorPages
-from annotation.errors import Missing, NotReady
+from annotation.errors import Missing
 from annotation.models import Image
 from engine import embeddings
 from engine.models import Embedding, Evaluation, ModelVersion, TrainingRun
@@ -128,8 +128,7 @@ class EmbeddingMapView(APIView):
         image = image_for(request.user, image_id)
         state = embeddings.readiness(image)
         if state.embedding is None:
-            embeddings.embedding_request(image=image, version=state.version)
-            raise NotReady("embedding_pending", "The image is being prepared. Try again in a moment.")
+            raise embeddings.being_prepared(image, state.version)
         maps = embeddings.stored_maps(state.embedding).tensors
         if tensor not in maps:
             raise Missing("no_map", f"This embedding has no map {tensor[:40]!r}. Maps: {', '.join(maps)}.")

@@ -14,7 +14,7 @@ from django.db import IntegrityError
 from PIL import Image as Picture
 
 from annotation import storage
-from annotation.errors import Missing
+from annotation.errors import Missing, NotReady
 from annotation.jobkit import declare, enqueue
 from annotation.models import Image, Job, Task
 from engine.models import Embedding, ModelVersion
@@ -110,6 +110,12 @@ def embedding_request(*, image: Image, version: ModelVersion | None = None, soon
     if Embedding.objects.filter(image=image, version=version).exists():
         return None
     return _queued(image, version, SOON.name if soon else LATER.name)
+
+
+def being_prepared(image: Image, version: ModelVersion) -> NotReady:
+    """What a request is answered with that needs an embedding which is not there; its encoding is queued by then."""
+    embedding_request(image=image, version=version)
+    return NotReady("embedding_pending", "The image is being prepared. Try again in a moment.")
 
 
 def _queued(image: Image, version: ModelVersion, kind: str) -> Job:

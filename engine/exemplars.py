@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,7 +25,7 @@ from engine.models import Embedding, ModelVersion, StageResult
 from engine.serving import predictor_for, serving_version
 from engine.similarity import vectors_of
 from engine.stages.base import is_known, settings_digest
-from engine.words import require_text_encoder, text_encoder, text_find
+from engine.words import Progress, Search, require_text_encoder, text_encoder, text_search
 
 if TYPE_CHECKING:
     from modelzoo.exemplars import Concept
@@ -36,8 +36,6 @@ RESULT = "exemplars"  # of StageResult: which images are done
 MOST_EXAMPLES = 20
 MOST_OTHERS = 30  # masks of other categories, or names of them, that tell what is sought from them
 COVERED = 0.5  # IoU with a mask that is there, or that a person threw away, from which nothing is proposed
-Progress = Callable[[float], None]
-Search = Callable[[Image, Progress], list[dict[str, Any]]]
 
 
 def sought(
@@ -92,11 +90,7 @@ def alike_find(*, image: Image, what: dict[str, Any], version: ModelVersion, pro
 def search_for(dataset_id: int, what: dict[str, Any], version: ModelVersion) -> Search:
     """What finds it on an image. UserError examples_gone, or of `engine.words`. Workers only."""
     if "text" in what:
-        text_encoder()  # what is wrong with it is said before an image is encoded
-        others = _other_names(dataset_id, what["text"])
-        return lambda image, progress: text_find(
-            image=image, text=what["text"], others=others, version=version, progress=progress
-        )
+        return text_search(text=what["text"], others=_other_names(dataset_id, what["text"]), version=version)
     from modelzoo.exemplars import ExemplarFinder
 
     finder, concept = ExemplarFinder(predictor_for(version)), concept_of(dataset_id, what, version)

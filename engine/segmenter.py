@@ -58,8 +58,7 @@ class OnnxSegmenter:
             raise Missing("not_found", "There is no such image.")
         state = embeddings.readiness(image, version_named(image.dataset_id, model) if model else None)
         if state.embedding is None:
-            embeddings.embedding_request(image=image, version=state.version)
-            raise NotReady("embedding_pending", "The image is being prepared. Try again in a moment.")
+            raise embeddings.being_prepared(image, state.version)
         version = state.version
         decoder = decoder_for(version)
         value = self._embedding(state.embedding, version)

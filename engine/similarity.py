@@ -26,7 +26,7 @@ from annotation.counts import figure
 from annotation.errors import Missing, NotReady
 from annotation.jobkit import JobContext, declare, enqueue
 from annotation.models import Dataset, Image, Job, Mask, Task
-from engine.embeddings import embedding_request, read_pixels, stored_maps
+from engine.embeddings import being_prepared, read_pixels, stored_maps
 from engine.models import Embedding, MaskIndex, MaskVectors, ModelVersion
 from engine.serving import predictor_for, serving_version
 from engine.tally import SETTLED
@@ -270,8 +270,7 @@ def _vector_of(index: MaskIndex, mask: Mask) -> Vector:
                 return found
     maps = _stored(mask.image, index.version)
     if maps is None:
-        embedding_request(image=mask.image, version=index.version)
-        raise NotReady("embedding_pending", "The image is being prepared. Try again in a moment.")
+        raise being_prepared(mask.image, index.version)
     return pooled(maps, mask.segmentation)
 
 

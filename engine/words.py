@@ -5,7 +5,7 @@ Experimental. Nothing is downloaded; without the setting everything else works, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +19,10 @@ from engine.models import ModelVersion
 from engine.serving import predictor_for
 
 if TYPE_CHECKING:
-    from modelzoo.candidates import Progress
     from modelzoo.text.clip import Clip
+
+Progress = Callable[[float], None]
+Search = Callable[[Image, Progress], list[dict[str, Any]]]  # records, best first; progress gets the share done
 
 
 def require_text_encoder() -> None:
@@ -51,11 +53,10 @@ def _loaded(folder: Path) -> Clip:
     return Clip.load(folder)
 
 
-def text_find(
-    *, image: Image, text: str, others: Sequence[str], version: ModelVersion, progress: Progress
-) -> list[dict[str, Any]]:
-    """What the text, and none of the others, speaks of on one image, best first. Workers only."""
-    from modelzoo.text.finder import TextFinder
+def text_search(*, text: str, others: Sequence[str], version: ModelVersion) -> Search:
+    """What finds, on one image after the other, what the text and none of the others speaks of. Workers only."""
+    from modelzoo.text.finder import Said, TextFinder
 
-    finder = TextFinder(predictor_for(version), text_encoder())
-    return finder.find(image_maps(image, version), read_pixels(image), text, others, progress)
+    clip = text_encoder()
+    finder, said = TextFinder(predictor_for(version), clip), Said.of(clip, text, others)
+    return lambda image, progress: finder.find(image_maps(image, version), read_pixels(image), said, progress)

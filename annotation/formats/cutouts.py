@@ -18,7 +18,8 @@ from modelzoo import rle
 
 FORMAT = "cutouts"
 OBJECT, REST, INVERSE = "object", "rest", "inverse"
-MAX_FEATHER = 50
+FEATHER = Option("feather", "Feather, pixels", 0, low=0, high=50, about="Width of the soft edge on either side.")
+FEATHER = Option("feather", "Feather, pixels", 0, low=0, high=50, about="Width of the soft edge on either side.")
 PLACES = (
     Column("file", "string", "The cut-out."),
     Column("offset", "int32", "x and y in the picture of its first pixel.", repeated=True),
@@ -120,9 +121,7 @@ EXPORT = ExportFormat(
                 (INVERSE, "inverse mask for inpainting: black object on white"),
             ),
         ),
-        Option(
-            "feather", "Feather, pixels", 0, low=0, high=MAX_FEATHER, about="Width of the soft edge on either side."
-        ),
+        FEATHER,
     ),
     write=write,
     verify=verify,

@@ -21,7 +21,7 @@ from annotation.errors import UserError
 from annotation.formats import croissant
 from annotation.formats.base import UNNAMED, Brief, ExportFormat, Option, Records
 from annotation.formats.croissant import Column, Resource, Table
-from annotation.formats.cutouts import MAX_FEATHER, feathered
+from annotation.formats.cutouts import FEATHER, feathered
 from annotation.formats.manifest import Counts, ManifestWriter, VerifyError, verify_files
 from annotation.formats.pictures import load_png, pixels_of, save_png
 from annotation.formats.sav import name_of
@@ -228,9 +228,7 @@ EXPORT = ExportFormat(
                 (PNG, "a sequence of PNG files"),
             ),
         ),
-        Option(
-            "feather", "Feather, pixels", 0, low=0, high=MAX_FEATHER, about="Width of the soft edge on either side."
-        ),
+        FEATHER,
     ),
     write=write,
     verify=verify,

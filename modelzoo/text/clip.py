@@ -7,6 +7,7 @@ tokenizer's files), so a file fits exactly or is refused. Nothing is downloaded:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -196,12 +197,11 @@ class ClipModel(nn.Module):
 class Clip:
     """Texts and pictures as unit vectors of one space: the nearer, the more the one speaks of the other.
 
-    side: of the square that the image encoder looks at. scale: by which cosines are multiplied to be logits. digest:
-    SHA-256 of the weights.
+    side: of the square that the image encoder looks at. scale: by which cosines are multiplied to be logits.
     """
 
-    def __init__(self, model: ClipModel, tokenizer: Tokenizer, side: int, length: int, digest: str) -> None:
-        self.model, self.tokenizer, self.side, self.length, self.digest = model, tokenizer, side, length, digest
+    def __init__(self, model: ClipModel, tokenizer: Tokenizer, side: int, length: int, weights: Path) -> None:
+        self.model, self.tokenizer, self.side, self.length, self.weights = model, tokenizer, side, length, weights
         self.scale = float(model.logit_scale.detach().exp())
 
     @classmethod
@@ -222,7 +222,12 @@ class Clip:
         for name in [name for name in stored.specs if name.endswith("embeddings.position_ids")]:
             del stored.specs[name]  # older files count the positions out
         model = load_state(stored, lambda: ClipModel(text, vision, dimensions))
-        return cls(model, tokenizer, vision["image_size"], text["max_position_embeddings"], checkpoint_digest(weights))
+        return cls(model, tokenizer, vision["image_size"], text["max_position_embeddings"], weights)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the file of weights: another one finds other things."""
+        return checkpoint_digest(self.weights)
 
     @torch.inference_mode()
     def texts(self, texts: Sequence[str]) -> Floats:

@@ -38,6 +38,21 @@ OTHERWISE = ("the background", "an empty surface", "a texture", "something else"
 
 
 @dataclass(frozen=True)
+class Said:
+    """What is looked for, the same for every picture. vectors: N x P, first the text, then what else may be there."""
+
+    text: str
+    vectors: Floats
+
+    @classmethod
+    def of(cls, clip: Clip, text: str, others: Sequence[str] = ()) -> Said:
+        """`others`: texts that speak of other things. Each text is the mean of what its sentences mean."""
+        texts = [text, *others, *OTHERWISE]
+        vectors = clip.texts([sentence.format(one) for one in texts for sentence in SENTENCES])
+        return cls(text, unit(vectors.reshape(len(texts), len(SENTENCES), -1).mean(axis=1)))
+
+
+@dataclass(frozen=True)
 class TextFinder:
     """Finds what a text speaks of on a stored embedding and its picture."""
 
@@ -48,14 +63,13 @@ class TextFinder:
         self,
         embedding: Embedding,
         image: NDArray[np.uint8],
-        text: str,
-        others: Sequence[str] = (),
+        said: Said,
         progress: Progress | None = None,
     ) -> list[dict[str, Any]]:
         """Records as of `modelzoo.candidates.Source.records`, best first; the score orders and is no probability.
 
-        image: H x W x 3 uint8 RGB, what the embedding was made of; others: texts that speak of other things.
-        `progress` gets the share done, 0..1, and may raise to stop.
+        image: H x W x 3 uint8 RGB, what the embedding was made of. `progress` gets the share done, 0..1, and may
+        raise to stop.
         """
         tell = progress or (lambda share: None)
         source = Source.of(self.predictor, embedding)
@@ -63,22 +77,22 @@ class TextFinder:
         points = point_grid(POINTS_PER_SIDE) * np.array([width, height])
         found = list(source.clicked(points, lambda share: tell(0.4 * share)))
         trust = np.array([one.trust for one in found], np.float64)
-        found = [found[place] for place in distinct(found, trust, SAME + 0.2)[:MOST_LOOKED_AT]]
-        if not found:
+        best = distinct(found, trust, SAME + 0.2)[:MOST_LOOKED_AT]
+        if not best:
             return []
-        scores = np.array([one.trust for one in found]) * self._probabilities(
-            found, Picture.fromarray(image), [text, *others, *OTHERWISE], lambda share: tell(0.4 + 0.6 * share)
+        found = [found[place] for place in best]
+        scores = trust[best] * self._probabilities(
+            found, Picture.fromarray(image), said.vectors, lambda share: tell(0.4 + 0.6 * share)
         )
         kept = [place for place in distinct(found, scores, SAME, INSIDE) if scores[place] >= FAINTEST]
         records = source.records([found[place] for place in kept], [float(scores[place]) for place in kept])
-        said = {"type": "text", "text": text}
-        return [{**record, "prompts": [said, *record["prompts"]]} for record in records]
+        prompt = {"type": "text", "text": said.text}
+        return [{**record, "prompts": [prompt, *record["prompts"]]} for record in records]
 
     def _probabilities(
-        self, found: Sequence[Candidate], picture: Picture.Image, texts: Sequence[str], tell: Progress
+        self, found: Sequence[Candidate], picture: Picture.Image, said: Floats, tell: Progress
     ) -> NDArray[np.float64]:
-        """That the first text and no other speaks of each of N candidates, N."""
-        said = np.stack([self._said(text) for text in texts])
+        """That the first of the texts' vectors, and no other, speaks of each of N candidates, N."""
         threshold = self.predictor.model.mask_threshold
         chances = np.zeros(len(found))
         for start in range(0, len(found), TOGETHER):
@@ -89,10 +103,6 @@ class TextFinder:
             chances[start : start + TOGETHER] = weights[:, 0] / weights.sum(axis=1)
             tell((start + len(batch)) / len(found))
         return chances
-
-    def _said(self, text: str) -> Floats:
-        """A text's unit vector: the mean of what its sentences mean."""
-        return unit(self.clip.texts([sentence.format(text) for sentence in SENTENCES]).mean(axis=0))
 
 
 def cut_out(found: Candidate, picture: Picture.Image, threshold: float) -> Picture.Image:

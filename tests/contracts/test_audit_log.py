@@ -157,7 +157,7 @@ WHY_NONE = {
     "engine.eviction.embeddings_evict": "makes room; what goes is made again when asked for",
     "engine.exemplars.alike_request": COUNT,
     "engine.exemplars.alike_find": COUNT,
-    "engine.words.text_find": COUNT,
+    "engine.words.text_search": COUNT,
     "engine.exemplars.alike_propose": JOB,
     "engine.forgetting.image_forget": "follows from a removal, which is told",
     "engine.forgetting.image_renew": "follows from new brightness values, which are told",

@@ -61,7 +61,12 @@ def test_other_names_are_what_it_is_told_from(cast, as_, fruit, encoder, monkeyp
     half(fruit.first, LEFT, category="pear")
     half(fruit.first, LEFT, category="pear")
     asked: list[object] = []
-    monkeypatch.setattr("engine.exemplars.text_find", lambda **about: asked.append(about["others"]) or [])
+
+    def search(**about):
+        asked.append(about["others"])
+        return lambda image, progress: []
+
+    monkeypatch.setattr("engine.exemplars.text_search", search)
     find(as_(cast.ben), fruit.others[0], text="Plum")
     find(as_(cast.ben), fruit.others[0], text=RED_THING)
     assert asked == [["pear"], ["pear", "plum"]]

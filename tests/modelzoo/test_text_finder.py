@@ -9,7 +9,7 @@ from PIL import Image
 from modelzoo.candidates import Source
 from modelzoo.embedding import Embedding
 from modelzoo.geometry import Frame
-from modelzoo.text.finder import ROOM, TextFinder, cut_out
+from modelzoo.text.finder import ROOM, Said, TextFinder, cut_out
 from tests.modelzoo.test_exemplars import LEAVES, PLUMS, RADIUS, SIDE, KnowsTheDiscs, disc, found_places
 
 PLUM, LEAF, TABLE = (200, 30, 60), (20, 180, 40), (60, 60, 220)
@@ -52,9 +52,14 @@ def embedding() -> Embedding:
     return Embedding({"map": np.zeros((1, 4, 4), np.float32)}, Frame((SIDE, SIDE), (SIDE, SIDE), (SIDE, SIDE)))
 
 
+def find(embedding, image, text, others=(), progress=None, clip=None):
+    clip = clip or KnowsColours()
+    return TextFinder(KnowsTheDiscs(), clip).find(embedding, image, Said.of(clip, text, others), progress)
+
+
 @pytest.mark.parametrize(("text", "places"), [("a plum", PLUMS), ("leaf", LEAVES)])
 def test_a_text_finds_what_it_speaks_of_and_nothing_else(embedding, image, text, places):
-    records = TextFinder(KnowsTheDiscs(), KnowsColours()).find(embedding, image, text)
+    records = find(embedding, image, text)
     assert found_places(records, 0.4) == set(places)
     scores = [record["score"] for record in records]
     assert scores == sorted(scores, reverse=True)
@@ -64,25 +69,23 @@ def test_a_text_finds_what_it_speaks_of_and_nothing_else(embedding, image, text,
 
 
 def test_what_is_not_there_is_not_found(embedding, image):
-    records = TextFinder(KnowsTheDiscs(), KnowsColours()).find(embedding, image, "a zebra")
+    records = find(embedding, image, "a zebra")
     assert found_places(records, 0.4) == set()
 
 
 def test_other_names_that_speak_of_it_better_take_it(embedding, image):
-    finder = TextFinder(KnowsTheDiscs(), KnowsColours())
-    assert found_places(finder.find(embedding, image, "a zebra", others=["plum", "leaf"]), 0.1) == set()
+    assert found_places(find(embedding, image, "a zebra", others=["plum", "leaf"]), 0.1) == set()
 
 
 def test_braces_in_a_text_are_only_braces(embedding, image):
     clip = KnowsColours()
-    TextFinder(KnowsTheDiscs(), clip).find(embedding, image, "{0.__class__} plum {}")
+    find(embedding, image, "{0.__class__} plum {}", clip=clip)
     assert "a photo of {0.__class__} plum {}." in clip.said
 
 
 def test_a_stop_is_heard_and_progress_rises(embedding, image):
     heard: list[float] = []
-    finder = TextFinder(KnowsTheDiscs(), KnowsColours())
-    finder.find(embedding, image, "plum", progress=heard.append)
+    find(embedding, image, "plum", progress=heard.append)
     assert heard == sorted(heard)
     assert heard[-1] == pytest.approx(1)
 
@@ -94,7 +97,7 @@ def test_a_stop_is_heard_and_progress_rises(embedding, image):
             raise Stopped
 
     with pytest.raises(Stopped):
-        finder.find(embedding, image, "plum", progress=stop)
+        find(embedding, image, "plum", progress=stop)
 
 
 def test_a_cut_out_is_a_square_around_the_mask_gray_beyond_the_picture(embedding):
