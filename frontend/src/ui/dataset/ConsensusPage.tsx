@@ -9,6 +9,7 @@ import type { Picture } from "../../render/picture";
 import { ago, counted } from "../kit/format";
 import { Badge, Button, EmptyState, ErrorState, Loading } from "../kit/kit";
 import { useToast } from "../kit/toast";
+import { useShow } from "../kit/useChange";
 import { MaskPicture, shapeOf, usePicture } from "../MaskPicture";
 import { usePageTitle } from "../usePageTitle";
 import { useDataset } from "./DatasetPage";
@@ -33,15 +34,14 @@ export function ConsensusPage() {
   const dataset = useDataset();
   const task = Number(useParams().taskId);
   const queries = useQueryClient();
+  const show = useShow();
   const toast = useToast();
   usePageTitle(`Two people on one picture · ${dataset.name}`);
   const key = ["consensus", task];
   const shown = useQuery({ queryKey: key, queryFn: () => api.consensus(task) });
   const settle = {
-    // A question asked before the decision must not answer after it.
-    onMutate: () => queries.cancelQueries({ queryKey: key }),
-    onSuccess: (answer: Consensus) => {
-      queries.setQueryData(key, answer);
+    onSuccess: async (answer: Consensus) => {
+      await show(key, answer);
       void queries.invalidateQueries({ queryKey: ["overlaps", dataset.id] });
     },
     onError: (error: Error) => {

@@ -7,6 +7,7 @@ import { api } from "../../api/endpoints";
 import type { MeasurementsState } from "../../api/types";
 import { ago, counted } from "../kit/format";
 import { Button, buttonClass, EmptyState, ErrorState, Loading, Note } from "../kit/kit";
+import { useShow } from "../kit/useChange";
 import { CategoryChoice } from "./CategoryChoice";
 import { useDataset } from "./DatasetPage";
 import { MeasureFigures } from "./MeasureFigures";
@@ -19,6 +20,7 @@ import { UNITS } from "./units";
 export function MeasurementsPage() {
   const dataset = useDataset();
   const queries = useQueryClient();
+  const show = useShow();
   const state = useQuery({
     queryKey: ["measure-figures", dataset.id],
     queryFn: () => api.measurementFigures(dataset.id),
@@ -26,7 +28,7 @@ export function MeasurementsPage() {
   });
   const { mutate, isError, error, isPending } = useMutation({
     mutationFn: () => api.measureMasks(dataset.id),
-    onSuccess: (answer) => queries.setQueryData(["measure-figures", dataset.id], answer),
+    onSuccess: (answer) => show(["measure-figures", dataset.id], answer),
   });
   const { data } = state;
   // Whoever looks wants today's figures; what is there already is shown meanwhile.

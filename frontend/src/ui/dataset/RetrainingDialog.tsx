@@ -1,4 +1,4 @@
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useMutation } from "@tanstack/react-query";
 import { Switch } from "radix-ui";
 import { type FormEvent, useId, useState } from "react";
 import { messageOf } from "../../api/client";
@@ -6,7 +6,7 @@ import { api } from "../../api/endpoints";
 import type { Retraining, RetrainingChange } from "../../api/types";
 import { Button, Dialog, Field, Note } from "../kit/kit";
 import { useToast } from "../kit/toast";
-import { keysOf, useAskAnew } from "../kit/useChange";
+import { keysOf, useAskAnew, useShow } from "../kit/useChange";
 import { useDataset } from "./DatasetPage";
 import { WEEKDAYS, zoneHere, zones } from "./schedule";
 
@@ -67,15 +67,15 @@ interface PartProps {
 /** When and how the dataset is retrained. */
 export function RetrainingDialog({ retraining, onClose }: { retraining: Retraining; onClose: () => void }) {
   const dataset = useDataset();
-  const queries = useQueryClient();
+  const show = useShow();
   const askAnew = useAskAnew();
   const toast = useToast();
   const [form, setForm] = useState(() => formOf(retraining));
   const set = (change: Partial<Form>) => setForm((now) => ({ ...now, ...change }));
   const save = useMutation({
     mutationFn: () => api.changeRetraining(dataset.id, changeOf(form)),
-    onSuccess: (saved) => {
-      queries.setQueryData(["retraining", dataset.id], saved);
+    onSuccess: async (saved) => {
+      await show(["retraining", dataset.id], saved);
       void askAnew(keysOf(dataset.id, "loop", "dataset"));
       toast("Saved. A run that is under way goes on as it began.");
       onClose();

@@ -1,4 +1,4 @@
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useMutation } from "@tanstack/react-query";
 import { Ruler } from "lucide-react";
 import { useState } from "react";
 import { messageOf } from "../../api/client";
@@ -7,7 +7,7 @@ import type { LengthUnit, MeasurementsState } from "../../api/types";
 import { SelectField } from "../kit/fields";
 import { counted } from "../kit/format";
 import { Button, Field, Note } from "../kit/kit";
-import { keysOf, useAskAnew } from "../kit/useChange";
+import { keysOf, useAskAnew, useShow } from "../kit/useChange";
 import { mayLead, useDataset } from "./DatasetPage";
 import { lengthTyped, pixelSizeText, UNITS } from "./units";
 
@@ -33,7 +33,7 @@ export function ScaleForm({ state }: { state: MeasurementsState }) {
 
 function Fields() {
   const dataset = useDataset();
-  const queries = useQueryClient();
+  const show = useShow();
   const askAnew = useAskAnew();
   const size = SIZES.find((unit) => (dataset.pixel_size ?? 0) < 1000 * (UNITS[unit].metres ?? 1)) ?? "m";
   const [shown, setShown] = useState<LengthUnit>(dataset.length_unit);
@@ -49,8 +49,8 @@ function Fields() {
         pixel_size: number === null ? null : number * (UNITS[unit].metres ?? 1),
         length_unit: shown,
       }),
-    onSuccess: (answer) => {
-      queries.setQueryData(["dataset", dataset.id], answer);
+    onSuccess: async (answer) => {
+      await show(["dataset", dataset.id], answer);
       return askAnew(keysOf(dataset.id, "measure-figures", "measurements"));
     },
   });

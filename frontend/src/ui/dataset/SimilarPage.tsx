@@ -1,4 +1,4 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQuery } from "@tanstack/react-query";
 import { ScanSearch } from "lucide-react";
 import { Link, useSearchParams } from "react-router";
 import { ApiError } from "../../api/client";
@@ -6,6 +6,7 @@ import { api } from "../../api/endpoints";
 import type { Found, FoundMask, MaskIndex } from "../../api/types";
 import { count, counted, short } from "../kit/format";
 import { Badge, Bar, Button, EmptyState, ErrorState, Loading, Note } from "../kit/kit";
+import { useShow } from "../kit/useChange";
 import { CategoryChoice } from "./CategoryChoice";
 import { mayAnnotate, mayReview, useDataset } from "./DatasetPage";
 import { MaskCrop } from "./MaskCrop";
@@ -80,10 +81,10 @@ const settling = (index: MaskIndex): boolean =>
 /** How many masks can be found, and what is still to be described. */
 function IndexState({ index }: { index: MaskIndex }) {
   const dataset = useDataset();
-  const queries = useQueryClient();
+  const show = useShow();
   const describe = useMutation({
     mutationFn: () => api.describeMasks(dataset.id),
-    onSuccess: (answer) => queries.setQueryData(["mask-index", dataset.id], answer),
+    onSuccess: (answer) => show(["mask-index", dataset.id], answer),
   });
   const job = useQuery({
     queryKey: ["job", index.job],

@@ -1,4 +1,4 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQuery } from "@tanstack/react-query";
 import { ChartColumn, FileText, RefreshCw } from "lucide-react";
 import { useEffect } from "react";
 import { messageOf } from "../../api/client";
@@ -6,6 +6,7 @@ import { api } from "../../api/endpoints";
 import type { Figures, NamedCount } from "../../api/types";
 import { ago, count, counted } from "../kit/format";
 import { Button, buttonClass, EmptyState, ErrorState, Loading, Note } from "../kit/kit";
+import { useShow } from "../kit/useChange";
 import { useDataset } from "./DatasetPage";
 import { CentreMap, Histogram } from "./Histogram";
 import { CONSENTS } from "./RightsFields";
@@ -21,7 +22,7 @@ const SPLITS: Record<string, string> = { train: "Training", validation: "Validat
 
 export function StatisticsTab() {
   const dataset = useDataset();
-  const queries = useQueryClient();
+  const show = useShow();
   const key = ["statistics", dataset.id];
   const statistics = useQuery({
     queryKey: key,
@@ -30,7 +31,7 @@ export function StatisticsTab() {
   });
   const { mutate, isError, error, isPending } = useMutation({
     mutationFn: () => api.countStatistics(dataset.id),
-    onSuccess: (answer) => queries.setQueryData(["statistics", dataset.id], answer),
+    onSuccess: (answer) => show(key, answer),
   });
   // Whoever looks wants today's figures; what is there already is shown meanwhile.
   const stale = statistics.data !== undefined && !statistics.data.current && !statistics.data.counting;

@@ -15,6 +15,18 @@ export function useAskAnew() {
   );
 }
 
+/** Shows what a change was answered with: a question that was asked before it must not answer after it. */
+export function useShow() {
+  const queries = useQueryClient();
+  return useCallback(
+    async (queryKey: QueryKey, answer: unknown) => {
+      await queries.cancelQueries({ queryKey, exact: true });
+      queries.setQueryData(queryKey, answer);
+    },
+    [queries],
+  );
+}
+
 /**
  * A change on the server where no form shows what went wrong: a toast tells it, and where it worked `words`.
  * Whatever came of it, what is shown under `keys` is asked anew.
