@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
-from annotation import storage
+from annotation import object_store, storage
 
 
 @register()
@@ -54,6 +55,15 @@ def networks_are_networks(app_configs: Any, **kwargs: Any) -> list[CheckMessage]
     except ValueError as problem:
         return [Error(f"ANYMASK_URL_NETWORKS: {problem}.", id="annotation.E004")]
     return []
+
+
+@register()
+def machines_share_a_key(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """annotation.W002: on disks of their own machines have keys of their own, and a session of one is none for others."""
+    if not object_store.is_used() or os.environ.get("SECRET_KEY"):
+        return []
+    hint = "Give every machine the same SECRET_KEY, unless there is only one."
+    return [Warning("Files are in an object store, the secret key on this disk.", hint=hint, id="annotation.W002")]
 
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")

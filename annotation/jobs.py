@@ -9,7 +9,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 
-from annotation import counts, jobkit, pulses, storage
+from annotation import counts, jobkit, object_store, pulses, storage
 from annotation.errors import UserError
 from annotation.exported import ExportFilter
 from annotation.jobkit import JobContext
@@ -198,6 +198,10 @@ def remove_leftovers() -> None:
             with contextlib.suppress(FileNotFoundError):  # its owner was quicker
                 if path.stat().st_mtime < since and path.name not in waiting:
                     shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
+    for entry in object_store.listed("imports") if object_store.is_used() else ():
+        name = entry.key.split("/")[1]
+        if entry.changed.timestamp() < since and name not in waiting:
+            object_store.delete(entry.key)
 
 
 def _dataset(dataset_id: int) -> Dataset:

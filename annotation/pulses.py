@@ -9,6 +9,7 @@ from datetime import timedelta
 from django.db import connection
 from django.utils import timezone
 
+from annotation import storage
 from annotation.models import Job, WorkerPulse
 
 logger = logging.getLogger(__name__)
@@ -34,8 +35,9 @@ def pulse_start(*, name: str, queues: list[str]) -> None:
         while True:
             try:
                 pulse(name, queues)
+                storage.tidy()
             except Exception:
-                logger.exception("pulse not written")
+                logger.exception("pulse not written, or disk not tidied")
             connection.close()
             if _stop.wait(PULSE_SECONDS):
                 break

@@ -8,6 +8,7 @@ from pathlib import Path
 import dj_database_url
 
 from config import environment as env
+from config import object_store
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -68,6 +69,10 @@ ANYMASK_MIN_FREE_BYTES = env.number("ANYMASK_MIN_FREE_MIB", 1024) * MEBIBYTE  # 
 ANYMASK_SERVER_FOLDERS = env.words("ANYMASK_SERVER_FOLDERS")
 ANYMASK_S3_SOURCES = env.words("ANYMASK_S3_SOURCES")  # bucket or bucket/prefix
 ANYMASK_S3_ENDPOINT = env.text("ANYMASK_S3_ENDPOINT", "")  # of stores that are not Amazon's
+ANYMASK_STORE = env.text("ANYMASK_STORE", "")  # s3://bucket/prefix: where files are kept instead of on this disk
+ANYMASK_STORE_ENDPOINT = env.text("ANYMASK_STORE_ENDPOINT", "")  # of stores that are not Amazon's
+ANYMASK_STORE_LINK_SECONDS = env.number("ANYMASK_STORE_LINK_SECONDS", 600)  # 0: downloads come from the web processes
+ANYMASK_CACHE_SECONDS = env.number("ANYMASK_CACHE_HOURS", 72) * 3600  # how long a copy stays on a disk unread
 ANYMASK_URL_NETWORKS = env.words("ANYMASK_URL_NETWORKS")  # private ones that users' addresses may lead to
 ANYMASK_URL_SECONDS = env.number("ANYMASK_URL_SECONDS", 300)  # for one address, redirects included
 ANYMASK_BLUR_DETECTORS = env.words("ANYMASK_BLUR_DETECTORS", "annotation.ingest.faces.frontal_faces")
@@ -138,6 +143,14 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # A file, not memory: threads in tests must meet the same locks as threads in production.
     DATABASES["default"]["TEST"] = {"NAME": str(ANYMASK_DATA / "test.sqlite3")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Files -------------------------------------------------------------------------------------------------------
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+if ANYMASK_STORE:
+    STORAGES["files"] = object_store.storage_of(ANYMASK_STORE, ANYMASK_STORE_ENDPOINT)
 
 # --- Sign-in -----------------------------------------------------------------------------------------------------
 AUTH_PASSWORD_VALIDATORS = [

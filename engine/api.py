@@ -18,7 +18,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from annotation import storage
 from annotation.access import NOTHING, Role, dataset_for, image_for, memberships
 from annotation.api.files import stored_file
 from annotation.api.http import CursorPages
@@ -110,7 +109,7 @@ class EmbeddingFileView(APIView):
         if row is None:
             raise Missing("not_found", NOTHING)
         tag = f"{image_sha256[:32]}-{digest[:32]}"
-        answer = stored_file(request, storage.full(row.path), media_type="application/octet-stream", tag=tag)
+        answer = stored_file(request, row.path, media_type="application/octet-stream", tag=tag)
         answer.headers["X-Embedding-Layout"] = json.dumps(row.layout)
         return answer
 
@@ -149,8 +148,8 @@ class DecoderFileView(APIView):
         X-Decoder-Parts names the parts that are served below this address; without it there are none.
         """
         version = _decoding_version(request, digest)
-        path = storage.full(version.decoder_path)
-        answer = stored_file(request, path, media_type="application/octet-stream", tag=f"decoder-{digest[:32]}")
+        tag = f"decoder-{digest[:32]}"
+        answer = stored_file(request, version.decoder_path, media_type="application/octet-stream", tag=tag)
         if parts := decoder_parts(version):
             answer.headers["X-Decoder-Parts"] = ", ".join(parts)
         return answer

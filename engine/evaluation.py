@@ -26,7 +26,7 @@ def held_out_records(snapshot: Snapshot) -> list[Record]:
 
     from modelzoo.training.data import read_sa1b
 
-    records = read_sa1b(storage.full(snapshot.path) / "held_out")
+    records = read_sa1b(storage.folder_found(snapshot.path) / "held_out")
     everyone = [mask for record in records for mask in record.ids]
     most = settings.ANYMASK_EVALUATE_MASKS
     if len(everyone) <= most:

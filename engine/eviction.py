@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from django.db import models
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
-from annotation import storage
+from annotation import object_store, storage
 from annotation.jobkit import declare, enqueue
 from annotation.models import Task
 from engine.models import Embedding, ModelVersion
@@ -23,7 +24,9 @@ CHUNK = 200
 
 
 def limit_bytes() -> int:
-    """Bytes that all embeddings together may take."""
+    """Bytes that all embeddings together may take. An object store bounds nothing by itself."""
+    if not settings.ANYMASK_EMBEDDING_BYTES and object_store.is_used():
+        return sys.maxsize
     return settings.ANYMASK_EMBEDDING_BYTES or int(shutil.disk_usage(storage.root()).total * SHARE_OF_DISK)
 
 

@@ -6,11 +6,13 @@ training itself is a process of its own and resumes from its last checkpoint.
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from django.utils import timezone
 
-from annotation import storage
+from annotation import object_store, storage
 from annotation.errors import UserError
 from annotation.jobkit import JobCancelled, JobContext, JobLost
 from annotation.models import Mask
@@ -134,12 +136,13 @@ def _train(run: TrainingRun, snapshot: Snapshot, ctx: JobContext) -> ModelVersio
         return run.candidate
     _enter(run, TrainingRun.State.TRAINING, ctx)
     place = run_folder(run.pk, snapshot)
-    folder = storage.full(place)
+    folder = storage.folder_found(place)
     folder.mkdir(parents=True, exist_ok=True)
     if trainer.result_of(folder) is None:
         trainer.run_plan(run, snapshot)
         trainer.config_write(folder / "config.toml", run, snapshot)
-        trainer.trainer_run(run, folder, ctx, share=(FROZEN, TRAINED_AT))
+        carry = partial(_carry, place)
+        trainer.trainer_run(run, folder, ctx, share=(FROZEN, TRAINED_AT), carry=carry)
     ctx.progress(TRAINED_AT, "Exporting the new model")
     candidate = version_register(
         checkpoint=folder / trainer.TRAINED,
@@ -154,3 +157,10 @@ def _train(run: TrainingRun, snapshot: Snapshot, ctx: JobContext) -> ModelVersio
     # The optimiser's state is several times the model and of no more use.
     storage.remove(f"{place}/state.pt")
     return candidate
+
+
+def _carry(place: str) -> None:
+    """Put the last checkpoint into the object store, if there is one: another machine may have to go on with it."""
+    with suppress(object_store.StoreAway, FileNotFoundError):
+        for name in trainer.CARRIED:
+            storage.share(f"{place}/{name}")

@@ -42,7 +42,7 @@ def detector_load(row: Detector) -> LoadedDetector:
     """The detector behind a row, loaded once per process (the two latest are kept). Workers only."""
     from modelzoo.proposals import load_detector
 
-    return _loaded.get(row.digest, lambda: load_detector(storage.full(row.path)))
+    return _loaded.get(row.digest, lambda: load_detector(storage.found(row.path)))
 
 
 def detector_train(
@@ -98,10 +98,10 @@ def _train(
 
 def _arguments(folder: Path, snapshot: Snapshot, version: ModelVersion, seed: int) -> list[str]:
     """The command line of the child."""
-    frozen = storage.full(snapshot.path)
+    frozen = storage.folder_found(snapshot.path)
     threads = settings.ANYMASK_TRAIN_THREADS
     options: dict[str, object] = {
-        "model": storage.full(version.checkpoint_path),
+        "model": storage.found(version.checkpoint_path),
         "out": folder,
         "minutes": settings.ANYMASK_PROPOSAL_MINUTES,
         "steps": settings.ANYMASK_PROPOSAL_STEPS,

@@ -12,7 +12,7 @@ import shutil
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from django.conf import settings
@@ -88,18 +88,18 @@ def version_by_digest(digest: str) -> ModelVersion:
     return version
 
 
-def decoder_parts(version: ModelVersion) -> dict[str, Path]:
-    """The files of a decoder's parts by name; empty where it has none (the compact model, older versions)."""
-    whole = storage.full(version.decoder_path)
-    paths = {part: whole.with_name(name) for part, name in PARTS.items()}
-    return paths if all(path.is_file() for path in paths.values()) else {}
+def decoder_parts(version: ModelVersion) -> dict[str, str]:
+    """Relative paths of a decoder's parts by name; empty where it has none (the compact model, older versions)."""
+    folder = PurePosixPath(version.decoder_path).parent
+    paths = {part: str(folder / name) for part, name in PARTS.items()}
+    return paths if all(storage.exists(path) for path in paths.values()) else {}
 
 
 def decoder_for(version: ModelVersion) -> OnnxDecoder:
     """The ONNX decoder of a version, loaded once per process (the few latest are kept). No torch."""
     from modelzoo.onnx_decoder import OnnxDecoder
 
-    return _decoders.get(version.digest, lambda: OnnxDecoder(storage.full(version.decoder_path)))
+    return _decoders.get(version.digest, lambda: OnnxDecoder(storage.found(version.decoder_path)))
 
 
 def predictor_for(version: ModelVersion) -> Predictor:
@@ -108,7 +108,7 @@ def predictor_for(version: ModelVersion) -> Predictor:
     from modelzoo.predictor import Predictor
 
     def load() -> Predictor:
-        return Predictor(load_checkpoint(storage.full(version.checkpoint_path)))
+        return Predictor(load_checkpoint(storage.found(version.checkpoint_path)))
 
     return _predictors.get(version.digest, load)
 
@@ -188,9 +188,12 @@ def _parts_complete(version: ModelVersion) -> None:
     from modelzoo.checkpoint import load_checkpoint
     from modelzoo.model.compact import Compact
 
-    checkpoint = storage.full(version.checkpoint_path)
+    checkpoint = storage.found(version.checkpoint_path)
     if version.variant != Compact.variant and checkpoint.is_file() and not decoder_parts(version):
-        _parts_write(load_checkpoint(checkpoint), storage.full(version.decoder_path).parent)
+        with storage.work_folder() as work:
+            _parts_write(load_checkpoint(checkpoint), work)
+            for path in work.iterdir():
+                storage.adopt(path, storage.path_for("models", version.digest, path.name))
 
 
 def base_model_register(*, checkpoint: Path | None = None, name: str = "") -> ModelVersion:

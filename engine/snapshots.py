@@ -132,7 +132,7 @@ def snapshot_freeze(*, dataset: Dataset, on_image: Callable[[], None] = lambda: 
     plan = snapshot_plan(dataset.pk)
     path = storage.path_for("snapshots", dataset.pk, plan.digest)
     existing = Snapshot.objects.filter(dataset=dataset, digest=plan.digest).first()
-    if existing is not None and storage.full(path).is_dir():
+    if existing is not None and storage.exists(path):
         return existing
     with storage.work_folder() as work:
         folder = work / "snapshot"
@@ -179,6 +179,6 @@ def run_folder(run_id: int, snapshot: Snapshot) -> str:
 
 def manifest_lines(snapshot: Snapshot) -> Iterator[dict[str, Any]]:
     """The manifest of a snapshot, image by image."""
-    with (storage.full(snapshot.path) / MANIFEST).open(encoding="utf-8") as file:
+    with (storage.folder_found(snapshot.path) / MANIFEST).open(encoding="utf-8") as file:
         for line in file:
             yield json.loads(line)

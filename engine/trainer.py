@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,8 @@ CURVE_POINTS = 400
 BY_STEP = 200  # a run of no more steps is reported and saved by steps, a longer one by the clock
 VIEW_SHARE = 2 / 3  # of the model's longer side: that of the views it is fine-tuned on
 CHECKPOINT_SECONDS = 15  # what a killed trainer does again at the most
+CARRIED = ("state.pt", "progress.jsonl")  # with these in its folder another machine can go on
+CARRY_SECONDS = 300
 NO_MEMORY = re.compile(r"out of memory|can't allocate memory|MemoryError", re.IGNORECASE)
 
 
@@ -42,7 +46,7 @@ def train_settings(run: TrainingRun, *, minutes: int, steps: int, synthetic: flo
     """The trainer's settings for a fine-tuning, without paths. Drawn by the run's seed."""
     from modelzoo.checkpoint import read_metadata
 
-    config = read_metadata(storage.full(run.base.checkpoint_path)).get("config", {})
+    config = read_metadata(storage.found(run.base.checkpoint_path)).get("config", {})
     gpus, cores = _gpus(), os.cpu_count() or 1
     here, side = processes(gpus), int(config.get("long_side", 384))
     return {
@@ -94,8 +98,8 @@ def processes(gpus: int) -> int:
 
 def config_write(path: Path, run: TrainingRun, snapshot: Snapshot) -> None:
     """The TOML file that ``python -m modelzoo train`` reads: settings, starting weights, data with their weights."""
-    frozen = storage.full(snapshot.path)
-    values = {**run.config, "out": ".", "init": str(storage.full(run.base.checkpoint_path))}
+    frozen = storage.folder_found(snapshot.path)
+    values = {**run.config, "out": ".", "init": str(storage.found(run.base.checkpoint_path))}
     lines = [f"{name} = {json.dumps(value)}" for name, value in values.items()]
     weights = {"train": run.mix["people"], "train_automatic": run.mix["automatic"]}
     for table, names in (("data", ("train", "train_automatic")), ("validation", ("validation",))):
@@ -121,21 +125,29 @@ def result_of(folder: Path) -> dict[str, Any] | None:
     return child.result_in(folder / "result.json", folder / TRAINED)
 
 
-def trainer_run(run: TrainingRun, folder: Path, ctx: JobContext, *, share: tuple[float, float]) -> None:
+def trainer_run(
+    run: TrainingRun, folder: Path, ctx: JobContext, *, share: tuple[float, float], carry: Callable[[], None]
+) -> None:
     """Train in a child process; its curve goes to the run, its progress and its log to the job, as they appear.
 
-    ``share`` is the part of the job's progress bar that is the training's. UserError training_timed_out or
+    ``share`` is the part of the job's progress bar that is the training's; ``carry`` is called every few minutes, to
+    put what a later attempt goes on from where other machines find it. UserError training_timed_out or
     training_out_of_memory; ChildFailed for everything that may go better another time.
     """
     reader, curve = child.LineReader(folder / "progress.jsonl"), Curve()
     start, end = share
+    carried = time.monotonic()
     curve.add(list(reader.new()))  # an earlier attempt's, told already
     ctx.progress(start + curve.share(run.config["minutes"]) * (end - start), "Starting the trainer")
     if ctx.attempt > 1:
         ctx.log(f"Attempt {ctx.attempt}: training goes on from its last checkpoint.")
 
     def look() -> None:
+        nonlocal carried
         ctx.check_cancelled()
+        if time.monotonic() - carried > CARRY_SECONDS:
+            carried = time.monotonic()
+            carry()
         lines = list(reader.new())
         if not curve.add(lines):
             return

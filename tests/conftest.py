@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -34,6 +35,26 @@ def sent(monkeypatch) -> list[dict[str, Any]]:
     monkeypatch.setattr(current_app._get_current_object(), "send_task", send_task)
     monkeypatch.setattr(jobkit, "_line", Line())  # what one test breaks is whole for the next
     return messages
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """Address of an S3-compatible store: moto's server, the protocol over HTTP, in this process."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3(s3_server, monkeypatch) -> str:
+    """The same, with keys in the environment, where boto3 looks for them."""
+    for name, value in {"ACCESS_KEY_ID": "key", "SECRET_ACCESS_KEY": "secret", "DEFAULT_REGION": "eu-west-1"}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    return s3_server
 
 
 @pytest.fixture

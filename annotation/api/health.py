@@ -14,7 +14,7 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from annotation import ports, pulses, storage
+from annotation import object_store, ports, pulses, storage
 
 logger = logging.getLogger(__name__)
 _started = time.monotonic()
@@ -31,7 +31,7 @@ def healthz(request: HttpRequest) -> JsonResponse:
     parts: dict[str, dict[str, Any]] = {"database": _database(), "storage": _storage()}
     usable = all(part["status"] == "ok" for part in parts.values())
     if usable:
-        parts |= _workers()
+        parts |= _workers() | _object_store()
         for name, look in ports.health_parts().items():
             try:
                 parts[name] = look()
@@ -78,6 +78,13 @@ def _database() -> dict[str, Any]:
 
 def _storage() -> dict[str, Any]:
     return {"status": "ok" if storage.is_writable() else "degraded"}
+
+
+def _object_store() -> dict[str, dict[str, Any]]:
+    """Not asked for by readyz: without it masks are still saved, and pictures that are on this disk still shown."""
+    if not object_store.is_used():
+        return {}
+    return {"object_store": {"status": "ok" if object_store.answers() else "degraded"}}
 
 
 def _workers() -> dict[str, dict[str, Any]]:

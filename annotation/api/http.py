@@ -27,6 +27,7 @@ from rest_framework.parsers import JSONParser
 from rest_framework.response import Response
 
 from annotation.errors import TooLarge, UserError
+from annotation.object_store import StoreAway
 
 logger = logging.getLogger(__name__)
 
@@ -152,6 +153,15 @@ class DatabaseAway(exceptions.APIException):
     wait = 2  # seconds
 
 
+class FilesAway(exceptions.APIException):
+    """The object store with the files does not answer: not a bug either."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_detail = "The store with the files does not answer just now. Try again in a moment."
+    default_code = "store_away"
+    wait = 5  # seconds
+
+
 def exception_handler(problem: Exception, context: dict[str, Any]) -> Response | None:
     """Every refusal as {code, message, details}; what is not a refusal is a bug and goes on to be logged as a 500."""
     if isinstance(problem, UserError):
@@ -171,6 +181,9 @@ def exception_handler(problem: Exception, context: dict[str, Any]) -> Response |
     elif isinstance(problem, OperationalError | InterfaceError):
         logger.error("the database does not answer", exc_info=problem)
         problem = DatabaseAway()
+    elif isinstance(problem, StoreAway):
+        logger.error("%s", problem)
+        problem = FilesAway()
     if not isinstance(problem, exceptions.APIException):
         return None
     headers = {}

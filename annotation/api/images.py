@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from annotation import overlay, ports, selectors, storage
+from annotation import overlay, ports, selectors
 from annotation.access import Role, dataset_for, image_for
 from annotation.api.files import ASK_AGAIN, FOR_EVER, is_known, stored_file, tagged
 from annotation.api.http import StrictJSONParser, refuse_large_upload
@@ -148,8 +148,8 @@ class ImageFileView(APIView):
     def get(self, request: Request, image_id: int) -> HttpResponseBase:
         """Upright 8-bit RGB without metadata; JPEG or PNG."""
         image = image_for(request.user, image_id)
-        path = storage.full(image.display_path)
-        return stored_file(request, path, media_type=image.display_media_type, tag=f"{image.pixels_sha256}-display")
+        tag = f"{image.pixels_sha256}-display"
+        return stored_file(request, image.display_path, media_type=image.display_media_type, tag=tag)
 
 
 class ImageThumbnailView(APIView):
@@ -159,8 +159,8 @@ class ImageThumbnailView(APIView):
     def get(self, request: Request, image_id: int) -> HttpResponseBase:
         """JPEG, at most 320 pixels on its long side."""
         image = image_for(request.user, image_id)
-        path = storage.full(image.thumbnail_path)
-        return stored_file(request, path, media_type="image/jpeg", tag=f"{image.pixels_sha256}-thumbnail")
+        tag = f"{image.pixels_sha256}-thumbnail"
+        return stored_file(request, image.thumbnail_path, media_type="image/jpeg", tag=tag)
 
 
 class ImageTileView(APIView):
@@ -173,7 +173,7 @@ class ImageTileView(APIView):
     def get(self, request: Request, image_id: int, level: int, column: int, row: int) -> HttpResponseBase:
         """1024 x 1024 pixels, fewer at the right and lower edge, of the picture halved `level` times; JPEG or PNG."""
         image = image_for(request.user, image_id)
-        path = storage.full(image.tile_path(level, column, row))
+        path = image.tile_path(level, column, row)
         tag = f"{image.pixels_sha256}-{level}-{column}-{row}"
         return stored_file(request, path, media_type=image.display_media_type, tag=tag)
 

@@ -6,10 +6,10 @@ import uuid
 from typing import Any
 
 from django.conf import settings
-from django.http import FileResponse
+from django.http import FileResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import status
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
@@ -30,8 +30,6 @@ from annotation.api.serializers import (
 from annotation.exported import ExportFilter
 from annotation.formats.registry import EXPORTS, IMPORTS
 from annotation.services import exports, figures, imports
-
-MEDIA_TYPES = {".zip": "application/zip", ".tar": "application/x-tar"}
 
 
 class FormatsView(APIView):
@@ -87,12 +85,23 @@ class ExportChoicesView(APIView):
 class ExportDownloadView(APIView):
     """The archive of a finished export."""
 
-    @extend_schema(operation_id="exports_download", responses={(200, "application/zip"): OpenApiTypes.BINARY})
+    @extend_schema(
+        operation_id="exports_download",
+        responses={
+            (200, "application/zip"): OpenApiTypes.BINARY,
+            302: OpenApiResponse(description="A signed address of the object store, good for some minutes."),
+        },
+    )
     def get(self, request: Request, job_id: uuid.UUID) -> HttpResponseBase:
         """One zip archive, or a tar of more than 50 000 files. Everybody who may see the dataset."""
-        path, name = exports.export_file(job=job_for(request.user, job_id))
-        kind = MEDIA_TYPES[path.suffix]
-        response = FileResponse(path.open("rb"), as_attachment=True, filename=name, content_type=kind)
+        job = job_for(request.user, job_id)
+        response: HttpResponseBase
+        if link := exports.export_link(job=job):
+            response = HttpResponseRedirect(link)
+        else:
+            path, name = exports.export_file(job=job)
+            kind = exports.MEDIA_TYPES[path.suffix]
+            response = FileResponse(path.open("rb"), as_attachment=True, filename=name, content_type=kind)
         response.headers["Cache-Control"] = "private, no-cache"
         return response
 

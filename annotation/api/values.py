@@ -12,7 +12,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from annotation import storage
 from annotation.access import image_for
 from annotation.api.files import stored_file
 from annotation.api.serializers import OwnValuesOut
@@ -67,7 +66,7 @@ class ImageValueTileView(APIView):
         """
         image = image_for(request.user, image_id)
         name = f"{channel}-{level}-{column}-{row}"
-        path = storage.full(values.tile_path(image, f"{name}.gz"))
+        path = values.tile_path(image, f"{name}.gz")
         answer = stored_file(request, path, media_type="application/octet-stream", tag=f"{image.sha256}-values-{name}")
         if answer.status_code == 200:
             answer.headers["Content-Encoding"] = "gzip"

@@ -259,7 +259,8 @@ class Client:
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_name(target.name + ".part")
         digest = hashlib.sha256()
-        with self._wire.open("GET", f"api/exports/{job.id}/download/") as answer, partial.open("wb") as file:
+        address = f"api/exports/{job.id}/download/"
+        with self._wire.open("GET", address, elsewhere=True) as answer, partial.open("wb") as file:
             while piece := answer.read(PIECE):
                 digest.update(piece)
                 file.write(piece)

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 AGAIN = (429, 502, 503, 504)  # the server is busy, starting, or not ready with this picture yet
 WAITS = (0.5, 1, 2, 4, 8)  # seconds before the next attempt
+FOUND = 302
 SAFE = ("GET", "HEAD", "PUT", "DELETE")  # twice is once
 
 
@@ -86,8 +87,12 @@ class Wire:
         headers: Mapping[str, str] | None = None,
         *,
         again: bool = False,
+        elsewhere: bool = False,
     ) -> Any:
-        """The answer, open. What may be sent twice (`again`, or by its method) is, after a pause."""
+        """The answer, open. What may be sent twice (`again`, or by its method) is, after a pause.
+
+        With `elsewhere` a file that an object store keeps is asked for there, without the token.
+        """
         url = self.url + _path_of(address)
         for wait in (*WAITS, None):
             request = urllib.request.Request(  # noqa: S310  http or https: looked at when it was made
@@ -96,6 +101,8 @@ class Wire:
             try:
                 return self._opener.open(request, timeout=self.timeout)
             except urllib.error.HTTPError as refusal:
+                if elsewhere and refusal.code == FOUND:
+                    return self._open_signed(str(refusal.headers["Location"]))
                 if wait is None or refusal.code not in AGAIN or not (again or method in SAFE):
                     raise _refused(refusal) from None
                 wait = max(wait, _seconds(refusal.headers.get("Retry-After")))
@@ -104,6 +111,14 @@ class Wire:
                     raise
             time.sleep(wait)
         raise AssertionError
+
+    def _open_signed(self, url: str) -> Any:
+        if urlsplit(url).scheme not in ("http", "https"):
+            raise ApiError(FOUND, "unexpected", "The server names a place that is no web address.", {})
+        try:
+            return self._opener.open(urllib.request.Request(url), timeout=self.timeout)  # noqa: S310  just looked at
+        except urllib.error.HTTPError as refusal:
+            raise _refused(refusal) from None
 
 
 def _refused(refusal: urllib.error.HTTPError) -> ApiError:

@@ -53,7 +53,7 @@ def addresses_request(*, dataset: Dataset, addresses: list[str], rights: dict[st
 
 def addresses_take(*, ctx: JobContext, dataset: Dataset, rights: Rights, user: Any) -> dict[str, Any]:
     """Fetch and take in the list that was kept for a job; the job's result."""
-    kept = storage.full(storage.path_for("imports", str(ctx.job.pk), FILE))
+    kept = storage.found(storage.path_for("imports", str(ctx.job.pk), FILE))
     if not kept.is_file():
         raise UserError("upload_missing", "The list of addresses is no longer there. Send it again.")
     addresses = json.loads(kept.read_bytes())

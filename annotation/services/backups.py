@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from django.core.management import call_command
 from django.db import DatabaseError
@@ -67,7 +67,8 @@ def _make(folder: Path, keep: int, told: Told) -> dict[str, Any]:
     known = {one.path: one for one in _read(folder, earlier[-1])[1]} if earlier else {}
     with _temporary(folder) as dumped:
         kind = database_dump.dump(dumped)
-        database, copied = _take(folder, dumped)
+        with dumped.open("rb") as reading:
+            database, copied = _take(folder, reading)
     told("database copied")
     rows = {"datasets": Dataset.objects.count(), "images": Image.objects.count(), "masks": Mask.objects.count()}
     point = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
@@ -75,10 +76,7 @@ def _make(folder: Path, keep: int, told: Told) -> dict[str, Any]:
     files = size = 0
     with _temporary(folder) as partial, partial.open("w", encoding="utf-8") as lines:
         lines.write(json.dumps(head) + "\n")
-        for path, full in _stored_files():
-            one, new = _kept(folder, path, full, known.get(path))
-            if one is None:
-                continue
+        for one, new in _files_kept(folder, known):
             lines.write(json.dumps(asdict(one)) + "\n")
             files, size, copied = files + 1, size + one.bytes, copied + new
             if files % 1000 == 0:
@@ -136,40 +134,30 @@ def _is_empty() -> bool:
         return True
 
 
-def _stored_files() -> Iterator[tuple[str, Path]]:
-    """(relative path, place) of every file that is whole, area by area."""
+def _files_kept(folder: Path, known: dict[str, Stored]) -> Iterator[tuple[Stored, int]]:
+    """Every stored file, area by area, and how many bytes had to be copied; without what was removed meanwhile."""
     for area in sorted(storage.AREAS - NEVER):
-        for parent, folders, names in os.walk(storage.root() / area):
-            folders.sort()
-            for name in sorted(names):
-                full = Path(parent, name)
-                if not name.startswith(".") and not full.is_symlink():
-                    yield full.relative_to(storage.root()).as_posix(), full
+        for seen in storage.stored(area):
+            one = known.get(seen.path)
+            same = one is not None and (one.bytes, one.changed) == (seen.bytes, seen.changed)
+            if one is not None and same and _blob(folder, one.sha256).exists():
+                yield one, 0
+                continue
+            try:
+                with storage.reading(seen.path) as reading:
+                    sha256, copied = _take(folder, reading)
+            except FileNotFoundError:
+                if storage.exists(seen.path):
+                    raise
+                continue
+            yield Stored(seen.path, sha256, _blob(folder, sha256).stat().st_size, seen.changed), copied
 
 
-def _kept(folder: Path, path: str, full: Path, known: Stored | None) -> tuple[Stored | None, int]:
-    """A file of the point and how many bytes had to be copied; None where it was removed meanwhile."""
-    try:
-        seen = full.stat()
-        if (
-            known is not None
-            and (known.bytes, known.changed) == (seen.st_size, seen.st_mtime_ns)
-            and _blob(folder, known.sha256).exists()
-        ):
-            return known, 0
-        sha256, copied = _take(folder, full)
-    except FileNotFoundError:
-        if full.exists():
-            raise
-        return None, 0
-    return Stored(path, sha256, _blob(folder, sha256).stat().st_size, seen.st_mtime_ns), copied
-
-
-def _take(folder: Path, source: Path) -> tuple[str, int]:
+def _take(folder: Path, reading: IO[bytes]) -> tuple[str, int]:
     """Copy a file among the blobs: (its digest, bytes written; 0 for contents that were there)."""
     digest, size = hashlib.sha256(), 0
     with _temporary(folder) as partial:
-        with source.open("rb") as reading, partial.open("wb") as writing:
+        with partial.open("wb") as writing:
             while chunk := reading.read(_CHUNK):
                 digest.update(chunk)
                 size += len(chunk)

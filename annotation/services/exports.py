@@ -9,7 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from annotation import exported, jobkit, storage
+from django.conf import settings
+
+from annotation import exported, jobkit, object_store, storage
 from annotation.errors import Missing, UserError
 from annotation.exported import ExportFilter
 from annotation.formats.base import Brief
@@ -20,6 +22,7 @@ from annotation.services import packing
 from annotation.services.versions import present, version_names, version_of, version_present, version_records
 
 DATASHEET = "datasheet.md"
+MEDIA_TYPES = {".zip": "application/zip", ".tar": "application/x-tar"}
 ATTEMPTS = 5  # of one export, while pictures are removed
 EXPORT = jobkit.declare("export", queue="exports", title="Export dataset", time_limit=24 * 3600)
 
@@ -204,12 +207,36 @@ def export_folder(
 
 def export_file(*, job: Job) -> tuple[Path, str]:
     """(place on disk, name for the user) of a finished export. Raises Missing."""
-    if job.kind == EXPORT.name and job.state == Job.State.SUCCEEDED and job.result:
-        name = str(job.result["file"])
-        path = storage.full(_place(job, Path(name).suffix))
-        if path.is_file():
-            return path, name
-    raise Missing("export_missing", "This export is not ready, or no longer kept.")
+    relative, name = _finished(job)
+    path = storage.found(relative)
+    if not path.is_file():
+        raise _missing()
+    return path, name
+
+
+def export_link(*, job: Job) -> str | None:
+    """A signed address of the store for a finished export, good for ANYMASK_STORE_LINK_SECONDS.
+
+    None where files come from this server: without an object store, or with 0 seconds. Raises Missing.
+    """
+    if not object_store.is_used() or not settings.ANYMASK_STORE_LINK_SECONDS:
+        return None
+    relative, name = _finished(job)
+    if not object_store.exists(relative):
+        raise _missing()
+    kind = MEDIA_TYPES[Path(name).suffix]
+    return object_store.link(relative, name=name, media_type=kind, seconds=settings.ANYMASK_STORE_LINK_SECONDS)
+
+
+def _finished(job: Job) -> tuple[str, str]:
+    if job.kind != EXPORT.name or job.state != Job.State.SUCCEEDED or not job.result:
+        raise _missing()
+    name = str(job.result["file"])
+    return _place(job, Path(name).suffix), name
+
+
+def _missing() -> Missing:
+    return Missing("export_missing", "This export is not ready, or no longer kept.")
 
 
 def _place(job: Job, suffix: str) -> str:

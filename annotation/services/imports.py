@@ -99,7 +99,7 @@ def _queued(dataset: Dataset, kept: Path, file_name: str, import_format: str, us
 def import_run(*, job: Job, dataset: Dataset, import_format: str, user: Any, progress: Progress) -> dict[str, Any]:
     """Import the archive of a job; the job's result. The archive is removed when all is in."""
     relative = storage.path_for("imports", str(job.pk), FILE)
-    archive = storage.full(relative)
+    archive = storage.found(relative)
     if not archive.is_file():
         raise UserError("upload_missing", "The uploaded archive is no longer there. Upload it again.")
     report = import_archive(dataset=dataset, archive=archive, import_format=import_format, user=user, progress=progress)

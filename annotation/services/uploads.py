@@ -20,7 +20,7 @@ from django.db import transaction
 from django.db.models import F, Sum
 from django.utils import timezone
 
-from annotation import jobkit, storage
+from annotation import jobkit, object_store, storage
 from annotation.errors import Conflict, Missing, TooLarge, UserError
 from annotation.ingest.cage import Cage
 from annotation.jobkit import JobContext
@@ -89,8 +89,12 @@ def upload_create(
 
 
 def file_of(upload: Upload) -> Path:
-    """Where the bytes of an upload are."""
-    return storage.full(storage.path_for("uploads", str(upload.pk)))
+    """Where the bytes of an upload arrive, on the machine that receives them."""
+    return storage.full(_place(upload))
+
+
+def _place(upload: Upload) -> str:
+    return storage.path_for("uploads", str(upload.pk))
 
 
 def upload_offset(*, upload: Upload) -> int:
@@ -167,6 +171,8 @@ def _write_at(file: Any, offset: int, piece: bytes) -> int:
 def upload_finish(*, upload: Upload) -> None:
     """All is here: have it taken in, or imported. Twice is once."""
     now = timezone.now()
+    if upload.byte_size and not upload.import_format:
+        storage.share(_place(upload))  # the worker may be another machine's
     with transaction.atomic():
         changed = Upload.objects.filter(pk=upload.pk, state=Upload.State.RECEIVING).update(
             state=Upload.State.ARRIVED, received=F("byte_size"), changed_at=now
@@ -194,14 +200,14 @@ def _import(upload: Upload) -> None:
     else:
         done = {"state": Upload.State.DONE, "report": {"job": str(job.pk)}, "progress": 1}
         Upload.objects.filter(pk=upload.pk).update(**done)
-    transaction.on_commit(lambda: path.unlink(missing_ok=True))
+    transaction.on_commit(lambda: storage.remove(_place(upload)))
 
 
 def upload_delete(*, upload: Upload) -> None:
     """Stop an upload, or take a finished one off the list."""
-    path = file_of(upload)
+    place = _place(upload)
     upload.delete()
-    path.unlink(missing_ok=True)
+    storage.remove(place)
 
 
 def take_in_request(*, dataset: Dataset) -> Job:
@@ -219,7 +225,7 @@ def uploads_tend() -> None:
             stopped = UserError("upload_stopped", "The check of this file was stopped by a person.")
             for upload in waiting.filter(dataset=dataset, changed_at__lt=last.finished_at):
                 _close(upload, Tally(refused_first=[(upload.file_name, stopped)]))
-                file_of(upload).unlink(missing_ok=True)
+                storage.remove(_place(upload))
         if not jobs.filter(state__in=Job.OPEN).exists() and waiting.filter(dataset=dataset).exists():
             take_in_request(dataset=dataset)
 
@@ -235,6 +241,9 @@ def uploads_expire() -> int:
     for path in folder.iterdir() if folder.is_dir() else ():
         if path.name not in known and path.stat().st_mtime < since.timestamp():
             path.unlink(missing_ok=True)
+    for entry in object_store.listed("uploads") if object_store.is_used() else ():
+        if entry.key.split("/")[1] not in known and entry.changed < since:
+            object_store.delete(entry.key)
     return len(old)
 
 
@@ -281,7 +290,7 @@ def take_in_run(*, ctx: JobContext, dataset: Dataset) -> dict[str, Any]:
             tally = _take_in(ctx, dataset, upload, cage)
             with ctx.fenced():
                 _close(upload, tally)
-            file_of(upload).unlink(missing_ok=True)
+            storage.remove(_place(upload))
             total["files"] += 1
             for name in ("added", "known", "refused"):
                 total[name] += tally.as_json()[name]
@@ -298,7 +307,7 @@ def _take_in(ctx: JobContext, dataset: Dataset, upload: Upload, cage: Cage) -> T
     if upload.attempts >= MAX_ATTEMPTS:
         problem = UserError("upload_poison", "Checking this file stopped the server's worker every time.")
         return Tally(refused_first=[(upload.file_name, problem)])
-    path = file_of(upload)
+    path = storage.found(_place(upload))
     if not path.is_file():
         return Tally(refused_first=[(upload.file_name, UserError("upload_gone", "The file is no longer there."))])
     told = time.monotonic()

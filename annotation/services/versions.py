@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import PurePosixPath
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -70,7 +71,7 @@ def version_freeze(
         relative = storage.path_for("versions", dataset.pk, f"{digest.hexdigest()}.jsonl")
         storage.adopt(path, relative)
     known = storage.path_for("versions", dataset.pk, f"{digest.hexdigest()}.json")
-    if not storage.full(known).exists():
+    if not storage.exists(known):
         storage.write_atomic(known, json.dumps(present(dataset), ensure_ascii=False).encode())
     fields = {"note": note, "filters": chosen.as_json(), "images": images, "masks": masks, "created_by": user}
     return _stored(dataset, digest.hexdigest(), relative, fields)
@@ -131,7 +132,7 @@ def version_of(*, dataset: Dataset, number: int) -> Version:
 
 def version_rows(version: Version) -> Iterator[Row]:
     """Its list, image by image."""
-    with storage.full(version.path).open(encoding="utf-8") as file:
+    with storage.found(version.path).open(encoding="utf-8") as file:
         for line in file:
             yield json.loads(line)
 
@@ -144,7 +145,7 @@ def present(dataset: Dataset) -> dict[str, Any]:
 
 def version_present(version: Version) -> dict[str, Any]:
     """`present` as it was when the version was frozen."""
-    path = storage.full(version.path).with_suffix(".json")
+    path = storage.found(str(PurePosixPath(version.path).with_suffix(".json")))
     return dict(json.loads(path.read_bytes())) if path.exists() else present(version.dataset)
 
 

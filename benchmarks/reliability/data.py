@@ -250,6 +250,8 @@ def backup_and_restore(trial: Trial) -> Finding:
         one.environment["ANYMASK_DATA"] = str(one.folder / "elsewhere")
         if isinstance(server := one.servers.get("database"), Postgres):
             one.environment["DATABASE_URL"] = server.create("restored")
+        if one.store is not None:
+            one.environment["ANYMASK_STORE"] = "s3://anymask/restored"
         started = time.monotonic()
         one.manage("restore", str(one.folder / "kept"))
         back_took = time.monotonic() - started

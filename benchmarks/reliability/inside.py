@@ -193,8 +193,9 @@ def checkpoints(*, kills: int, seed: int) -> dict[str, int]:
 def digests() -> dict[str, Any]:
     """Rows and stored files by their digests, to compare two installations."""
     found = {}
-    for path in sorted(storage.root().glob("images/**/*.*")):
-        found[str(path.relative_to(storage.root()))] = storage.sha256_of(path)
+    for one in storage.stored("images"):
+        with storage.reading(one.path) as file:
+            found[one.path] = hashlib.file_digest(file, "sha256").hexdigest()
     rows = {
         str(row.uuid): [row.segmentation["counts"], row.image.sha256] for row in Mask.objects.select_related("image")
     }

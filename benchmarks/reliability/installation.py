@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import random
+import secrets
 import shutil
 import signal
 import subprocess
@@ -19,11 +20,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.reliability.servers import Postgres, RabbitMQ, Redis, Server, free_port, wait_for
+from benchmarks.reliability.servers import ObjectStore, Postgres, RabbitMQ, Redis, Server, free_port, wait_for
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = Path(tempfile.gettempdir()) / "anymask-trial-templates"
-STACKS = {"embedded": "SQLite+files", "production": "PostgreSQL+Redis", "rabbitmq": "PostgreSQL+RabbitMQ"}
+STACKS = {
+    "embedded": "SQLite+files",
+    "production": "PostgreSQL+Redis",
+    "rabbitmq": "PostgreSQL+RabbitMQ",
+    "machines": "PostgreSQL+Redis+S3, a disk for each process",
+}
 ROLES = {
     "web": ["docker/start/web.sh"],
     "beat": ["docker/start/beat.sh"],
@@ -45,6 +51,7 @@ class Installation:
         self.url = f"http://127.0.0.1:{self.port}"
         self.running: dict[str, subprocess.Popen[bytes]] = {}
         self.servers: dict[str, Server] = {}
+        self.store: ObjectStore | None = None
         self._asked: tuple[subprocess.Popen[str], dict[str, str]] | None = None
         folder.mkdir(parents=True, exist_ok=True)
         foreign = ("ANYMASK_", "DATABASE_", "DJANGO_", "PROBE_")
@@ -71,6 +78,10 @@ class Installation:
         else:
             self.servers["database"] = Postgres(self.folder, ready)
             self.servers["broker"] = (RabbitMQ if self.stack == "rabbitmq" else Redis)(self.folder)
+            if self.stack == "machines":
+                self.store = ObjectStore(self.folder)
+                self.store.start()
+                self.environment |= {**self.store.settings(), "SECRET_KEY": secrets.token_urlsafe(64)}
             for server in self.servers.values():
                 server.start()
             self.environment["DATABASE_URL"] = self.servers["database"].url
@@ -138,11 +149,17 @@ class Installation:
                 self.running[role] = subprocess.Popen(
                     ["docker/start/keep-alive.sh", *ROLES[role.partition(":")[0]]],
                     cwd=ROOT,
-                    env=self.environment,
+                    env=self._environment_of(role),
                     stdout=log,
                     stderr=log,
                     start_new_session=True,
                 )
+
+    def _environment_of(self, role: str) -> dict[str, str]:
+        """With an object store every role is a machine of its own, with a disk of its own."""
+        if self.store is None or role == "web":
+            return self.environment
+        return {**self.environment, "ANYMASK_DATA": str(self.folder / f"disk-{role.replace(':', '-')}")}
 
     def ready(self) -> bool:
         """Whether the web process says it can work."""
@@ -196,7 +213,7 @@ class Installation:
         """Everything that was started here."""
         self._hang_up()
         self.end(*self.running)
-        for server in reversed(self.servers.values()):
+        for server in [*reversed(self.servers.values()), *filter(None, [self.store])]:
             server.stop()
 
     def log(self, role: str) -> str:

@@ -8,7 +8,9 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
+import urllib.request
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
@@ -206,6 +208,31 @@ class RabbitMQ(Server):
         """It has nothing to keep."""
         if self.process is not None and self.process.poll() is None:
             self.kill()
+
+
+class ObjectStore(Server):
+    """An S3-compatible store, moto's, with one bucket. It keeps everything in memory, so no trial kills it."""
+
+    name = "objects"
+    keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.port = folder / "objects", free_port()
+        self.folder.mkdir()
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """With an empty bucket."""
+        super().start()
+        with urllib.request.urlopen(urllib.request.Request(f"{self.url}/anymask", method="PUT"), timeout=30):
+            pass
+
+    def settings(self) -> dict[str, str]:
+        """The environment of an installation that keeps its files here."""
+        return {"ANYMASK_STORE": "s3://anymask/files", "ANYMASK_STORE_ENDPOINT": self.url, **self.keys}
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        return self._run(sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port))
 
 
 def why_not_production() -> str | None:

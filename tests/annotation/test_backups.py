@@ -135,7 +135,7 @@ def test_an_interrupted_backup_leaves_the_earlier_one_whole(cast, kept, monkeypa
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(backups, "_kept", full)
+    monkeypatch.setattr(backups, "_files_kept", full)
     with pytest.raises(UserError) as caught:
         backup_make(folder=kept)
     assert (caught.value.code, "No space left" in caught.value.message) == ("backup_failed", True)

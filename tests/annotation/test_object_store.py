@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from annotation import jobkit, jobs, storage  # noqa: F401  what a worker imports
 from annotation.models import Image, Job
@@ -16,25 +15,13 @@ from tests.cast import picture
 from tests.pictures import tiff16
 
 
-@pytest.fixture(scope="module")
-def endpoint():
-    """A running store."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.fixture
-def store(endpoint, settings, monkeypatch):
+def store(s3, settings):
     """A client of the store: a bucket with a trip, a scan and what is none of our business."""
-    for name, value in {"ACCESS_KEY_ID": "key", "SECRET_ACCESS_KEY": "secret", "DEFAULT_REGION": "eu-west-1"}.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
     buckets._client.cache_clear()
-    settings.ANYMASK_S3_ENDPOINT = endpoint
+    settings.ANYMASK_S3_ENDPOINT = s3
     settings.ANYMASK_S3_SOURCES = ["photos/2026"]
-    client = boto3.client("s3", endpoint_url=endpoint)
+    client = boto3.client("s3", endpoint_url=s3)
     client.create_bucket(Bucket="photos", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     for key, data in {
         "2026/trip/a.jpg": picture(seed=1),

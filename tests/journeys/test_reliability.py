@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.reliability import data, jobs, transfers
+from benchmarks.reliability.servers import why_not_production
 from benchmarks.reliability.trial import Trial
 
 SHORT = {
@@ -14,11 +15,19 @@ SHORT = {
 }
 
 
-@pytest.mark.slow
-@pytest.mark.journey
-@pytest.mark.timeout(1800)
+pytestmark = [pytest.mark.slow, pytest.mark.journey, pytest.mark.timeout(1800)]
+
+
 @pytest.mark.parametrize("name", SHORT)
 def test_a_short_trial_finds_nothing(name):
     finding = SHORT[name](Trial("embedded", share=0.0, seed=17))
     assert finding.tried >= 20
+    assert finding.met, str(finding)
+
+
+def test_machines_that_share_nothing_but_database_broker_and_object_store():
+    if why := why_not_production():
+        pytest.skip(why)
+    finding = transfers.imports_are_whole(Trial("machines", share=0.0, seed=17))
+    assert finding.tried
     assert finding.met, str(finding)

@@ -7511,6 +7511,13 @@ export interface operations {
                     "application/zip": string;
                 };
             };
+            /** @description A signed address of the object store, good for some minutes. */
+            302: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             default: {
                 headers: {
                     [name: string]: unknown;

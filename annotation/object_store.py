@@ -1,0 +1,153 @@
+"""The S3-compatible store that holds the installation's files where ANYMASK_STORE names one (decision 18).
+
+Keys are the relative paths of annotation.storage, below the store's prefix. django-storages does the talking.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.files import File
+from django.core.files.storage import storages
+
+ALIAS = "files"  # in settings.STORAGES
+AT_ONCE = 1000  # keys that one request may delete
+
+
+class StoreAway(OSError):
+    """The store does not answer, or refuses: not a bug, and the same may be tried again."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file of the store: its key, size in bytes and when it was put there."""
+
+    key: str
+    bytes: int
+    changed: datetime
+
+
+def is_used() -> bool:
+    """Whether this installation has an object store."""
+    return ALIAS in settings.STORAGES
+
+
+def answers() -> bool:
+    """Whether the store takes questions now (health check)."""
+    try:
+        with _asking():
+            _client().head_bucket(Bucket=_files().bucket_name)
+    except OSError:
+        return False
+    return True
+
+
+def put(source: Path, key: str) -> None:
+    """Store a file, or every file below a folder, under `key`; what is there already is replaced. StoreAway."""
+    for path in _files_below(source):
+        name = key if path == source else f"{key}/{path.relative_to(source).as_posix()}"
+        with _asking(), path.open("rb") as file:
+            _files().save(name, File(file))
+
+
+def fetch(key: str, target: Path) -> None:
+    """Write a stored file to `target`. FileNotFoundError if there is none, StoreAway."""
+    with _asking(), _files().open(key) as source, target.open("wb") as file:
+        shutil.copyfileobj(source, file, 1 << 20)
+
+
+def fetch_folder(key: str, target: Path) -> None:
+    """Write every file below `key` into the folder `target`. FileNotFoundError if there is none, StoreAway."""
+    entries = list(listed(key))
+    if not entries:
+        raise FileNotFoundError(key)
+    for entry in entries:
+        place = target / entry.key.removeprefix(f"{key}/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        fetch(entry.key, place)
+
+
+def exists(key: str) -> bool:
+    """Whether there is such a file, or any below such a folder. StoreAway."""
+    with _asking():
+        return _files().exists(key) or next(listed(key), None) is not None
+
+
+def listed(key: str) -> Iterator[Entry]:
+    """Every file below a folder, in order of key. StoreAway."""
+    return _listed(f"{_key(key)}/")
+
+
+def _listed(prefix: str) -> Iterator[Entry]:
+    start = len(_key(""))
+    with _asking():
+        for page in _client().get_paginator("list_objects_v2").paginate(Bucket=_files().bucket_name, Prefix=prefix):
+            for row in page.get("Contents", []):
+                yield Entry(row["Key"][start:], int(row["Size"]), row["LastModified"])
+
+
+def delete(key: str, *, until: float = math.inf) -> None:
+    """Remove a file, or a folder with all it holds, where it was stored before `until` (seconds since 1970).
+
+    Nothing to do if it is gone. StoreAway.
+    """
+    with _asking():
+        found = [one for one in _listed(_key(key)) if one.key == key or one.key.startswith(f"{key}/")]
+        names = [{"Key": _key(one.key)} for one in found if one.changed.timestamp() <= until]
+        for start in range(0, len(names), AT_ONCE):
+            some = {"Objects": names[start : start + AT_ONCE], "Quiet": True}
+            answer = _client().delete_objects(Bucket=_files().bucket_name, Delete=some)
+            if answer.get("Errors"):
+                raise StoreAway(f"The object store kept {len(answer['Errors'])} files that were to go.")
+
+
+def link(key: str, *, name: str, media_type: str, seconds: int) -> str:
+    """An address at which whoever knows it may download the file under `name` for so many seconds."""
+    shown = name.replace('"', "")
+    told = {"ResponseContentDisposition": f'attachment; filename="{shown}"', "ResponseContentType": media_type}
+    with _asking():
+        return str(_files().url(key, parameters=told, expire=seconds))
+
+
+def _files() -> Any:
+    return storages[ALIAS]
+
+
+def _client() -> Any:
+    return _files().connection.meta.client
+
+
+def _key(key: str) -> str:
+    """The whole key of a relative path."""
+    prefix = _files().location.strip("/")
+    return f"{prefix}/{key}" if prefix else key
+
+
+def _files_below(source: Path) -> Iterator[Path]:
+    if source.is_dir():
+        yield from sorted(path for path in source.rglob("*") if path.is_file())
+    else:
+        yield source
+
+
+@contextmanager
+def _asking() -> Iterator[None]:
+    """What the client raises becomes an OSError of ours; boto3 is loaded where a store is used."""
+    from boto3.exceptions import Boto3Error
+    from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+
+    try:
+        yield
+    except ClientError as problem:
+        code = str(problem.response.get("Error", {}).get("Code", ""))
+        raise StoreAway(f"The object store refuses: {code or 'no reason given'}.") from problem
+    except (Boto3Error, BotoCoreError, HTTPClientError) as problem:
+        raise StoreAway(f"The object store does not answer: {type(problem).__name__}.") from problem

@@ -1,0 +1,40 @@
+"""What django-storages is told of the object store that ANYMASK_STORE names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+
+def storage_of(address: str, endpoint: str) -> dict[str, Any]:
+    """The entry of STORAGES for `s3://bucket` or `s3://bucket/prefix`; keys and region are those that boto3 finds.
+
+    boto3 is loaded here: only installations with a store come so far.
+    """
+    from botocore.config import Config
+
+    bucket, _, prefix = address.removeprefix("s3://").strip("/").partition("/")
+    if not address.startswith("s3://") or not bucket:
+        raise ImproperlyConfigured(f"ANYMASK_STORE must be like s3://bucket/prefix, not {address!r}.")
+    config = Config(
+        connect_timeout=5,
+        read_timeout=30,
+        retries={"max_attempts": 3, "mode": "standard"},
+        signature_version="s3v4",
+        # Other makers' stores know neither buckets as host names nor the newer checksums.
+        s3={"addressing_style": "path" if endpoint else "auto"},
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+    options = {
+        "bucket_name": bucket,
+        "location": prefix,
+        "endpoint_url": endpoint or None,
+        "client_config": config,
+        "file_overwrite": True,  # names are digests and numbers of ours: the same name is the same file, made again
+        "max_memory_size": 8 << 20,  # a larger file on its way goes to the disk
+        # Stated, since it is guessed from names otherwise: what ends in .gz would come back inflated.
+        "object_parameters": {"ContentType": "application/octet-stream"},
+    }
+    return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}

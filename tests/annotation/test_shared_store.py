@@ -1,0 +1,284 @@
+"""Several machines with one object store: each has a disk of its own, and all see the same files.
+
+A machine is a data folder here; the store is moto's server: the S3 protocol over HTTP, in this process.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+import urllib.parse
+import urllib.request
+import zipfile
+
+import boto3
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from annotation import checks, jobkit, jobs, storage
+from annotation.client import Client
+from annotation.models import Image
+from annotation.services import backups, exports
+from annotation.services.people import token_create
+from config.object_store import storage_of
+from tests.annotation.test_uploads import Browser
+from tests.cast import add_image, add_mask, picture
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+EMPTY = "http://127.0.0.1:9"  # nothing listens there
+
+
+@pytest.fixture
+def bucket(s3, settings):
+    """The bucket that the installation's store is in; other things lie beside it."""
+    made = boto3.resource("s3", endpoint_url=s3).Bucket("team")
+    made.create(CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    made.put_object(Key="anymask-old/images/1", Body=b"none of ours")
+    settings.STORAGES = {**settings.STORAGES, "files": storage_of("s3://team/anymask", s3)}
+    yield made
+    made.objects.all().delete()
+    made.delete()
+
+
+@pytest.fixture
+def move_to(settings, tmp_path):
+    """`move_to("web")`: what follows runs on that machine."""
+
+    def other(name: str):
+        folder = tmp_path / name
+        (folder / "incoming").mkdir(parents=True, exist_ok=True)
+        settings.ANYMASK_DATA = folder
+        settings.FILE_UPLOAD_TEMP_DIR = folder / "incoming"
+        return folder
+
+    return other
+
+
+def away(settings):
+    """Nobody answers any more where the store was."""
+    entry = storage_of("s3://team/anymask", EMPTY)
+    entry["OPTIONS"]["client_config"].retries = {"max_attempts": 1, "mode": "standard"}
+    settings.STORAGES = {**settings.STORAGES, "files": entry}
+
+
+def keys(bucket) -> set[str]:
+    return {one.key for one in bucket.objects.filter(Prefix="anymask/")}
+
+
+def test_a_picture_that_one_machine_takes_is_shown_by_another_and_prepared_by_a_third(bucket, cast, as_, move_to):
+    move_to("first web")
+    url = f"/api/datasets/{cast.dataset.pk}/images/"
+    answer = as_(cast.ana).post(url, {"files": [io.BytesIO(picture(seed=3))]}, format="multipart")
+    image = Image.objects.get(pk=answer.json()["accepted"][0]["id"])
+    sent = storage.full(image.display_path).read_bytes()
+    assert {f"anymask/{image.display_path}", f"anymask/{image.thumbnail_path}"} <= keys(bucket)
+
+    move_to("second web")
+    shown = as_(cast.ben).get(f"/api/images/{image.pk}/file/")
+    assert b"".join(shown.streaming_content) == sent
+    assert storage.full(image.display_path).read_bytes() == sent, "kept for the next who asks"
+    tag = {"If-None-Match": shown.headers["ETag"]}
+    third = move_to("third web")
+    assert as_(cast.ben).get(f"/api/images/{image.pk}/file/", headers=tag).status_code == 304
+    assert not (third / "images").exists(), "what the browser has is not fetched"
+    assert as_(cast.cyd).get(f"/api/images/{image.pk}/file/").status_code == 404
+
+
+def test_an_upload_in_pieces_is_taken_in_by_another_machine(bucket, cast, as_, move_to):
+    web = move_to("web")
+    data = picture(seed=8)
+    Browser(as_(cast.ana), cast.dataset).send("pear.jpg", data)
+    worker = move_to("worker")
+    jobkit.run_pending(dataset=cast.dataset)
+    image = Image.objects.get(file_name="pear.jpg")
+    assert storage.full(image.original_path).read_bytes() == data
+    assert not any(key.startswith("anymask/uploads/") for key in keys(bucket))
+    assert not list((worker / "uploads").iterdir())
+    assert [path.name for path in (web / "uploads").iterdir()], "its own disk is the web machine's to clean"
+
+
+def test_an_export_is_downloaded_from_the_store_by_a_signed_address(bucket, cast, as_, move_to, settings):
+    add_mask(add_image(cast.dataset))
+    move_to("worker")
+    job = exports.export_request(dataset=cast.dataset, export_format="coco", user=cast.ana)
+    jobkit.run_pending(dataset=cast.dataset)
+    web = move_to("web")
+    url = f"/api/exports/{job.pk}/download/"
+    answer = as_(cast.vic).get(url)
+    assert (answer.status_code, answer.headers["Cache-Control"]) == (302, "private, no-cache")
+    with urllib.request.urlopen(answer.headers["Location"], timeout=30) as download:
+        assert download.headers["Content-Disposition"] == 'attachment; filename="fruit-coco.zip"'
+        assert download.headers["Content-Type"] == "application/zip"
+        content = download.read()
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.testzip() is None
+    assert not (web / "exports").exists(), "no byte of it went through the web process"
+    told = urllib.parse.parse_qs(urllib.parse.urlsplit(answer.headers["Location"]).query)
+    assert told["X-Amz-Expires"] == ["600"]
+    assert as_(cast.cyd).get(url).status_code == 404
+
+    settings.ANYMASK_STORE_LINK_SECONDS = 0
+    served = as_(cast.vic).get(url)
+    assert b"".join(served.streaming_content) == content
+
+
+def test_an_export_whose_file_is_gone_is_a_sentence(bucket, cast, as_, move_to):
+    add_mask(add_image(cast.dataset))
+    job = exports.export_request(dataset=cast.dataset, export_format="coco", user=cast.ana)
+    jobkit.run_pending(dataset=cast.dataset)
+    storage.remove(f"exports/{job.pk}")
+    answer = as_(cast.vic).get(f"/api/exports/{job.pk}/download/")
+    assert (answer.status_code, answer.json()["code"]) == (404, "export_missing")
+
+
+def test_what_is_removed_leaves_the_store_and_in_time_every_disk(bucket, cast, as_, move_to, settings):
+    move_to("worker")
+    image, other = add_image(cast.dataset, seed=1), add_image(cast.dataset, seed=2)
+    web = move_to("web")
+    assert storage.found(image.display_path).is_file()
+    assert storage.found(other.display_path).is_file()
+    move_to("worker")
+    assert as_(cast.ana).delete(f"/api/images/{image.pk}/").status_code == 204
+    assert not any(image.sha256 in key for key in keys(bucket))
+    assert any(other.sha256 in key for key in keys(bucket))
+    assert "anymask-old/images/1" in {one.key for one in bucket.objects.all()}
+
+    move_to("web")
+    copy = storage.full(image.display_path)
+    assert copy.is_file(), "another machine has not heard of it yet; nobody is shown it without its row"
+    past = time.time() - settings.ANYMASK_CACHE_SECONDS - 1
+    os.utime(copy, (past, past))
+    storage.tidy()
+    assert not copy.exists()
+    assert storage.full(other.display_path).is_file()
+    assert (web / "tidied").is_file()
+
+
+def test_a_copy_that_is_read_stays(bucket, cast, move_to, settings):
+    image = add_image(cast.dataset)
+    copy = storage.full(image.display_path)
+    past = time.time() - settings.ANYMASK_CACHE_SECONDS + 60
+    os.utime(copy, (past, past))
+    storage.found(image.display_path)
+    assert copy.stat().st_mtime > past + 60
+
+
+def test_a_full_disk_drops_copies_and_not_what_is_under_way(bucket, cast, data_folder, monkeypatch, settings):
+    images = [add_image(cast.dataset, seed=seed) for seed in range(3)]
+    old, *others = [storage.full(image.display_path) for image in images]
+    os.utime(old, (1, 1))
+    half = storage.full("uploads/5")
+    half.parent.mkdir()
+    half.write_bytes(b"half a file")
+    os.utime(half, (1, 1))
+    settings.ANYMASK_MIN_FREE_BYTES = 500
+    usage = type("Usage", (), {"free": 999, "total": 10**6})
+    monkeypatch.setattr(storage.shutil, "disk_usage", lambda _path: usage)
+    storage.free_bytes()
+    assert not old.exists()
+    assert half.is_file()
+    assert all(path.is_file() for path in others)
+    assert storage.found(images[0].display_path).is_file(), "brought again when it is asked for"
+
+
+def test_while_the_store_is_away_people_go_on_and_removals_wait(bucket, cast, as_, move_to, settings, s3):
+    here, elsewhere = add_image(cast.dataset, seed=1), add_image(cast.dataset, seed=2)
+    storage.full(elsewhere.display_path).unlink()
+    whole = settings.STORAGES
+    away(settings)
+    ben = as_(cast.ben)
+    assert ben.get(f"/api/images/{here.pk}/file/").status_code == 200, "it is on this disk"
+    answer = ben.get(f"/api/images/{elsewhere.pk}/file/")
+    assert (answer.status_code, answer.json()["code"], answer.headers["Retry-After"]) == (503, "store_away", "5")
+    assert ben.get("/readyz").status_code == 200, "masks can be saved"
+    health = ben.get("/healthz").json()
+    assert health["object_store"] == {"status": "degraded"}
+    refused = as_(cast.ana).post(
+        f"/api/datasets/{cast.dataset.pk}/images/", {"files": [io.BytesIO(picture(seed=9))]}, format="multipart"
+    )
+    assert refused.json()["code"] == "store_away"
+    assert not Image.objects.filter(dataset=cast.dataset).exclude(pk__in=[here.pk, elsewhere.pk]).exists()
+    assert as_(cast.ana).delete(f"/api/images/{here.pk}/").status_code == 204
+
+    settings.STORAGES = whole
+    assert any(here.sha256 in key for key in keys(bucket)), "the store has not heard of it"
+    storage.write_atomic(f"images/{cast.dataset.pk}/aa/new", b"stored since then")
+    storage.tidy()
+    assert not any(here.sha256 in key for key in keys(bucket))
+    assert not list((storage.root() / "removals").iterdir())
+
+
+def test_a_late_removal_spares_what_was_stored_again_since(bucket, cast, settings):
+    whole = settings.STORAGES
+    storage.write_atomic("exports/7/dataset.zip", b"first")
+    away(settings)
+    storage.remove("exports/7")
+    [note] = (storage.root() / "removals").iterdir()
+    os.utime(note, (1, 1))  # long before
+    settings.STORAGES = whole
+    storage.write_atomic("exports/7/dataset.zip", b"second")
+    storage.tidy()
+    assert not list((storage.root() / "removals").iterdir())
+    storage.full("exports/7/dataset.zip").unlink()
+    assert storage.found("exports/7/dataset.zip").read_bytes() == b"second"
+
+
+def test_a_backup_has_the_files_of_the_store(bucket, cast, move_to, tmp_path):
+    image = add_image(cast.dataset)
+    move_to("operator")
+    made = backups.backup_make(folder=tmp_path / "backup")
+    assert made["files"] == 3
+    again = backups.backup_make(folder=tmp_path / "backup")
+    assert again["copied"] < made["copied"], "files that are known are not fetched again"
+    assert not storage.full(image.display_path).exists(), "and no copy of them stays"
+    assert backups.backup_check(folder=tmp_path / "backup")["files"] == 3
+
+
+def test_leftovers_of_killed_work_are_removed_from_the_store(bucket, cast, monkeypatch, settings):
+    for key in ("imports/gone/upload.zip", "uploads/12345"):
+        storage.write_atomic(key, b"left")
+    monkeypatch.setattr(jobs, "LEFTOVER_SECONDS", -60)
+    settings.ANYMASK_UPLOAD_HOURS = -1
+    jobs.remove_leftovers()
+    assert not keys(bucket)
+
+
+def test_machines_without_a_common_key_are_warned(bucket, monkeypatch):
+    monkeypatch.delenv("SECRET_KEY", raising=False)
+    assert [warning.id for warning in checks.machines_share_a_key(None)] == ["annotation.W002"]
+    monkeypatch.setenv("SECRET_KEY", "the same everywhere")
+    assert checks.machines_share_a_key(None) == []
+
+
+@pytest.mark.parametrize("address", ["team/anymask", "s3://", "https://team.example/anymask"])
+def test_an_address_that_is_none_is_refused_at_the_start(address):
+    with pytest.raises(ImproperlyConfigured, match="ANYMASK_STORE must be like s3://bucket/prefix"):
+        storage_of(address, "")
+
+
+def test_what_ends_in_gz_comes_back_as_it_went(bucket, data_folder):
+    storage.write_atomic("images/1/tile.gz", b"\x1f\x8b not inflated")
+    storage.full("images/1/tile.gz").unlink()
+    assert storage.found("images/1/tile.gz").read_bytes() == b"\x1f\x8b not inflated"
+
+
+def test_the_python_client_downloads_from_the_store_and_keeps_its_token(bucket, cast, live_server, tmp_path):
+    add_mask(add_image(cast.dataset))
+    job = exports.export_request(dataset=cast.dataset, export_format="coco", user=cast.ana)
+    jobkit.run_pending(dataset=cast.dataset)
+    client = Client(live_server.url, token_create(user=cast.ana, name="script")[1])
+    asked = []
+    opening = client._wire._opener.open
+
+    def listen(request, timeout):
+        asked.append(request)
+        return opening(request, timeout=timeout)
+
+    client._wire._opener.open = listen
+    file = client.download(client.job(str(job.pk)), tmp_path / "out")
+    assert zipfile.is_zipfile(file)
+    there = [request for request in asked if not request.full_url.startswith(live_server.url)]
+    assert len(there) == 1
+    assert not there[0].has_header("Authorization")
