@@ -59,7 +59,7 @@ def networks_are_networks(app_configs: Any, **kwargs: Any) -> list[CheckMessage]
 
 @register()
 def machines_share_a_key(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """annotation.W002: on disks of their own machines have keys of their own, and a session of one is none for others."""
+    """annotation.W002: machines with disks of their own need one key, or a session of one is none elsewhere."""
     if not object_store.is_used() or os.environ.get("SECRET_KEY"):
         return []
     hint = "Give every machine the same SECRET_KEY, unless there is only one."
