@@ -60,7 +60,7 @@ def main() -> int:
 def _row(name: str, stacks: list[str], asked: argparse.Namespace) -> dict[str, Any]:
     """One requirement on every stack."""
     started = time.monotonic()
-    findings = {stack: _tried(SCENARIOS[name], Trial(stack, asked.share, asked.seed)) for stack in stacks}
+    findings = {stack: _tried(SCENARIOS[name], Trial(stack, asked.share, asked.seed, asked.sets)) for stack in stacks}
     parts = [f"{finding}, {STACKS[stack]}" for stack, finding in findings.items()]
     answers = [finding.answers for finding in findings.values() if finding.answers]
     met = all(finding.met is not False for finding in findings.values())
@@ -98,6 +98,9 @@ def _arguments() -> argparse.Namespace:
     parser.set_defaults(share=0.0)
     parser.add_argument("--seed", type=int, default=17)
     parser.add_argument("--stack", action="append", choices=list(STACKS))
+    parser.add_argument(
+        "--sets", type=Path, metavar="DIR", help="public sets for R26: folders with images/ and annotations.json"
+    )
     parser.add_argument("requirements", nargs="*", metavar="R1")
     return parser.parse_args()
 

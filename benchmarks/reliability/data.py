@@ -177,8 +177,9 @@ def drafts_survive(trial: Trial) -> Finding:
     """R6: the browser's part, which is the same on every stack."""
     if trial.stack != "embedded":
         return Finding(0, 0, "", "the browser's part is the same")
-    note = "reload, page killed, server dead and restarted, offline; once each and not twenty times"
-    return trial.by_tests("tests/browser/test_nothing_lost.py", note=note)
+    times = trial.size(1, 20)
+    note = f"reload, page killed, session expired, server dead and restarted, offline; {times} times each"
+    return trial.by_tests("tests/browser/test_nothing_lost.py", note=note, times=times)
 
 
 def nothing_vanishes(trial: Trial) -> Finding:

@@ -32,7 +32,7 @@ from django.utils import timezone
 from annotation import jobkit, pulses, storage
 from annotation.models import Dataset, Image, Job, Mask, Member, Task, split_for
 from annotation.services.people import token_create
-from benchmarks.reliability import fuzz, races
+from benchmarks.reliability import fuzz, races, rounds
 from benchmarks.reliability.annotators import HEIGHT, WIDTH
 
 
@@ -229,6 +229,17 @@ def overdue(*, name: str, minutes: int, every: int) -> dict[str, int]:
     return {"row": row.pk}
 
 
+def clock_moved(*, minutes: int) -> dict[str, int]:
+    """As if the machine's clock had been set back: what the clock's rows remember lies ahead; how many."""
+    from django.db.models import F
+    from django_celery_beat.models import PeriodicTask, PeriodicTasks
+
+    rows = PeriodicTask.objects.filter(task="probe.tick", last_run_at__isnull=False)
+    moved = rows.update(last_run_at=F("last_run_at") + timedelta(minutes=minutes))
+    PeriodicTasks.update_changed()
+    return {"rows": moved}
+
+
 def hostile(*, url: str, token: str, dataset: int, image: int) -> dict[str, int]:
     """The hostile bodies of the tests, sent to every route that takes one: status of each."""
     import requests
@@ -281,7 +292,7 @@ QUESTIONS: dict[str, Callable[..., Any]] = {
     function.__name__: function
     for function in (
         *(make, encode_all, saved, enqueue, ledger, alive, holder, withdraw, effects, deliveries, checkpoints),
-        *(races.leases, races.writes, digests, hostile, jobs_of, count, overdue),
+        *(races.leases, races.writes, rounds.round_trips, digests, hostile, jobs_of, count, overdue, clock_moved),
         *(fuzz_masks, fuzz_legal, fuzz_archives, fuzz_documents),
     )
 }

@@ -7,6 +7,7 @@ import io
 import json
 import time
 import zipfile
+from dataclasses import replace
 from typing import Any
 
 from benchmarks.reliability.annotators import HEIGHT, WIDTH, Caller, disc
@@ -173,9 +174,14 @@ def archives_are_bounded(trial: Trial) -> Finding:
 
 
 def round_trip(trial: Trial) -> Finding:
-    """R26: export, import, export; on made pictures, since public sets are not part of the product."""
-    note = "made pictures with every difficult mask, not public sets"
-    return trial.by_tests("tests/annotation/test_round_trip.py", "tests/annotation/test_import_formats.py", note=note)
+    """R26: export, import, export; on made pictures, and on public sets where a folder of such is named."""
+    tests = trial.by_tests("tests/annotation/test_round_trip.py", "tests/annotation/test_import_formats.py")
+    if trial.sets is None:
+        return replace(tests, note="made pictures with every difficult mask, no public sets named")
+    with trial.installation() as one:
+        told = one.inside("round_trips", folder=str(trial.sets.resolve()))
+    note = f"masks and categories differ; {told['sets']} public sets with {told['images']} pictures; {tests}"
+    return Finding(told["differing"] + tests.found, told["masks"], note)
 
 
 SCENARIOS = {

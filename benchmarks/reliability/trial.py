@@ -10,7 +10,7 @@ import tempfile
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmarks.reliability.installation import ROOT, Installation
@@ -46,6 +46,7 @@ class Trial:
     stack: str
     share: float  # of the numbers that the requirements ask for; 0: the least that shows anything
     seed: int
+    sets: Path | None = None  # a folder of public sets
 
     @property
     def long(self) -> bool:
@@ -77,7 +78,7 @@ class Trial:
         one.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
-    def by_tests(self, *names: str, note: str = "") -> Finding:
+    def by_tests(self, *names: str, note: str = "", times: int = 1) -> Finding:
         """A requirement that existing tests prove: the same functions on this stack; found are those that fail."""
         folder = Path(tempfile.mkdtemp(prefix="anymask-trial-"))
         folder.chmod(0o755)
@@ -85,7 +86,9 @@ class Trial:
         try:
             if self.stack != "embedded":
                 one.prepare()
-            return _tested(one, folder / "report.xml", names, note)
+            found = [_tested(one, folder / f"report-{number}.xml", names, note) for number in range(times)]
+            last = next((one for one in found if one.found), found[-1])
+            return replace(last, found=sum(one.found for one in found), tried=sum(one.tried for one in found))
         finally:
             one.stop()
             shutil.rmtree(folder, ignore_errors=True)
@@ -94,7 +97,7 @@ class Trial:
 def _tested(one: Installation, report: Path, names: tuple[str, ...], note: str) -> Finding:
     environment = {**one.environment, "DJANGO_SETTINGS_MODULE": "config.settings"}
     environment |= {"ANYMASK_DATA": str(one.folder / "tests")}
-    (one.folder / "tests").mkdir()
+    (one.folder / "tests").mkdir(exist_ok=True)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junit-xml={report}", *names]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if not report.exists():

@@ -47,6 +47,23 @@ def test_a_reload_sends_what_waited(editor, site):
     assert len(editor.masks()) == 1
 
 
+def test_an_expired_session_keeps_what_waits_and_brings_it_back_after_signing_in(editor):
+    editor.click(*NOSE)
+    editor.press("Enter")
+    editor.saved()
+    editor.page.context.clear_cookies(name="sessionid")  # as if it had run out
+    editor.click(*EYE)
+    editor.press("Enter")
+    again = editor.page.get_by_role("link", name="Signed out, 1 waiting: sign in again")
+    again.wait_for()
+    again.click()
+    editor.page.get_by_role("button", name="Use the demo account").click()
+    editor.ready()
+    assert editor.page.url.endswith(f"/images/{editor.image['id']}")
+    editor.saved()
+    assert len(editor.masks()) == 2
+
+
 def test_a_painted_mask_survives_a_page_that_dies_in_mid_work(editor):
     editor.press("b", "]", "]", "]")
     editor.drag((200, 100), (240, 100), (240, 130))

@@ -2,6 +2,7 @@ import { CircleAlert, CircleCheck, CloudOff, LoaderCircle } from "lucide-react";
 import { useState } from "react";
 import type { JournalStatus } from "../core/journal";
 import { ProblemsDialog } from "./ProblemsDialog";
+import { keepWayOn } from "./wayIn";
 import { useJournalStatus } from "./workbench";
 
 /** One line that is always true: what is saved, what waits, what needs a decision. */
@@ -27,7 +28,7 @@ function Line({ status, decide }: { status: JournalStatus; decide: () => void })
   }
   if (status.signedOut) {
     return (
-      <a className="status status--bad" href="/sign-in">
+      <a className="status status--bad" href="/sign-in" onClick={() => keepWayOn(window.location.pathname)}>
         <CircleAlert size={16} aria-hidden />
         Signed out, {status.waiting} waiting: sign in again
       </a>

@@ -17,7 +17,8 @@ export function SignInPage() {
   const queries = useQueryClient();
   const navigate = useNavigate();
   const location = useLocation();
-  const from = (location.state as { from?: string } | null)?.from ?? wayOn() ?? "/";
+  // Once: it is forgotten while this page is still there.
+  const [from] = useState(() => (location.state as { from?: string } | null)?.from ?? wayOn() ?? "/");
   const [problem] = useState(problemOfSignIn);
   useEffect(forgetProblemOfSignIn, []);
   const [username, setUsername] = useState("");

@@ -1,7 +1,7 @@
 const WAY_ON = "anymask.way-on";
 const PROBLEM = "sign_in_problem";
 
-/** Where somebody wanted to go who is away at the provider of sign-in. Kept for this tab. */
+/** Where somebody wanted to go who is away at the sign-in, here or at a provider. Kept for this tab. */
 export function keepWayOn(path: string): void {
   sessionStorage.setItem(WAY_ON, path);
 }
