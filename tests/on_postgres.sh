@@ -29,4 +29,4 @@ as_postgres "$binaries/pg_ctl" --pgdata "$folder/db" --wait --log "$folder/log" 
   --options "-p $port -h 127.0.0.1 -k $folder -c fsync=off" start >/dev/null
 redis-server --port $((port + 1)) --bind 127.0.0.1 --save '' --daemonize yes --pidfile "$folder/redis.pid" --dir "$folder" >/dev/null
 export DATABASE_URL="postgres://anymask@127.0.0.1:$port/postgres" ANYMASK_BROKER_URL="redis://127.0.0.1:$((port + 1))/0"
-pytest -n 2 --dist loadfile tests/annotation tests/engine tests/contracts -m "not slow" "$@"
+pytest -n "${TEST_PROCESSES:-3}" --dist loadfile tests/annotation tests/engine tests/contracts -m "not slow" "$@"

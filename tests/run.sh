@@ -15,7 +15,7 @@ tests/prepare_machine.sh
 echo "== TypeScript"
 (cd frontend && npm test --silent)
 echo "== Python"
-# The heavy tests train models and drive browsers: two at a time is what two cores carry.
-pytest -n 2 --dist loadfile
+# One process more than two cores: journeys, browsers and retrainings mostly wait (tests/scheduling.py).
+pytest -n "${TEST_PROCESSES:-3}" --dist loadfile
 echo "== The same on PostgreSQL and Redis"
 tests/on_postgres.sh

@@ -1,4 +1,4 @@
-"""One site and one Chromium for all browser tests; every test gets a fresh profile."""
+"""One site and one Chromium for all browser tests of a process; every test gets a fresh profile."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator
 import pytest
 
 from tests.browser.editor import Editor, as_demo
-from tests.browser.site import ROOT, Site, chromium, running, why_not
+from tests.browser.site import ROOT, Site, chromium, prepared, running, why_not
 
 ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
 WAIT = 30_000  # milliseconds; a busy machine is slow, not broken
@@ -47,7 +47,10 @@ def site(tmp_path_factory) -> Iterator[Site]:
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
-    with running(tmp_path_factory.mktemp("site"), ANYMASK_TEXT_ENCODER=str(UNTAUGHT)) as one:
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own  # of all processes of this run
+    folder = tmp_path_factory.mktemp("site")
+    with running(folder, copy_of=prepared(shared), ANYMASK_TEXT_ENCODER=str(UNTAUGHT)) as one:
         yield one
 
 

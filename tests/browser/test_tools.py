@@ -239,21 +239,3 @@ def test_segment_everything_and_take_one(editor):
     assert mask["predicted_iou"] >= 0.2
     editor.press("Control+z")
     expect(editor.rows).to_have_count(0)
-
-
-@pytest.mark.timeout(600, func_only=True)
-def test_300_strokes_and_as_many_undo_and_redo_steps(editor):
-    page = editor.page
-    editor.press("b")
-    for step in range(300):
-        page.mouse.click(*editor.at(40 + step % 60 * 6, 40 + step // 60 * 40))
-    for _ in range(300):
-        page.keyboard.press("Control+z")
-    expect(page.get_by_text("Painted mask")).to_have_count(0)
-    expect(page.get_by_role("button", name="Undo", exact=True)).to_be_disabled()
-    for _ in range(300):
-        page.keyboard.press("Control+y")
-    expect(page.get_by_role("button", name="Redo", exact=True)).to_be_disabled()
-    editor.press("Enter")
-    editor.saved()
-    assert editor.masks()[0]["edits"] == 300

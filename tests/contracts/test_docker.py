@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = (ROOT / "docker" / "Dockerfile").read_text("utf-8")
-LEFT_OUT = re.search(r"'\^\(([a-z|]+)\)=='", DOCKERFILE)
+LEFT_OUT = re.search(r"!/\^\(([a-z|]+)\)==/", DOCKERFILE)
 
 WITHOUT = """
 import sys

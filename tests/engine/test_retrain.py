@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from io import StringIO
@@ -15,7 +13,6 @@ from pathlib import Path
 import pytest
 from django.core.management import call_command
 from django.db import connection
-from django.utils import timezone
 
 from annotation import jobkit, storage
 from annotation.models import Job
@@ -152,41 +149,6 @@ def test_a_killed_trainer_goes_on_from_its_checkpoint(dataset, settings):
     assert steps == sorted(set(steps))
     assert Promotion.objects.filter(run=run).count() == 1
     assert Job.objects.get(pk=run.job_id).attempts == 2
-
-
-def test_a_killed_worker_takes_its_trainer_along_and_another_goes_on(dataset, settings, data_folder):
-    if connection.vendor != "sqlite":
-        pytest.skip("the second process finds the test database by its file")
-    settings.ANYMASK_TRAIN_STEPS = 20
-    run = run_start(dataset=dataset, trigger="person")
-    program = (
-        "import sys, django; django.setup();from annotation import jobkit; import engine.jobs; jobkit.run(sys.argv[1])"
-    )
-    environment = {
-        **os.environ,
-        "ANYMASK_DATA": str(data_folder),
-        "DATABASE_URL": f"sqlite:///{connection.settings_dict['NAME']}",
-        "ANYMASK_TRAIN_STEPS": "20",
-        "ANYMASK_PROPOSAL_MINUTES": "0",
-        "ANYMASK_TRAIN_THREADS": "1",
-    }
-    worker = subprocess.Popen([sys.executable, "-c", program, str(run.job_id)], cwd=ROOT, env=environment)
-    wait_for(lambda: any(line["step"] >= 3 for line in progress_of(run)) and (folder_of(run) / "state.pt").exists())
-    trainer = int((folder_of(run) / "pid").read_text())
-    worker.kill()
-    worker.wait(30)
-    wait_for(lambda: gone(trainer, seconds=0.1))
-    # The lease ends some time later; the sweeper gives the job to whoever comes.
-    Job.objects.filter(pk=run.job_id).update(lease_expires_at=timezone.now())
-    assert jobkit.sweep()["taken_back"] == 1
-    jobkit.run_pending()
-    run.refresh_from_db()
-    job = Job.objects.get(pk=run.job_id)
-    assert (run.state, job.state, job.attempts) == ("finished", "succeeded", 2)
-    starts = [line["step"] for line in progress_of(run) if line["event"] == "start"]
-    assert len(starts) == 2
-    assert starts[1] >= 1
-    assert Promotion.objects.filter(run=run).count() == 1
 
 
 def test_two_processes_train_one_candidate_and_end_with_the_one_that_started_them(dataset, settings):

@@ -148,5 +148,5 @@ def test_a_second_start_loses_nothing(product, dataset):
     product.stop()
     product.wait("the end of every process", lambda: not product.processes(), 20)
     product.log.write_text("")
-    product.start(seconds=90)
+    product.start(seconds=900)  # a busy machine is slow, not broken
     assert product.get(f"/api/datasets/{dataset['id']}/")["mask_count"] == before["mask_count"]

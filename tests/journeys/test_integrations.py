@@ -45,13 +45,16 @@ def example(product, token: str, name: str, *arguments: object) -> str:
 
 
 @pytest.fixture(scope="module")
-def scenes(client, tmp_path_factory) -> int:
+def scenes(client, product, tmp_path_factory) -> int:
     """A dataset of two pictures with things of which one is masked and named."""
     made = client.create_dataset("For other systems")
     for number in (70, 71):
         file = tmp_path_factory.mktemp("scenes") / f"plate {number}.jpg"
         file.write_bytes(jpeg(number)[0])
         assert client.upload(made.id, file).added == 1
+    for image in [one.id for one in client.images(made.id)]:  # workers of a product just started import torch first
+        address = f"/api/images/{image}/embedding/"
+        product.wait(address, lambda asked=address: product.get(asked)["state"] == "ready")
     first = next(one for one in client.images(made.id) if one.file_name == "plate 70.jpg")
     client.save_mask(first.id, dict(rle.encode(jpeg(70)[1][0])), category="cell")
     return made.id
