@@ -11,7 +11,7 @@ class ObedientWorker extends EventTarget {
 
   postMessage(message: ToWorker): void {
     ObedientWorker.told.push(message);
-    if (message.kind === "start") return;
+    if (message.kind === "start" || message.kind === "overtake") return;
     const answer: FromWorker =
       message.kind === "decode"
         ? { kind: "decoded", call: message.call, candidates: [], bestLogits: null }
