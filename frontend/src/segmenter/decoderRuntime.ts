@@ -103,7 +103,7 @@ export class DecoderRuntime {
       feed: null,
       rough: null,
     };
-    const answer = await this.ask({ ...click, imageId: image.source.imageId, purpose: "hover" }, image);
+    const answer = await this.ask({ ...click, imageId: image.source.imageId, purpose: "hover" }, image, turn);
     answer.free();
   }
 
@@ -140,7 +140,8 @@ export class DecoderRuntime {
     const { points, labels, box, feed, rough } = request;
     const prompts = feed || rough ? null : JSON.stringify([points, labels, box]);
     const known = this.last?.image === image && this.last.prompts === prompts ? this.last.answer : null;
-    const answer = known ?? (await this.ask(request, image));
+    const between = request.purpose === "hover" ? () => this.letOthersIn() : async () => undefined;
+    const answer = known ?? (await this.ask(request, image, between));
     if (prompts !== null) this.remember({ image, prompts, answer });
     try {
       return this.candidates(request, image, answer, onBest);
@@ -154,13 +155,12 @@ export class DecoderRuntime {
     this.overtaken = true;
   }
 
-  private async ask(request: DecodeRequest, image: LoadedImage): Promise<Answer> {
+  private async ask(request: DecodeRequest, image: LoadedImage, between: () => Promise<void>): Promise<Answer> {
     const decoder = await this.decoder(image.source.decoderUrl);
     const [paddedHeight, paddedWidth] = image.source.frame.paddedSize;
     const maskShape = decoder.fixedMaskShape ?? ([paddedHeight / MASK_STRIDE, paddedWidth / MASK_STRIDE] as const);
     const prompts = promptFeeds(request, image.source, maskShape, this.blank(maskShape));
     const { frame } = image.source;
-    const between = request.purpose === "hover" ? () => this.letOthersIn() : async () => undefined;
     const answer = await decoder.answer(await this.viewsOf(image), prompts, frame, between);
     return {
       ...answer,

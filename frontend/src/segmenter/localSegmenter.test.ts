@@ -78,3 +78,22 @@ describe("an image that is open", () => {
     expect((await segmenter.decode(REQUEST)).model).toBe("new");
   });
 });
+
+describe("a click while a preview is under way", () => {
+  const other: DecodeRequest = { ...REQUEST, points: [{ x: 5, y: 6 }] };
+  const overtakes = () => ObedientWorker.told.filter((one) => one.kind === "overtake").length;
+
+  it.each([
+    ["at another place has it given up", other, 1],
+    ["at the same place takes its answer", REQUEST, 0],
+  ])("%s", async (_, click, times) => {
+    vi.stubGlobal("Worker", ObedientWorker);
+    const segmenter = new LocalSegmenter("/wasm/");
+    const preview = segmenter.decode({ ...REQUEST, purpose: "hover" });
+    const clicked = segmenter.decode(click);
+    expect(overtakes()).toBe(times);
+    await Promise.all([preview, clicked]);
+    await segmenter.decode(other); // nothing is under way any more
+    expect(overtakes()).toBe(times);
+  });
+});

@@ -60,7 +60,7 @@ export class LocalSegmenter implements Segmenter {
   async decode(request: DecodeRequest, onBest?: (best: Candidate) => void): Promise<Decoded> {
     if (request.purpose === "hover" && this.queue.busy) throw new Overtaken();
     if (request.purpose === "grid") await this.queue.idle();
-    if (this.preview && !samePrompts(this.preview, request)) this.post({ kind: "overtake" });
+    if (this.queue.busy && this.preview && !samePrompts(this.preview, request)) this.post({ kind: "overtake" });
     const feed: Candidate | null = request.feed && { ...request.feed, patch: EMPTY_PATCH, segmentation: null };
     const started = performance.now();
     const ahead: Candidate[] = [];
