@@ -257,7 +257,7 @@ class PreparedDecoder(_Part):
         own = views[f"norm_{level}"]
         if image.level is not None:
             cross, own = cross * image.level, own * image.level.square()
-        # The squares of columns @ coefficients, where what old and new columns have in common is taken once, twice over.
+        # The squares of columns @ coefficients; what old and new columns have in common is taken once, twice over.
         shared = torch.cat([old.T @ old, 2 * old.T @ new], dim=1) @ coefficients
         squares = own + cross + (shared * image.coefficients).sum(0, keepdim=True)
         squares = squares + ((new.T @ new @ answered) * answered).sum(0, keepdim=True)
