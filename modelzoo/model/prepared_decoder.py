@@ -42,7 +42,7 @@ def centred(columns: Tensor) -> Tensor:
 
 def split(rows: Tensor, layer: Attention) -> Tensor:
     """internal x N -> heads x c x N."""
-    return rows.unflatten(0, (layer.heads, layer.width))
+    return rows.reshape(layer.heads, layer.width, -1)
 
 
 class _Part(nn.Module):
@@ -159,8 +159,8 @@ class PreparedDecoder(_Part):
         sparse = self.prompts.embed_points(coords, labels)[0]
         decoder = self.decoder
         position = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight, sparse])
-        tokens, image = self._transformed(views, position, *self._masked(mask, has_mask))
         own = decoder.num_mask_tokens
+        tokens, image = self._transformed(views, position, 1 + own, *self._masked(mask, has_mask))
         heads = decoder.output_hypernetworks_mlps
         weights = torch.stack([head(tokens[1 + index]) for index, head in enumerate(heads)])
         assert image.level is not None
@@ -168,14 +168,19 @@ class PreparedDecoder(_Part):
         return sketch, decoder.iou_prediction_head(tokens[0])[None, :own]
 
     def _masked(self, mask: Tensor, has_mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Coefficients of `mask_columns`, K x P, and their number K: one, all zero, is enough without a mask."""
-        hidden = self.prompts.mask_downscaling[:-1](mask)[0].flatten(1)
+        """Coefficients of `mask_columns`, K x P, and their number K: one, all zero, is enough without a mask, of which
+        then no more than a corner is looked at."""
+        height, width = ((4 + has_mask[0] * (4 * side - 4)).long() for side in self.prompts.image_embedding_size)
+        hidden = self.prompts.mask_downscaling[:-1](mask[:, :, :height, :width])[0].flatten(1)
         codes = has_mask * torch.cat([hidden, torch.ones_like(hidden[:1])])
         count = (1 + has_mask[0] * (codes.shape[0] - 1)).long()
-        return codes[:count], count
+        return codes[:count] * torch.ones_like(self.positions[:1]), count
 
-    def _transformed(self, views: Views, position: Tensor, masked: Tensor, masks: Tensor) -> tuple[Tensor, _Image]:
-        """As `TwoWayTransformer.forward`: tokens N x C after everything, and the image after the last block."""
+    def _transformed(
+        self, views: Views, position: Tensor, told: int, masked: Tensor, masks: Tensor
+    ) -> tuple[Tensor, _Image]:
+        """As `TwoWayTransformer.forward`: of the tokens, N x C, the first `told` after everything, and the image after
+        the last block. Nobody asks for the other tokens."""
         image = _Image(None, self.mask_columns[:, :masks], masked)
         tokens = position
         norm_final = self.decoder.transformer.norm_final_attn
@@ -191,6 +196,7 @@ class PreparedDecoder(_Part):
             weights, values = self._answer(views, level, tokens + position, tokens, image)
             answers.append(values)
             image = self._normalised(views, level, image, weights, answers, masks)
+        tokens, position = tokens[:told], position[:told]
         return norm_final(tokens + self._look(views, len(self.blocks), tokens + position, image)), image
 
     def _look(self, views: Views, level: int, queries: Tensor, image: _Image) -> Tensor:
@@ -201,7 +207,7 @@ class PreparedDecoder(_Part):
         weights = torch.softmax(scores, dim=-1)
         levelled = weights if image.level is None else weights * image.level
         mixed = levelled @ views[f"values_{level}"]
-        spread = (weights.flatten(0, 1) @ image.coefficients.T).unflatten(0, (layer.heads, -1))
+        spread = weights @ image.coefficients.T
         mixed = mixed + spread @ split(layer.v_proj.weight @ image.columns, layer).transpose(1, 2)
         shift = layer.v_proj.weight @ self.shift(level) + layer.v_proj.bias[:, None]
         mixed = mixed + split(shift, layer).transpose(1, 2)
@@ -216,26 +222,26 @@ class PreparedDecoder(_Part):
         if image.level is not None:
             scores = scores * image.level + asked @ placed
         through = asked @ split(projection.weight @ image.columns, layer)  # heads x N x columns
-        return scores + (through.flatten(0, 1) @ image.coefficients).unflatten(0, (layer.heads, -1))
+        return scores + through @ image.coefficients
 
     def _answer(self, views: Views, level: int, keys: Tensor, values: Tensor, image: _Image) -> tuple[Tensor, Tensor]:
-        """Attention of the image to the tokens: weights heads x N x P and values heads x N x c."""
+        """Attention of the image to the tokens: weights of all tokens but the first, heads x (N - 1) x P, and values
+        heads x N x c. The weights of each head sum to one."""
         layer = self.blocks[level].cross_attn_image_to_token
         k = split(layer.k_proj(keys).T, layer).transpose(1, 2) * layer.scale
         placed = self.placed_queries[level]
         scores = self._scores(k, views[f"queries_{level}"], placed, layer, layer.q_proj, image)
         # A softmax over the middle axis, written so that it goes along the positions.
         weights = (scores - scores.amax(1, keepdim=True)).exp()
-        weights = weights / weights.sum(1, keepdim=True)
-        return weights, split(layer.v_proj(values).T, layer).transpose(1, 2)
+        others = weights[:, 1:] / weights.sum(1, keepdim=True)
+        return others, split(layer.v_proj(values).T, layer).transpose(1, 2)
 
     def _normalised(
         self, views: Views, level: int, image: _Image, weights: Tensor, answers: list[Tensor], masks: Tensor
     ) -> _Image:
         """The image plus the answers of block `level`, after its norm. `answers`: values of all blocks so far.
 
-        The weights of each head sum to one: so the first token's value is added everywhere, and of the others only
-        what they differ from it.
+        The first token's value is added everywhere, and of the others only what they differ from it.
         """
         out = self.blocks[level].cross_attn_image_to_token
         added = answers[-1] @ split(out.out_proj.weight.T, out)  # heads x N x C
@@ -243,14 +249,18 @@ class PreparedDecoder(_Part):
         if level:
             everywhere = everywhere + self.shift(level) + self.answer_bias(level)
         differing = (added[:, 1:] - added[:, :1]).flatten(0, 1).T
-        columns = centred(torch.cat([image.columns, everywhere, differing], dim=1))
-        others = weights[:, 1:].flatten(0, 1)
-        coefficients = torch.cat([image.coefficients, torch.ones_like(others[:1]), others])
-        cross = self._cross(views, level, answers, masks)
+        old, new = centred(image.columns), centred(torch.cat([everywhere, differing], dim=1))
+        others = weights.flatten(0, 1)
+        answered = torch.cat([torch.ones_like(others[:1]), others])
+        columns, coefficients = torch.cat([old, new], dim=1), torch.cat([image.coefficients, answered])
+        cross = 2 * (self._cross(views, level, answers, masks) * coefficients).sum(0, keepdim=True)
         own = views[f"norm_{level}"]
         if image.level is not None:
             cross, own = cross * image.level, own * image.level.square()
-        squares = own + ((columns.T @ columns @ coefficients + 2 * cross) * coefficients).sum(0, keepdim=True)
+        # The squares of columns @ coefficients; what old and new columns have in common is taken once, twice over.
+        shared = torch.cat([old.T @ old, 2 * old.T @ new], dim=1) @ coefficients
+        squares = own + cross + (shared * image.coefficients).sum(0, keepdim=True)
+        squares = squares + ((new.T @ new @ answered) * answered).sum(0, keepdim=True)
         norm = self.blocks[level].norm4
         scale = (squares.clamp(min=0) / columns.shape[0] + norm.eps).rsqrt()
         lifted = scale if image.level is None else scale * image.level
@@ -261,12 +271,12 @@ class PreparedDecoder(_Part):
         fixed = views[f"fixed_{level}"]
         parts = [fixed[:masks]]
         for earlier, values in enumerate(answers):
-            products = values @ views[f"answers_{level}_{earlier}"]  # heads x N x P
-            everywhere = products[:, 0].sum(0, keepdim=True)
+            view, first = views[f"answers_{level}_{earlier}"], values[:, :1]  # heads x c x P, heads x 1 x c
+            everywhere = first.reshape(1, -1) @ view.flatten(0, 1)
             if earlier:
                 shifts = self.mask_columns.shape[1] + earlier - 1
                 everywhere = everywhere + fixed[shifts : shifts + 1]
-            parts += [everywhere, (products[:, 1:] - products[:, :1]).flatten(0, 1)]
+            parts += [everywhere, ((values[:, 1:] - first) @ view).flatten(0, 1)]
         return torch.cat(parts)
 
 

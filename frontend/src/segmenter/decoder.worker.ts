@@ -1,4 +1,5 @@
 /// <reference lib="webworker" />
+import { Overtaken } from "../core/newestWins";
 import { DecoderRuntime } from "./decoderRuntime";
 import type { FromWorker, ToWorker } from "./protocol";
 import type { Candidate } from "./segmenter";
@@ -17,6 +18,10 @@ async function handle(message: ToWorker): Promise<void> {
     return;
   }
   if (!runtime) throw new Error("The decoder was not started.");
+  if (message.kind === "overtake") {
+    runtime.overtake();
+    return;
+  }
   if (message.kind !== "decode") {
     if (message.kind === "load") await runtime.load(message.source);
     else await runtime.warm(message.decoderUrl);
@@ -43,6 +48,10 @@ function movable(candidates: readonly Candidate[]): Transferable[] {
 self.addEventListener("message", (event: MessageEvent<ToWorker>) => {
   handle(event.data).catch((error: unknown) => {
     const call = "call" in event.data ? event.data.call : -1;
+    if (error instanceof Overtaken) {
+      reply({ kind: "overtaken", call });
+      return;
+    }
     const message = error instanceof Error ? error.message : String(error);
     reply({ kind: "failed", call, message, runtime: !(error instanceof TypeError) });
   });

@@ -1,12 +1,14 @@
 import * as ort from "onnxruntime-web/wasm";
 import type { Frame } from "../core/upscale";
-import { decoderInParts, type RawAnswer, type Tensors } from "./decoderParts";
+import { decoderInParts, type RawAnswer } from "./decoderParts";
+import { type Kept, RuntimeMemory, type Tensors } from "./keptTensors";
 
 /** A decoder ready to run. */
 export interface LoadedDecoder {
   /** What `answer` takes of an image, from its embedding: the same, or what the first of its parts makes of it. */
-  readonly viewsOf: (embedding: Tensors) => Promise<Tensors>;
-  readonly answer: (views: Tensors, prompts: Tensors, frame: Frame) => Promise<RawAnswer>;
+  readonly viewsOf: (embedding: Tensors) => Kept;
+  /** A decoder in parts waits for `between` after the first of them, and gives up if that throws. */
+  readonly answer: (views: Kept, prompts: Tensors, frame: Frame, between: () => Promise<void>) => Promise<RawAnswer>;
   /** Height and width of `mask_input` where the graph fixes them; SAM's does, the compact model follows the frame. */
   readonly fixedMaskShape: readonly [number, number] | null;
   /**
@@ -35,11 +37,15 @@ export async function fetchBytes(url: string): Promise<ArrayBuffer> {
 }
 
 /** A SAM decoder comes in parts, which are quicker. Others, and those registered before there were parts, come whole. */
-export async function openDecoder(url: string): Promise<LoadedDecoder> {
+export async function openDecoder(url: string, wasmBase: string): Promise<LoadedDecoder> {
   const parts = await partsOf(url);
-  if (parts === null) return whole((await openSessions([url] as const))[0]);
+  if (parts === null) {
+    const [session] = await openSessions([url] as const);
+    return whole(session, await RuntimeMemory.of(wasmBase));
+  }
   const [views, sketch, drawing] = await openSessions(parts);
-  return { ...decoderInParts({ views, sketch, drawing }), fixedMaskShape: maskShapeOf(sketch), onePart: false };
+  const inParts = decoderInParts({ views, sketch, drawing }, await RuntimeMemory.of(wasmBase));
+  return { ...inParts, fixedMaskShape: maskShapeOf(sketch), onePart: false };
 }
 
 /** Addresses of the three parts, in the order in which they run; null where the server does not name them. */
@@ -72,13 +78,14 @@ function openSession(bytes: ArrayBuffer): Promise<ort.InferenceSession> {
   });
 }
 
-function whole(session: ort.InferenceSession): LoadedDecoder {
+function whole(session: ort.InferenceSession, memory: RuntimeMemory): LoadedDecoder {
   return {
-    viewsOf: async (embedding) => embedding,
+    viewsOf: (embedding) => memory.keep(embedding),
     answer: async (views, prompts) => {
-      const answer = await session.run({ ...views, ...prompts });
-      const ious = (answer.iou_predictions as ort.Tensor).data as Float32Array;
-      return { masks: answer.low_res_masks as ort.Tensor, ious, complete: async () => undefined };
+      const answer = memory.run(session, [views], prompts);
+      const [masks, ious] = [answer.read("low_res_masks"), answer.read("iou_predictions").data];
+      answer.free();
+      return { masks, ious, complete: () => undefined, free: () => undefined };
     },
     fixedMaskShape: maskShapeOf(session),
     onePart: session.inputNames.includes("fine"),

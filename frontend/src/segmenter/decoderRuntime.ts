@@ -1,11 +1,13 @@
 import * as ort from "onnxruntime-web/wasm";
 import { clickedPart } from "../core/clickedPart";
 import { maskPromptLogits } from "../core/maskPrompt";
+import { Overtaken } from "../core/newestWins";
 import { decodePatch } from "../core/rle";
 import { type Frame, Upscaler } from "../core/upscale";
 import { fetchBytes, type LoadedDecoder, openDecoder } from "./decoderFiles";
-import type { RawAnswer, Tensors } from "./decoderParts";
+import type { RawAnswer } from "./decoderParts";
 import { halvesToFloats } from "./float16";
+import type { Kept, Tensors } from "./keptTensors";
 import type { EmbeddingSource } from "./protocol";
 import { type Candidate, type DecodeRequest, isSinglePoint } from "./segmenter";
 
@@ -20,7 +22,7 @@ interface LoadedImage {
   readonly source: EmbeddingSource;
   readonly tensors: Tensors;
   /** What the decoder takes of the image; null: not made yet, or made room for others. */
-  views: Promise<Tensors> | null;
+  views: Kept | null;
   upscaler: Upscaler | null;
 }
 
@@ -44,13 +46,15 @@ export class DecoderRuntime {
   private readonly decoders = new Map<string, Promise<LoadedDecoder>>();
   private zeros = new Float32Array(0);
   private askedAt = Number.NEGATIVE_INFINITY;
+  private overtaken = false;
   /** Decoders and frames of which a click has been tried. */
   private readonly rehearsed = new Set<string>();
   /** The last answer to prompts alone: who clicks where the pointer rests has been answered by the preview. */
   private last: { readonly image: LoadedImage; readonly prompts: string; readonly answer: Answer } | null = null;
 
-  constructor(wasmBase: string) {
-    ort.env.wasm.wasmPaths = wasmBase;
+  constructor(private readonly wasmBase: string) {
+    // A module of ours stands before the runtime's own, so that its memory can be reached (vite.ort.ts).
+    ort.env.wasm.wasmPaths = { mjs: `${wasmBase}runtime.mjs`, wasm: `${wasmBase}ort-wasm-simd-threaded.wasm` };
   }
 
   /** Fetches the embedding and the decoder (both immutable, so the HTTP cache answers after the first time). */
@@ -64,10 +68,12 @@ export class DecoderRuntime {
     }
     const [bytes] = await Promise.all([fetchBytes(source.url), this.decoder(source.decoderUrl)]);
     const image = { source, tensors: tensorsFrom(bytes, source.layout), views: null, upscaler: null };
+    const replaced = this.images.get(source.imageId);
+    if (replaced) this.freeViews(replaced);
     this.images.set(source.imageId, image);
+    for (const other of [...this.images.values()].slice(0, -KEEP_VIEWS)) this.freeViews(other);
     const oldest = this.images.keys().next().value;
     if (this.images.size > KEEP && oldest !== undefined) this.images.delete(oldest);
-    for (const other of [...this.images.values()].slice(0, -KEEP_VIEWS)) other.views = null;
     if (this.quietIn() === 0) await this.rehearse(image);
     else this.whenQuiet(() => void this.rehearse(image).catch(() => undefined)); // a click would say why
   }
@@ -84,11 +90,11 @@ export class DecoderRuntime {
   private async rehearse(image: LoadedImage): Promise<void> {
     const { decoderUrl, frame } = image.source;
     const key = `${decoderUrl} ${frame.paddedSize.join()}`;
-    if (this.rehearsed.has(key)) {
-      await this.viewsOf(image);
-      return;
-    }
+    if (this.images.get(image.source.imageId) !== image) return;
+    await this.viewsOf(image);
+    if (this.rehearsed.has(key)) return;
     this.rehearsed.add(key);
+    await turn();
     const [height, width] = frame.originalSize;
     const click = {
       points: [{ x: width / 2, y: height / 2 }],
@@ -97,16 +103,25 @@ export class DecoderRuntime {
       feed: null,
       rough: null,
     };
-    await this.ask({ ...click, imageId: image.source.imageId, purpose: "hover" }, image);
+    const answer = await this.ask({ ...click, imageId: image.source.imageId, purpose: "hover" }, image, turn);
+    answer.free();
   }
 
-  private async viewsOf(image: LoadedImage): Promise<Tensors> {
+  private async viewsOf(image: LoadedImage): Promise<Kept> {
     const decoder = await this.decoder(image.source.decoderUrl);
-    image.views ??= decoder.viewsOf(image.tensors).catch((error: unknown) => {
-      image.views = null;
-      throw error;
-    });
+    image.views ??= decoder.viewsOf(image.tensors);
     return image.views;
+  }
+
+  private freeViews(image: LoadedImage): void {
+    if (this.last?.image === image) this.remember(null);
+    image.views?.free();
+    image.views = null;
+  }
+
+  private remember(last: typeof this.last): void {
+    if (this.last?.answer !== last?.answer) this.last?.answer.free();
+    this.last = last;
   }
 
   /** Loads runtime and decoder without an image. */
@@ -119,28 +134,44 @@ export class DecoderRuntime {
     const image = this.images.get(request.imageId);
     if (!image) throw new TypeError("This image's embedding is not loaded.");
     this.askedAt = performance.now();
+    this.overtaken = false;
     this.images.delete(request.imageId);
     this.images.set(request.imageId, image); // the last one to make room for others
     const { points, labels, box, feed, rough } = request;
     const prompts = feed || rough ? null : JSON.stringify([points, labels, box]);
     const known = this.last?.image === image && this.last.prompts === prompts ? this.last.answer : null;
-    const answer = known ?? (await this.ask(request, image));
-    if (prompts !== null) this.last = { image, prompts, answer };
-    return this.candidates(request, image, answer, onBest);
+    const between = request.purpose === "hover" ? () => this.letOthersIn() : async () => undefined;
+    const answer = known ?? (await this.ask(request, image, between));
+    if (prompts !== null) this.remember({ image, prompts, answer });
+    try {
+      return this.candidates(request, image, answer, onBest);
+    } finally {
+      if (prompts === null) answer.free();
+    }
   }
 
-  private async ask(request: DecodeRequest, image: LoadedImage): Promise<Answer> {
+  /** A click waits for the preview of another place: what of that has not been begun is not done any more. */
+  overtake(): void {
+    this.overtaken = true;
+  }
+
+  private async ask(request: DecodeRequest, image: LoadedImage, between: () => Promise<void>): Promise<Answer> {
     const decoder = await this.decoder(image.source.decoderUrl);
     const [paddedHeight, paddedWidth] = image.source.frame.paddedSize;
     const maskShape = decoder.fixedMaskShape ?? ([paddedHeight / MASK_STRIDE, paddedWidth / MASK_STRIDE] as const);
     const prompts = promptFeeds(request, image.source, maskShape, this.blank(maskShape));
     const { frame } = image.source;
-    const answer = await decoder.answer(await this.viewsOf(image), prompts, frame);
+    const answer = await decoder.answer(await this.viewsOf(image), prompts, frame, between);
     return {
       ...answer,
       ious: answer.ious.map((iou) => Math.min(1, Math.max(0, iou))),
       clicked: decoder.onePart ? loneClick(request, frame) : null,
     };
+  }
+
+  private async letOthersIn(): Promise<void> {
+    await turn();
+    if (this.overtaken) throw new Overtaken();
   }
 
   /** What goes in the place of a mask where none is given: zeros, made once per size. */
@@ -149,12 +180,12 @@ export class DecoderRuntime {
     return this.zeros;
   }
 
-  private async candidates(
+  private candidates(
     { purpose, atLeastIou = 0, ...request }: DecodeRequest,
     image: LoadedImage,
     answer: Answer,
     onBest: (best: Candidate) => void,
-  ): Promise<Made> {
+  ): Made {
     const { ious } = answer;
     const [, count = 0, height = 0, width = 0] = answer.masks.dims;
     const upscaler = image.upscaler ?? new Upscaler(image.source.frame, height, width);
@@ -173,7 +204,7 @@ export class DecoderRuntime {
     // Between equals their areas decide, which are not known yet: then none goes ahead.
     const ahead = best.length === 1 ? best[0] : undefined;
     if (ahead !== undefined) onBest(make(ahead));
-    await answer.complete();
+    answer.complete();
     // What is fed back leaves this thread, so it needs a copy of its own.
     const fed = (token: number) => logits(token).slice();
     const others = tokens.filter((token) => token !== ahead);
@@ -186,12 +217,24 @@ export class DecoderRuntime {
   private decoder(url: string): Promise<LoadedDecoder> {
     const known = this.decoders.get(url);
     if (known) return known;
-    const loading = openDecoder(url);
+    const loading = openDecoder(url, this.wasmBase);
     this.decoders.set(url, loading);
     // A failed download must be tried again next time, not remembered.
     loading.catch(() => this.decoders.delete(url));
     return loading;
   }
+}
+
+/** Lets messages in that have come meanwhile. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
+  });
 }
 
 /** Logits of a token's mask, row-major; after a lone click, of what hangs together under it. */
@@ -201,7 +244,7 @@ function logitsOf({ masks, clicked }: Answer): (token: number) => Float32Array {
   return (token) => {
     const known = made.get(token);
     if (known) return known;
-    const own = (masks.data as Float32Array).subarray(token * height * width, (token + 1) * height * width);
+    const own = masks.data.subarray(token * height * width, (token + 1) * height * width);
     const logits = clicked ? clickedPart(own, width, height, clicked.x, clicked.y) : own;
     made.set(token, logits);
     return logits;

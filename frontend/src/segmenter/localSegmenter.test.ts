@@ -11,7 +11,7 @@ class ObedientWorker extends EventTarget {
 
   postMessage(message: ToWorker): void {
     ObedientWorker.told.push(message);
-    if (message.kind === "start") return;
+    if (message.kind === "start" || message.kind === "overtake") return;
     const answer: FromWorker =
       message.kind === "decode"
         ? { kind: "decoded", call: message.call, candidates: [], bestLogits: null }
@@ -76,5 +76,24 @@ describe("an image that is open", () => {
     await segmenter.prepare(1, report, new AbortController().signal);
     expect(ready).toEqual(["old", "old", "new"]);
     expect((await segmenter.decode(REQUEST)).model).toBe("new");
+  });
+});
+
+describe("a click while a preview is under way", () => {
+  const other: DecodeRequest = { ...REQUEST, points: [{ x: 5, y: 6 }] };
+  const overtakes = () => ObedientWorker.told.filter((one) => one.kind === "overtake").length;
+
+  it.each([
+    ["at another place has it given up", other, 1],
+    ["at the same place takes its answer", REQUEST, 0],
+  ])("%s", async (_, click, times) => {
+    vi.stubGlobal("Worker", ObedientWorker);
+    const segmenter = new LocalSegmenter("/wasm/");
+    const preview = segmenter.decode({ ...REQUEST, purpose: "hover" });
+    const clicked = segmenter.decode(click);
+    expect(overtakes()).toBe(times);
+    await Promise.all([preview, clicked]);
+    await segmenter.decode(other); // nothing is under way any more
+    expect(overtakes()).toBe(times);
   });
 });

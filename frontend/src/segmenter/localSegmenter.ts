@@ -29,6 +29,8 @@ export class LocalSegmenter implements Segmenter {
   /** What the worker has loaded, or had and can load again from the browser's cache. */
   private readonly sources = new Map<number, EmbeddingSource>();
   private readonly queue = new NewestWins();
+  /** What was asked last, if it was a preview. */
+  private preview: DecodeRequest | null = null;
   private nextCall = 1;
 
   constructor(wasmBase: string) {
@@ -58,6 +60,7 @@ export class LocalSegmenter implements Segmenter {
   async decode(request: DecodeRequest, onBest?: (best: Candidate) => void): Promise<Decoded> {
     if (request.purpose === "hover" && this.queue.busy) throw new Overtaken();
     if (request.purpose === "grid") await this.queue.idle();
+    if (this.queue.busy && this.preview && !samePrompts(this.preview, request)) this.post({ kind: "overtake" });
     const feed: Candidate | null = request.feed && { ...request.feed, patch: EMPTY_PATCH, segmentation: null };
     const started = performance.now();
     const ahead: Candidate[] = [];
@@ -65,9 +68,10 @@ export class LocalSegmenter implements Segmenter {
       ahead.push(best);
       onBest?.(best);
     };
-    const message = await this.queue.do(() =>
-      this.call((call) => ({ kind: "decode", call, request: { ...request, feed } }), early),
-    );
+    const message = await this.queue.do(() => {
+      this.preview = request.purpose === "hover" ? request : null;
+      return this.call((call) => ({ kind: "decode", call, request: { ...request, feed } }), early);
+    });
     if (message.kind !== "decoded") throw new Error("The decoder gave an unexpected answer.");
     const { bestLogits, candidates } = message;
     const all = [...ahead.map((best) => ({ ...best, logits: bestLogits })), ...candidates];
@@ -112,15 +116,20 @@ export class LocalSegmenter implements Segmenter {
       return;
     }
     this.calls.delete(message.call);
-    if (message.kind !== "failed") {
-      call?.resolve(message);
-      return;
-    }
-    call?.reject(message.runtime ? new RuntimeUnavailable(message.message) : new Error(message.message));
+    if (message.kind === "overtaken") call?.reject(new Overtaken());
+    else if (message.kind !== "failed") call?.resolve(message);
+    else call?.reject(message.runtime ? new RuntimeUnavailable(message.message) : new Error(message.message));
   }
 
   private failAll(error: Error): void {
     for (const call of this.calls.values()) call.reject(error);
     this.calls.clear();
   }
+}
+
+/** Whether one answer holds for both. */
+function samePrompts(one: DecodeRequest, other: DecodeRequest): boolean {
+  const prompts = ({ imageId, points, labels, box, feed, rough }: DecodeRequest) =>
+    JSON.stringify([imageId, points, labels, box, feed?.token, rough]);
+  return prompts(one) === prompts(other);
 }

@@ -16,7 +16,9 @@ export type ToWorker =
   | { readonly kind: "start"; readonly wasmBase: string }
   | { readonly kind: "warm"; readonly call: number; readonly decoderUrl: string }
   | { readonly kind: "load"; readonly call: number; readonly source: EmbeddingSource }
-  | { readonly kind: "decode"; readonly call: number; readonly request: DecodeRequest };
+  | { readonly kind: "decode"; readonly call: number; readonly request: DecodeRequest }
+  /** A click waits for the preview that is under way and asks for another place. */
+  | { readonly kind: "overtake" };
 
 export type FromWorker =
   | { readonly kind: "loaded"; readonly call: number }
@@ -29,4 +31,6 @@ export type FromWorker =
       readonly candidates: Candidate[];
       readonly bestLogits: Float32Array | null;
     }
+  /** A preview that was given up for a click. */
+  | { readonly kind: "overtaken"; readonly call: number }
   | { readonly kind: "failed"; readonly call: number; readonly message: string; readonly runtime: boolean };
