@@ -33,6 +33,7 @@ from annotation.jobcontext import GRACE_SECONDS, LOG_CHARACTERS, JobCancelled, J
 from annotation.jobkinds import JobKind, beat_schedule, declare, functions, job, kinds, periodic, scheduled
 from annotation.log_context import log_fields
 from annotation.models import Dataset, Job
+from annotation.object_store import StoreAway
 
 __all__ = [
     "JobCancelled",
@@ -58,6 +59,7 @@ logger = logging.getLogger(__name__)
 RUN_TASK = "annotation.jobkit.run"
 RETRY_SECONDS = 5  # before the second attempt, twice that before the third
 RESEND_SECONDS = 15  # a queued job whose message is older was perhaps never delivered
+OUTAGE_SECONDS = 30  # until a job is tried again that needed the object store while it was away
 SWEEP_LIMIT = 20  # of each queue, oldest first: a backlog of thousands must not double its messages every few seconds
 _line = Line()
 UNEXPECTED = "Something unexpected went wrong. The log of the job has the details."
@@ -200,6 +202,9 @@ def _call(context: JobContext) -> dict[str, Any]:
             "error_message": error.message,
             "result": {"details": error.details} if error.details else None,
         }
+    except StoreAway as problem:
+        logger.warning("job waits: %s", problem, extra=extra)
+        return _after_outage()
     except Exception:
         logger.exception("job failed unexpectedly", extra=extra)
         return _after_unexpected(context, traceback.format_exc())
@@ -207,6 +212,17 @@ def _call(context: JobContext) -> dict[str, Any]:
         fields = {"state": Job.State.SUCCEEDED, "progress": 1.0, "result": result}
         fields |= {"error_code": "", "error_message": ""}
     return {**fields, "finished_at": timezone.now()}
+
+
+def _after_outage() -> dict[str, Any]:
+    """Queue it again a little later; an attempt that the job could do nothing about does not count."""
+    return {
+        "state": Job.State.QUEUED,
+        "sent_at": None,
+        "lease_expires_at": timezone.now() + timedelta(seconds=OUTAGE_SECONDS),
+        "max_attempts": F("max_attempts") + 1,
+        "message": "The store with the files does not answer just now. This is tried again.",
+    }
 
 
 def _after_unexpected(context: JobContext, trace: str) -> dict[str, Any]:

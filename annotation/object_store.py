@@ -100,7 +100,8 @@ def delete(key: str, *, until: float = math.inf) -> None:
     Nothing to do if it is gone. StoreAway.
     """
     with _asking():
-        found = [one for one in _listed(_key(key)) if one.key == key or one.key.startswith(f"{key}/")]
+        file = next(_listed(_key(key)), None)  # in order of key, so it comes before all that begin like it
+        found = [*([file] if file is not None and file.key == key else []), *listed(key)]
         names = [{"Key": _key(one.key)} for one in found if one.changed.timestamp() <= until]
         for start in range(0, len(names), AT_ONCE):
             some = {"Objects": names[start : start + AT_ONCE], "Quiet": True}

@@ -11,6 +11,7 @@ here, and `found` brings what is not on this disk. The disk is a cache then, whi
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import re
 import shutil
@@ -30,12 +31,14 @@ from annotation import object_store
 
 _PART = re.compile(r"\A[A-Za-z0-9_][A-Za-z0-9._-]*\Z")
 _CHUNK = 1 << 20
+_looked_for_room = -math.inf
 AREAS = frozenset(
     {"images", "embeddings", "models", "detectors", "snapshots", "runs", "exports", "imports", "uploads", "versions"}
 )
 UNDER_WAY = frozenset({"runs", "imports", "uploads"})  # belong to work on this machine: never dropped from its disk
 REMOVALS = "removals"  # notes of what the object store did not hear of
 TIDY_SECONDS = 600
+ROOM_SECONDS = 30  # between two looks for copies to drop on a disk that something else fills
 WORK_SECONDS = 48 * 3600
 
 
@@ -257,9 +260,11 @@ def sha256_of(path: Path) -> str:
 
 def free_bytes() -> int:
     """Bytes that may still be written on the disk of the installation; copies of stored files give way first."""
+    global _looked_for_room
     free = shutil.disk_usage(root()).free
     wanted = 2 * settings.ANYMASK_MIN_FREE_BYTES
-    if free < wanted and object_store.is_used():
+    if free < wanted and object_store.is_used() and time.monotonic() - _looked_for_room > ROOM_SECONDS:
+        _looked_for_room = time.monotonic()
         _copies_drop(wanted - free)
         free = shutil.disk_usage(root()).free
     return free

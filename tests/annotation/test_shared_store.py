@@ -6,6 +6,7 @@ A machine is a data folder here; the store is moto's server: the S3 protocol ove
 from __future__ import annotations
 
 import io
+import math
 import os
 import time
 import urllib.parse
@@ -15,10 +16,11 @@ import zipfile
 import boto3
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.utils import timezone
 
 from annotation import checks, jobkit, jobs, storage
 from annotation.client import Client
-from annotation.models import Image
+from annotation.models import Image, Job
 from annotation.services import backups, exports
 from annotation.services.people import token_create
 from config.object_store import storage_of
@@ -176,6 +178,7 @@ def test_a_full_disk_drops_copies_and_not_what_is_under_way(bucket, cast, data_f
     settings.ANYMASK_MIN_FREE_BYTES = 500
     usage = type("Usage", (), {"free": 999, "total": 10**6})
     monkeypatch.setattr(storage.shutil, "disk_usage", lambda _path: usage)
+    monkeypatch.setattr(storage, "_looked_for_room", -math.inf)
     storage.free_bytes()
     assert not old.exists()
     assert half.is_file()
@@ -208,6 +211,24 @@ def test_while_the_store_is_away_people_go_on_and_removals_wait(bucket, cast, as
     storage.tidy()
     assert not any(here.sha256 in key for key in keys(bucket))
     assert not list((storage.root() / "removals").iterdir())
+
+
+def test_a_job_waits_for_the_store_as_long_as_it_takes(bucket, cast, settings):
+    add_mask(add_image(cast.dataset))
+    job = exports.export_request(dataset=cast.dataset, export_format="coco", user=cast.ana)
+    whole = settings.STORAGES
+    away(settings)
+    for attempt in range(1, 6):
+        jobkit.run(job.pk)
+        job.refresh_from_db()
+        assert (job.state, job.attempts) == ("queued", attempt), "an outage of the store is no failure of the job"
+        assert job.message == "The store with the files does not answer just now. This is tried again."
+        assert job.lease_expires_at > timezone.now()
+        Job.objects.update(lease_expires_at=None)
+    settings.STORAGES = whole
+    jobkit.run(job.pk)
+    job.refresh_from_db()
+    assert job.state == "succeeded"
 
 
 def test_a_late_removal_spares_what_was_stored_again_since(bucket, cast, settings):
