@@ -73,6 +73,49 @@ def s3(s3_server, monkeypatch) -> str:
 
 
 @pytest.fixture
+def bucket(s3, settings):
+    """The bucket that the installation's store is in; other things lie beside it."""
+    import boto3
+
+    from config.object_store import storage_of
+
+    made = boto3.resource("s3", endpoint_url=s3).Bucket("team")
+    made.create(CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    made.put_object(Key="anymask-old/images/1", Body=b"none of ours")
+    settings.STORAGES = {**settings.STORAGES, "files": storage_of("s3://team/anymask", s3)}
+    yield made
+    made.objects.all().delete()
+    made.delete()
+
+
+@pytest.fixture
+def move_to(settings, tmp_path):
+    """`move_to("web")`: what follows runs on that machine."""
+
+    def other(name: str):
+        folder = tmp_path / name
+        (folder / "incoming").mkdir(parents=True, exist_ok=True)
+        settings.ANYMASK_DATA = folder
+        settings.FILE_UPLOAD_TEMP_DIR = folder / "incoming"
+        return folder
+
+    return other
+
+
+@pytest.fixture
+def no_store(settings):
+    """`no_store()`: from now on nobody answers where the store was."""
+    from config.object_store import storage_of
+
+    def go() -> None:
+        entry = storage_of("s3://team/anymask", "http://127.0.0.1:9")
+        entry["OPTIONS"]["client_config"].retries = {"max_attempts": 1, "mode": "standard"}
+        settings.STORAGES = {**settings.STORAGES, "files": entry}
+
+    return go
+
+
+@pytest.fixture
 def cast(db) -> people.Cast:
     """Ana, Rae, Ben, Vic, Cyd and the dataset "Fruit"."""
     return people.make_cast()

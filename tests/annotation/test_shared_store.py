@@ -13,7 +13,6 @@ import urllib.parse
 import urllib.request
 import zipfile
 
-import boto3
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
@@ -28,41 +27,6 @@ from tests.annotation.test_uploads import Browser
 from tests.cast import add_image, add_mask, picture
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-EMPTY = "http://127.0.0.1:9"  # nothing listens there
-
-
-@pytest.fixture
-def bucket(s3, settings):
-    """The bucket that the installation's store is in; other things lie beside it."""
-    made = boto3.resource("s3", endpoint_url=s3).Bucket("team")
-    made.create(CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-    made.put_object(Key="anymask-old/images/1", Body=b"none of ours")
-    settings.STORAGES = {**settings.STORAGES, "files": storage_of("s3://team/anymask", s3)}
-    yield made
-    made.objects.all().delete()
-    made.delete()
-
-
-@pytest.fixture
-def move_to(settings, tmp_path):
-    """`move_to("web")`: what follows runs on that machine."""
-
-    def other(name: str):
-        folder = tmp_path / name
-        (folder / "incoming").mkdir(parents=True, exist_ok=True)
-        settings.ANYMASK_DATA = folder
-        settings.FILE_UPLOAD_TEMP_DIR = folder / "incoming"
-        return folder
-
-    return other
-
-
-def away(settings):
-    """Nobody answers any more where the store was."""
-    entry = storage_of("s3://team/anymask", EMPTY)
-    entry["OPTIONS"]["client_config"].retries = {"max_attempts": 1, "mode": "standard"}
-    settings.STORAGES = {**settings.STORAGES, "files": entry}
 
 
 def keys(bucket) -> set[str]:
@@ -186,11 +150,11 @@ def test_a_full_disk_drops_copies_and_not_what_is_under_way(bucket, cast, data_f
     assert storage.found(images[0].display_path).is_file(), "brought again when it is asked for"
 
 
-def test_while_the_store_is_away_people_go_on_and_removals_wait(bucket, cast, as_, move_to, settings, s3):
+def test_while_the_store_is_away_people_go_on_and_removals_wait(bucket, cast, as_, move_to, settings, s3, no_store):
     here, elsewhere = add_image(cast.dataset, seed=1), add_image(cast.dataset, seed=2)
     storage.full(elsewhere.display_path).unlink()
     whole = settings.STORAGES
-    away(settings)
+    no_store()
     ben = as_(cast.ben)
     assert ben.get(f"/api/images/{here.pk}/file/").status_code == 200, "it is on this disk"
     answer = ben.get(f"/api/images/{elsewhere.pk}/file/")
@@ -213,11 +177,11 @@ def test_while_the_store_is_away_people_go_on_and_removals_wait(bucket, cast, as
     assert not list((storage.root() / "removals").iterdir())
 
 
-def test_a_job_waits_for_the_store_as_long_as_it_takes(bucket, cast, settings):
+def test_a_job_waits_for_the_store_as_long_as_it_takes(bucket, cast, settings, no_store):
     add_mask(add_image(cast.dataset))
     job = exports.export_request(dataset=cast.dataset, export_format="coco", user=cast.ana)
     whole = settings.STORAGES
-    away(settings)
+    no_store()
     for attempt in range(1, 6):
         jobkit.run(job.pk)
         job.refresh_from_db()
@@ -231,10 +195,10 @@ def test_a_job_waits_for_the_store_as_long_as_it_takes(bucket, cast, settings):
     assert job.state == "succeeded"
 
 
-def test_a_late_removal_spares_what_was_stored_again_since(bucket, cast, settings):
+def test_a_late_removal_spares_what_was_stored_again_since(bucket, cast, settings, no_store):
     whole = settings.STORAGES
     storage.write_atomic("exports/7/dataset.zip", b"first")
-    away(settings)
+    no_store()
     storage.remove("exports/7")
     [note] = (storage.root() / "removals").iterdir()
     os.utime(note, (1, 1))  # long before
