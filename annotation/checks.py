@@ -66,6 +66,14 @@ def machines_share_a_key(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     return [Warning("Files are in an object store, the secret key on this disk.", hint=hint, id="annotation.W002")]
 
 
+@register()
+def store_wants_a_database_server(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """annotation.E006: while a file is sent to the store a transaction may be open, and SQLite has one writer."""
+    if not object_store.is_used() or not settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+        return []
+    return [Error("ANYMASK_STORE needs PostgreSQL (DATABASE_URL).", id="annotation.E006")]
+
+
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 MOST_ISSUER = 200  # characters that allauth keeps of one
 

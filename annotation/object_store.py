@@ -6,20 +6,24 @@ Keys are the relative paths of annotation.storage, below the store's prefix. dja
 from __future__ import annotations
 
 import math
-import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.files import File
+from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 
 ALIAS = "files"  # in settings.STORAGES
+MARK = "anymask"
 AT_ONCE = 1000  # keys that one request may delete
+SILENT_SECONDS = 5
 
 
 class StoreAway(OSError):
@@ -60,8 +64,8 @@ def put(source: Path, key: str) -> None:
 
 def fetch(key: str, target: Path) -> None:
     """Write a stored file to `target`. FileNotFoundError if there is none, StoreAway."""
-    with _asking(), _files().open(key) as source, target.open("wb") as file:
-        shutil.copyfileobj(source, file, 1 << 20)
+    with _asking(), target.open("wb") as file:
+        _client().download_fileobj(_files().bucket_name, _key(key), file)
 
 
 def fetch_folder(key: str, target: Path) -> None:
@@ -79,6 +83,30 @@ def exists(key: str) -> bool:
     """Whether there is such a file, or any below such a folder. StoreAway."""
     with _asking():
         return _files().exists(key) or next(listed(key), None) is not None
+
+
+def has(key: str, size: int) -> bool:
+    """Whether there is a file of so many bytes, or any below such a folder (`size` 0). StoreAway."""
+    with _asking():
+        try:
+            return int(_files().size(key)) == size
+        except FileNotFoundError:
+            return size == 0 and next(listed(key), None) is not None
+
+
+def is_marked() -> bool:
+    """Whether this is the store of an installation whose files are all in it. StoreAway."""
+    files = _files()
+    if not getattr(files, "marked", False):
+        with _asking():
+            files.marked = files.exists(MARK)
+    return bool(files.marked)
+
+
+def mark() -> None:
+    """Say that all files of the installation are here. StoreAway."""
+    with _asking():
+        _files().save(MARK, ContentFile(b"Files of an Anymask installation.\n"))
 
 
 def listed(key: str) -> Iterator[Entry]:
@@ -99,15 +127,31 @@ def delete(key: str, *, until: float = math.inf) -> None:
 
     Nothing to do if it is gone. StoreAway.
     """
-    with _asking():
-        file = next(_listed(_key(key)), None)  # in order of key, so it comes before all that begin like it
-        found = [*([file] if file is not None and file.key == key else []), *listed(key)]
-        names = [{"Key": _key(one.key)} for one in found if one.changed.timestamp() <= until]
-        for start in range(0, len(names), AT_ONCE):
-            some = {"Objects": names[start : start + AT_ONCE], "Quiet": True}
-            answer = _client().delete_objects(Bucket=_files().bucket_name, Delete=some)
-            if answer.get("Errors"):
-                raise StoreAway(f"The object store kept {len(answer['Errors'])} files that were to go.")
+    file = next(_listed(_key(key)), None)  # in order of key, so it comes before all that begin like it
+    found = chain([file] if file is not None and file.key == key else [], listed(key))
+    old = (_key(one.key) for one in found if one.changed.timestamp() <= until)
+    while names := list(islice(old, AT_ONCE)):
+        with _asking():
+            _delete_some(names)
+
+
+def _delete_some(names: list[str]) -> None:
+    """One request for all, or one for each where a store wants a digest that is no longer sent with it."""
+    from botocore.exceptions import ClientError
+
+    bucket = _files().bucket_name
+    try:
+        answer = _client().delete_objects(
+            Bucket=bucket, Delete={"Objects": [{"Key": name} for name in names], "Quiet": True}
+        )
+    except ClientError as problem:
+        if problem.response.get("Error", {}).get("Code") not in ("MissingContentMD5", "InvalidRequest"):
+            raise
+        for name in names:
+            _client().delete_object(Bucket=bucket, Key=name)
+    else:
+        if answer.get("Errors"):
+            raise StoreAway(f"The object store kept {len(answer['Errors'])} files that were to go.")
 
 
 def link(key: str, *, name: str, media_type: str, seconds: int) -> str:
@@ -141,14 +185,24 @@ def _files_below(source: Path) -> Iterator[Path]:
 
 @contextmanager
 def _asking() -> Iterator[None]:
-    """What the client raises becomes an OSError of ours; boto3 is loaded where a store is used."""
-    from boto3.exceptions import Boto3Error
-    from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+    """What the client raises becomes an OSError of ours; boto3 is loaded where a store is used.
 
+    After a silence nobody asks for some seconds: web threads that wait for a store cannot save masks.
+    """
+    from boto3.exceptions import Boto3Error
+    from botocore.exceptions import BotoCoreError, ClientError
+    from s3transfer.exceptions import RetriesExceededError, S3DownloadFailedError
+
+    files = _files()
+    if time.monotonic() < getattr(files, "silent_until", 0):
+        raise StoreAway("The object store did not answer a moment ago.")
     try:
         yield
     except ClientError as problem:
         code = str(problem.response.get("Error", {}).get("Code", ""))
+        if code in ("404", "NoSuchKey"):
+            raise FileNotFoundError(code) from problem
         raise StoreAway(f"The object store refuses: {code or 'no reason given'}.") from problem
-    except (Boto3Error, BotoCoreError, HTTPClientError) as problem:
+    except (Boto3Error, BotoCoreError, RetriesExceededError, S3DownloadFailedError) as problem:
+        files.silent_until = time.monotonic() + SILENT_SECONDS
         raise StoreAway(f"The object store does not answer: {type(problem).__name__}.") from problem

@@ -9,7 +9,6 @@ from datetime import timedelta
 from django.db import connection
 from django.utils import timezone
 
-from annotation import storage
 from annotation.models import Job, WorkerPulse
 
 logger = logging.getLogger(__name__)
@@ -35,9 +34,8 @@ def pulse_start(*, name: str, queues: list[str]) -> None:
         while True:
             try:
                 pulse(name, queues)
-                storage.tidy()
             except Exception:
-                logger.exception("pulse not written, or disk not tidied")
+                logger.exception("pulse not written")
             connection.close()
             if _stop.wait(PULSE_SECONDS):
                 break

@@ -11,40 +11,25 @@ here, and `found` brings what is not on this disk. The disk is a cache then, whi
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 import re
 import shutil
-import stat
 import tempfile
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from django.conf import settings
-
-from annotation import object_store
+from annotation import disk, object_store
+from annotation.disk import AREAS as AREAS
+from annotation.disk import free_bytes as free_bytes
+from annotation.disk import root as root
 
 _PART = re.compile(r"\A[A-Za-z0-9_][A-Za-z0-9._-]*\Z")
 _CHUNK = 1 << 20
-_looked_for_room = -math.inf
-AREAS = frozenset(
-    {"images", "embeddings", "models", "detectors", "snapshots", "runs", "exports", "imports", "uploads", "versions"}
-)
-UNDER_WAY = frozenset({"runs", "imports", "uploads"})  # belong to work on this machine: never dropped from its disk
-REMOVALS = "removals"  # notes of what the object store did not hear of
-TIDY_SECONDS = 600
-ROOM_SECONDS = 30  # between two looks for copies to drop on a disk that something else fills
-WORK_SECONDS = 48 * 3600
-
-
-def root() -> Path:
-    """The folder in which all state lives."""
-    return Path(settings.ANYMASK_DATA)
 
 
 def path_for(area: str, *parts: str | int) -> str:
@@ -75,46 +60,83 @@ def full(relative: str) -> Path:
     return root() / path_for(*path.parts)
 
 
-def found(relative: str) -> Path:
+def found(relative: str, since: datetime | None = None) -> Path:
     """The place on this disk of a stored file, brought from the object store if it is only there.
 
-    Nothing is at that place if there is no such file. OSError (StoreAway) if the store does not answer.
+    `since` is when the row was made that names it: a copy from before is of a file that was removed and made anew under
+    the same name. Nothing is at that place if there is no such file. StoreAway if the store does not answer.
     """
-    return _found(relative, object_store.fetch)
+    place = full(relative)
+    if not object_store.is_used():
+        return place
+    disk.keep_tidy()
+    with suppress(FileNotFoundError):
+        if since is None or place.stat().st_mtime >= since.timestamp():
+            place.stat()
+            disk.in_use(place)
+            return place
+    return _brought(relative, place, object_store.fetch)
 
 
 def folder_found(relative: str) -> Path:
-    """`found` for a folder that is always read as a whole (a training set, a run): no file of it is asked for alone."""
-    return _found(relative, object_store.fetch_folder)
+    """`found` for a folder that is always read as a whole (a training set, a run): no file of it is asked for alone.
+
+    The store is asked whether there is one, since another machine may have removed it.
+    """
+    place = full(relative)
+    if not object_store.is_used() or (place.exists() and place.parts[-2] == "runs"):
+        return place
+    if not object_store.exists(relative):
+        disk.dropped(place)
+    elif place.exists():
+        disk.in_use(place)
+    else:
+        _brought(relative, place, object_store.fetch_folder)
+    return place
 
 
 def exists(relative: str) -> bool:
-    """Whether a file or a folder is stored. OSError (StoreAway) if the object store does not answer."""
-    return full(relative).exists() or (object_store.is_used() and object_store.exists(relative))
+    """Whether a file or a folder is stored. StoreAway."""
+    return object_store.exists(relative) if object_store.is_used() else full(relative).exists()
 
 
 def share(relative: str) -> None:
     """Put what was written in its place here, without `adopt`, into the object store too, for other machines."""
     if object_store.is_used():
-        object_store.put(full(relative), relative)
+        _put(full(relative), relative)
 
 
-def _found(relative: str, fetch: Callable[[str, Path], None]) -> Path:
-    place = full(relative)
-    if not object_store.is_used():
-        return place
-    if place.exists():
-        _in_use(place)
-        return place
-    free_bytes()  # drops other copies where the disk is nearly full
+def let_go(relative: str) -> None:
+    """This machine has no more use for a file; where there is an object store it is left to that alone."""
+    if object_store.is_used():
+        disk.dropped(full(relative))
+
+
+def _brought(relative: str, place: Path, fetch: Callable[[str, Path], None]) -> Path:
+    disk.free_bytes()  # drops other copies where the disk is nearly full
     with work_folder() as work:
         try:
             fetch(relative, work / "found")
         except FileNotFoundError:
+            disk.dropped(place)
             return place
         place.parent.mkdir(parents=True, exist_ok=True)
-        _moved(work / "found", place)
+        disk.moved(work / "found", place)
     return place
+
+
+def _put(source: Path, relative: str) -> None:
+    """Into the store, after removals that it did not hear of and before anything tells of the file. StoreAway."""
+    disk.keep_tidy()
+    for note in disk.notes():
+        if PurePosixPath(relative).is_relative_to(disk.text_of(note)):
+            disk.removal_do(note)
+    try:
+        object_store.put(source, relative)
+    except OSError:
+        if source.is_dir():  # nobody will ask for the half that has arrived
+            disk.removal_note(relative)
+        raise
 
 
 def write_atomic(relative: str, data: bytes) -> Path:
@@ -136,7 +158,7 @@ def open_atomic(relative: str) -> Iterator[IO[bytes]]:
             file.flush()
             os.fsync(file.fileno())
         if object_store.is_used():
-            object_store.put(partial, relative)
+            _put(partial, relative)
         partial.replace(target)
     except BaseException:
         partial.unlink(missing_ok=True)
@@ -163,44 +185,21 @@ def adopt(source: Path, relative: str) -> Path:
     target = full(relative)
     target.parent.mkdir(parents=True, exist_ok=True)
     if object_store.is_used():
-        object_store.put(source, relative)
-    _moved(source, target)
+        _put(source, relative)
+    disk.moved(source, target)
     return target
-
-
-def _moved(source: Path, target: Path) -> None:
-    """One rename; a folder that is there already stays."""
-    if source.is_dir():
-        try:
-            source.rename(target)
-        except OSError:
-            if not target.is_dir():
-                raise
-            shutil.rmtree(source)
-    else:
-        source.replace(target)
 
 
 def remove(relative: str) -> None:
     """Remove a file or a folder with all it holds; nothing to do if it is gone.
 
-    An object store that does not answer is asked again by `tidy`, until it has.
+    An object store that does not answer is asked again by `tidy`, until it has; so it is if this process dies here.
     """
-    _dropped(full(relative))
+    disk.dropped(full(relative))
     if object_store.is_used():
-        try:
-            object_store.delete(relative)
-        except object_store.StoreAway:
-            note = root() / REMOVALS / uuid.uuid4().hex
-            note.parent.mkdir(exist_ok=True)
-            note.write_text(relative, "utf-8")
-
-
-def _dropped(target: Path) -> None:
-    if target.is_dir() and not target.is_symlink():
-        shutil.rmtree(target, ignore_errors=True)
-    else:
-        target.unlink(missing_ok=True)
+        disk.keep_tidy()
+        with suppress(object_store.StoreAway):
+            disk.removal_do(disk.removal_note(relative))
 
 
 @dataclass(frozen=True)
@@ -217,7 +216,11 @@ def stored(area: str) -> Iterator[Stored]:
     if object_store.is_used():
         for entry in object_store.listed(area):
             yield Stored(entry.key, entry.bytes, int(entry.changed.timestamp() * 1e9))
-        return
+    else:
+        yield from _on_disk(area)
+
+
+def _on_disk(area: str) -> Iterator[Stored]:
     for parent, folders, names in os.walk(root() / area):
         folders.sort()
         for name in sorted(names):
@@ -226,6 +229,24 @@ def stored(area: str) -> Iterator[Stored]:
                 with suppress(FileNotFoundError):
                     about = place.stat()
                     yield Stored(place.relative_to(root()).as_posix(), about.st_size, about.st_mtime_ns)
+
+
+def moved_into_store(told: Callable[[int], None]) -> int:
+    """Bring what is on this disk into an object store that is new to this installation; how many files.
+
+    The store is marked at the end, and one that is marked has everything already. StoreAway.
+    """
+    if not object_store.is_used() or object_store.is_marked():
+        return 0
+    count = 0
+    for area in sorted(AREAS - disk.UNDER_WAY):
+        for one in _on_disk(area):
+            if not object_store.has(one.path, one.bytes):
+                object_store.put(full(one.path), one.path)
+                count += 1
+                told(count)
+    object_store.mark()
+    return count
 
 
 @contextmanager
@@ -256,69 +277,6 @@ def sha256_of(path: Path) -> str:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
-
-
-def free_bytes() -> int:
-    """Bytes that may still be written on the disk of the installation; copies of stored files give way first."""
-    global _looked_for_room
-    free = shutil.disk_usage(root()).free
-    wanted = 2 * settings.ANYMASK_MIN_FREE_BYTES
-    if free < wanted and object_store.is_used() and time.monotonic() - _looked_for_room > ROOM_SECONDS:
-        _looked_for_room = time.monotonic()
-        _copies_drop(wanted - free)
-        free = shutil.disk_usage(root()).free
-    return free
-
-
-def tidy() -> None:
-    """Called now and then on every machine with an object store: copies that nobody has read for ANYMASK_CACHE_HOURS
-    go, pictures removed elsewhere among them, and removals that the store did not hear of are repeated."""
-    if not object_store.is_used():
-        return
-    mark = root() / "tidied"
-    now = time.time()
-    with suppress(FileNotFoundError):
-        if now - mark.stat().st_mtime < TIDY_SECONDS:
-            return
-    mark.touch()
-    for changed, _, path in _copies():
-        if changed < now - settings.ANYMASK_CACHE_SECONDS:
-            _dropped(path)
-    for path in (root() / "work").glob("*"):
-        if path.stat().st_mtime < now - WORK_SECONDS:  # of a process that was killed
-            _dropped(path)
-    for note in (root() / REMOVALS).glob("*"):
-        with suppress(object_store.StoreAway, FileNotFoundError):
-            # What was stored under the same name since then stays.
-            object_store.delete(note.read_text("utf-8"), until=note.stat().st_mtime)
-            note.unlink()
-
-
-def _in_use(place: Path) -> None:
-    """A copy that is read now is kept for as long again."""
-    with suppress(FileNotFoundError):
-        if time.time() - place.stat().st_mtime > settings.ANYMASK_CACHE_SECONDS / 2:
-            os.utime(place)
-
-
-def _copies() -> Iterator[tuple[float, int, Path]]:
-    """(last use or bringing, bytes, place) of what the object store has as well; training sets as whole folders."""
-    for area in AREAS - UNDER_WAY:
-        found = (root() / area).glob("*/*") if area == "snapshots" else (root() / area).rglob("*")
-        for path in found:
-            with suppress(FileNotFoundError):
-                about = path.stat()
-                if area == "snapshots" or stat.S_ISREG(about.st_mode):
-                    yield about.st_mtime, about.st_size, path
-
-
-def _copies_drop(wanted: int) -> None:
-    """Drop copies, those longest unused first, until so many bytes are free. Training sets stay: one may be in use."""
-    for _, size, path in sorted(one for one in _copies() if "snapshots" not in one[2].parts):
-        if wanted <= 0:
-            return
-        _dropped(path)
-        wanted -= size
 
 
 def is_writable() -> bool:

@@ -18,9 +18,9 @@ def storage_of(address: str, endpoint: str) -> dict[str, Any]:
     if not address.startswith("s3://") or not bucket:
         raise ImproperlyConfigured(f"ANYMASK_STORE must be like s3://bucket/prefix, not {address!r}.")
     config = Config(
-        connect_timeout=5,
-        read_timeout=30,
-        retries={"max_attempts": 3, "mode": "standard"},
+        connect_timeout=3,
+        read_timeout=10,
+        retries={"total_max_attempts": 2, "mode": "standard"},
         signature_version="s3v4",
         # Other makers' stores know neither buckets as host names nor the newer checksums.
         s3={"addressing_style": "path" if endpoint else "auto"},
@@ -33,7 +33,6 @@ def storage_of(address: str, endpoint: str) -> dict[str, Any]:
         "endpoint_url": endpoint or None,
         "client_config": config,
         "file_overwrite": True,  # names are digests and numbers of ours: the same name is the same file, made again
-        "max_memory_size": 8 << 20,  # a larger file on its way goes to the disk
         # Stated, since it is guessed from names otherwise: what ends in .gz would come back inflated.
         "object_parameters": {"ContentType": "application/octet-stream"},
     }

@@ -109,7 +109,7 @@ class EmbeddingFileView(APIView):
         if row is None:
             raise Missing("not_found", NOTHING)
         tag = f"{image_sha256[:32]}-{digest[:32]}"
-        answer = stored_file(request, row.path, media_type="application/octet-stream", tag=tag)
+        answer = stored_file(request, row.path, media_type="application/octet-stream", tag=tag, since=row.created_at)
         answer.headers["X-Embedding-Layout"] = json.dumps(row.layout)
         return answer
 

@@ -49,7 +49,7 @@ def file_path(image: Image, version: ModelVersion) -> str:
 
 def read_pixels(image: Image) -> np.ndarray:
     """The display file as H x W x 3 uint8 RGB: the frame that every mask of this image lives in."""
-    with Picture.open(storage.found(image.display_path), formats=("JPEG", "PNG")) as picture:
+    with Picture.open(storage.found(image.display_path, image.created_at), formats=("JPEG", "PNG")) as picture:
         return np.asarray(picture.convert("RGB"))
 
 
@@ -82,7 +82,7 @@ def image_embed(*, image: Image, version: ModelVersion) -> Embedding:
 
 def stored_maps(row: Embedding) -> Maps:
     """The maps of an embedding row, float32. FileNotFoundError where the file went away."""
-    data = storage.found(row.path).read_bytes()
+    data = storage.found(row.path, row.created_at).read_bytes()
     return Maps.from_bytes(data, row.layout, Frame.from_dict(row.frame))
 
 
@@ -158,7 +158,7 @@ def readiness(image: Image, version: ModelVersion | None = None) -> Readiness:
     """Where one image stands for a version (default: the serving one), with its embedding or the latest job."""
     version = version or serving_version(image.dataset_id)
     row = Embedding.objects.filter(image=image, version=version).first()
-    if row is not None and storage.found(row.path).is_file():
+    if row is not None and storage.found(row.path, row.created_at).is_file():
         return Readiness("ready", version, embedding=row)
     if row is not None:
         row.delete()  # it outlived its file (restored database, emptied disk) and is made anew

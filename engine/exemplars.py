@@ -19,6 +19,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from annotation.errors import Missing, UserError
 from annotation.jobkit import JobContext, declare, enqueue
 from annotation.models import Dataset, Image, Job, Mask, Stage, Task
+from annotation.object_store import StoreAway
 from annotation.services.masks import masks_add
 from engine.embeddings import image_embed, image_maps
 from engine.models import Embedding, ModelVersion, StageResult
@@ -163,6 +164,8 @@ def alike_propose(*, ctx: JobContext, dataset_id: int, what: dict[str, Any], thr
         started = time.monotonic()
         try:
             found = search(image, lambda _share: ctx.check_cancelled())
+        except StoreAway:
+            raise
         except (UserError, OSError) as error:
             failed.append({"image": pk, "message": str(error)[:200]})
             continue

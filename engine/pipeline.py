@@ -49,6 +49,8 @@ def run_execute(*, run_id: int, ctx: JobContext) -> dict[str, Any]:
     except UserError as error:
         run_close(run, state=TrainingRun.State.FAILED, code=error.code, message=error.message)
         raise
+    except object_store.StoreAway:
+        raise  # the job waits for the store
     except Exception:
         if ctx.attempt >= ctx.job.max_attempts:
             message = "Something unexpected went wrong. The log of the job has the details."

@@ -17,6 +17,7 @@ from django.db import IntegrityError, transaction
 
 from annotation import storage
 from annotation.jobkit import JobContext
+from annotation.object_store import StoreAway
 from engine.child import ChildFailed, LineReader, result_in, run_child
 from engine.models import Detector, ModelVersion, Snapshot, TrainingRun
 from engine.plans import memory_limit
@@ -60,6 +61,8 @@ def detector_train(
     try:
         result = _result(folder) or _train(folder, snapshot, version, run.seed, ctx, share)
         detector = _register(run, version, folder, result)
+    except StoreAway:
+        raise
     except (ChildFailed, OSError) as error:
         ctx.log(f"No detector of proposals could be trained: {error}")
         return None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import shutil
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
@@ -31,6 +32,8 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 # Files beside a SAM decoder: the same decoder in parts, in the order in which they run (modelzoo.export).
+WHOLE_SECONDS = 600  # until an object store is asked again for the parts of a decoder that has none
+_whole: dict[str, float] = {}  # digest -> until when
 PARTS = {"views": "decoder_views.onnx", "sketch": "decoder_sketch.onnx", "drawing": "decoder_drawing.onnx"}
 
 
@@ -92,7 +95,14 @@ def decoder_parts(version: ModelVersion) -> dict[str, str]:
     """Relative paths of a decoder's parts by name; empty where it has none (the compact model, older versions)."""
     folder = PurePosixPath(version.decoder_path).parent
     paths = {part: str(folder / name) for part, name in PARTS.items()}
-    return paths if all(storage.exists(path) for path in paths.values()) else {}
+    if all(storage.full(path).is_file() for path in paths.values()):
+        return paths
+    if time.monotonic() < _whole.get(version.digest, 0):
+        return {}
+    if all(storage.exists(path) for path in paths.values()):
+        return paths
+    _whole[version.digest] = time.monotonic() + WHOLE_SECONDS
+    return {}
 
 
 def decoder_for(version: ModelVersion) -> OnnxDecoder:

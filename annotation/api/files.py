@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.http import FileResponse, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
@@ -25,13 +27,18 @@ def tagged(response: HttpResponseBase, tag: str, cache: str) -> HttpResponseBase
     return response
 
 
-def stored_file(request: HttpRequest, relative: str, *, media_type: str, tag: str) -> HttpResponseBase:
-    """A stored file whose address names its content: kept for ever, 304 if it is known. `tag` is the digest."""
+def stored_file(
+    request: HttpRequest, relative: str, *, media_type: str, tag: str, since: datetime | None = None
+) -> HttpResponseBase:
+    """A stored file whose address names its content: kept for ever, 304 if it is known. `tag` is the digest.
+
+    `since` is as in storage.found.
+    """
     tag = f'"{tag}"'
     if is_known(request, tag):
         return tagged(HttpResponse(status=304), tag, FOR_EVER)
     try:
-        response = FileResponse(storage.found(relative).open("rb"), content_type=media_type)
+        response = FileResponse(storage.found(relative, since).open("rb"), content_type=media_type)
     except FileNotFoundError:
         raise Missing("file_missing", "The file is no longer in the store.") from None
     return tagged(response, tag, FOR_EVER)

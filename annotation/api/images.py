@@ -149,7 +149,9 @@ class ImageFileView(APIView):
         """Upright 8-bit RGB without metadata; JPEG or PNG."""
         image = image_for(request.user, image_id)
         tag = f"{image.pixels_sha256}-display"
-        return stored_file(request, image.display_path, media_type=image.display_media_type, tag=tag)
+        return stored_file(
+            request, image.display_path, media_type=image.display_media_type, tag=tag, since=image.created_at
+        )
 
 
 class ImageThumbnailView(APIView):
@@ -160,7 +162,7 @@ class ImageThumbnailView(APIView):
         """JPEG, at most 320 pixels on its long side."""
         image = image_for(request.user, image_id)
         tag = f"{image.pixels_sha256}-thumbnail"
-        return stored_file(request, image.thumbnail_path, media_type="image/jpeg", tag=tag)
+        return stored_file(request, image.thumbnail_path, media_type="image/jpeg", tag=tag, since=image.created_at)
 
 
 class ImageTileView(APIView):
@@ -175,7 +177,7 @@ class ImageTileView(APIView):
         image = image_for(request.user, image_id)
         path = image.tile_path(level, column, row)
         tag = f"{image.pixels_sha256}-{level}-{column}-{row}"
-        return stored_file(request, path, media_type=image.display_media_type, tag=tag)
+        return stored_file(request, path, media_type=image.display_media_type, tag=tag, since=image.created_at)
 
 
 class ImageOverlayView(APIView):

@@ -67,7 +67,8 @@ class ImageValueTileView(APIView):
         image = image_for(request.user, image_id)
         name = f"{channel}-{level}-{column}-{row}"
         path = values.tile_path(image, f"{name}.gz")
-        answer = stored_file(request, path, media_type="application/octet-stream", tag=f"{image.sha256}-values-{name}")
+        tag, kind = f"{image.sha256}-values-{name}", "application/octet-stream"
+        answer = stored_file(request, path, media_type=kind, tag=tag, since=image.created_at)
         if answer.status_code == 200:
             answer.headers["Content-Encoding"] = "gzip"
         return answer

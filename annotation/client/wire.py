@@ -99,10 +99,8 @@ class Wire:
                 url, body, {**self._headers, **(headers or {})}, method=method
             )
             try:
-                return self._opener.open(request, timeout=self.timeout)
+                return self._opened(request, elsewhere)
             except urllib.error.HTTPError as refusal:
-                if elsewhere and refusal.code == FOUND:
-                    return self._open_signed(str(refusal.headers["Location"]))
                 if wait is None or refusal.code not in AGAIN or not (again or method in SAFE):
                     raise _refused(refusal) from None
                 wait = max(wait, _seconds(refusal.headers.get("Retry-After")))
@@ -112,13 +110,16 @@ class Wire:
             time.sleep(wait)
         raise AssertionError
 
-    def _open_signed(self, url: str) -> Any:
-        if urlsplit(url).scheme not in ("http", "https"):
-            raise ApiError(FOUND, "unexpected", "The server names a place that is no web address.", {})
+    def _opened(self, request: urllib.request.Request, elsewhere: bool) -> Any:
         try:
-            return self._opener.open(urllib.request.Request(url), timeout=self.timeout)  # noqa: S310  just looked at
+            return self._opener.open(request, timeout=self.timeout)
         except urllib.error.HTTPError as refusal:
-            raise _refused(refusal) from None
+            if not elsewhere or refusal.code != FOUND:
+                raise
+            url = str(refusal.headers["Location"])
+        if urlsplit(url).scheme not in ("https", urlsplit(self.url).scheme):
+            raise ApiError(FOUND, "unexpected", "The server names a place that is less safe than itself.", {})
+        return self._opener.open(urllib.request.Request(url), timeout=self.timeout)  # noqa: S310  just looked at
 
 
 def _refused(refusal: urllib.error.HTTPError) -> ApiError:

@@ -19,7 +19,6 @@ from modelzoo import rle
 FORMAT = "cutouts"
 OBJECT, REST, INVERSE = "object", "rest", "inverse"
 FEATHER = Option("feather", "Feather, pixels", 0, low=0, high=50, about="Width of the soft edge on either side.")
-FEATHER = Option("feather", "Feather, pixels", 0, low=0, high=50, about="Width of the soft edge on either side.")
 PLACES = (
     Column("file", "string", "The cut-out."),
     Column("offset", "int32", "x and y in the picture of its first pixel.", repeated=True),

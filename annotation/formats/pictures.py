@@ -35,13 +35,13 @@ def file_name_of(image: Image) -> str:
 
 def put_picture(image: Image, target: Path) -> None:
     """The display file under another name: a hard link where the disk allows it. Do not write to it."""
-    storage.link_or_copy(storage.found(image.display_path), target)
+    storage.link_or_copy(storage.found(image.display_path, image.created_at), target)
 
 
 def pixels_of(image: Image) -> NDArray[np.uint8]:
     """The display file as uint8 (H, W, 3), RGB. It was made by our own decoder."""
     Picture.MAX_IMAGE_PIXELS = None  # checked when the picture came in
-    with Picture.open(storage.found(image.display_path)) as picture:
+    with Picture.open(storage.found(image.display_path, image.created_at)) as picture:
         return np.asarray(picture.convert("RGB"))
 
 

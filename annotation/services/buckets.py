@@ -79,7 +79,7 @@ def prefix_items(name: str) -> list[Item]:
 def original_file(image: Image, work: Path) -> Path:
     """The original of an image, fetched into `work` if it lies in the store. Raises UserError if it has changed."""
     if not image.original_url:
-        return storage.found(image.original_path)
+        return storage.found(image.original_path, image.created_at)
     bucket, _, key = image.original_url.removeprefix(SCHEME).partition("/")
     target = work / "original"
     _fetch(bucket, key, settings.ANYMASK_MAX_IMAGE_BYTES, target)

@@ -208,10 +208,9 @@ def export_folder(
 def export_file(*, job: Job) -> tuple[Path, str]:
     """(place on disk, name for the user) of a finished export. Raises Missing."""
     relative, name = _finished(job)
-    path = storage.found(relative)
-    if not path.is_file():
+    if not storage.exists(relative):  # a copy on this disk says nothing: another machine may have removed it
         raise _missing()
-    return path, name
+    return storage.found(relative), name
 
 
 def export_link(*, job: Job) -> str | None:

@@ -92,7 +92,9 @@ def _queued(dataset: Dataset, kept: Path, file_name: str, import_format: str, us
             title=f"Import {clean_name(file_name)}"[:200],
         )
         # In place before the row is visible to a worker.
-        storage.adopt(kept, storage.path_for("imports", str(job.pk), FILE))
+        place = storage.path_for("imports", str(job.pk), FILE)
+        storage.adopt(kept, place)
+    storage.let_go(place)
     return job
 
 

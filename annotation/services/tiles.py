@@ -36,7 +36,7 @@ def image_tile(*, image: Image) -> int:
     """
     target = f"{storage.image_folder(image.dataset_id, image.sha256)}/tiles-{image.revision}"
     with storage.work_folder() as work:
-        levels = tiles_cut(storage.found(image.display_path), work / "tiles", image.pixels)
+        levels = tiles_cut(storage.found(image.display_path, image.created_at), work / "tiles", image.pixels)
         if not levels:
             return 0
         storage.adopt(work / "tiles", target)

@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,6 +26,7 @@ from annotation.errors import Conflict, Missing, TooLarge, UserError
 from annotation.ingest.cage import Cage
 from annotation.jobkit import JobContext
 from annotation.models import Dataset, Image, Job, Upload
+from annotation.object_store import StoreAway
 from annotation.services import imports
 from annotation.services.images import Incoming, Rights, clean_name
 from annotation.services.intake import file_take
@@ -68,7 +70,8 @@ def upload_create(
         quota = settings.ANYMASK_UPLOAD_QUOTA_BYTES >> 20
         raise TooLarge("upload_quota", f"You have more than {quota} MiB on the way already. Wait, or stop some of it.")
     coming = Upload.objects.filter(state=Upload.State.RECEIVING).aggregate(left=Sum(F("byte_size") - F("received")))
-    if storage.free_bytes() - (coming["left"] or 0) - byte_size < settings.ANYMASK_MIN_FREE_BYTES:
+    coming_bytes = (coming["left"] or 0) + byte_size
+    if storage.free_bytes(coming_bytes) - coming_bytes < settings.ANYMASK_MIN_FREE_BYTES:
         raise TooLarge("disk_full", "The disk of the server is too full for this file. Tell whoever runs the server.")
     upload = Upload.objects.create(
         dataset=dataset,
@@ -181,6 +184,7 @@ def upload_finish(*, upload: Upload) -> None:
             _import(upload)
         elif changed:
             take_in_request(dataset=upload.dataset)
+            transaction.on_commit(partial(storage.let_go, _place(upload)))
     upload.refresh_from_db()
 
 
@@ -307,7 +311,11 @@ def _take_in(ctx: JobContext, dataset: Dataset, upload: Upload, cage: Cage) -> T
     if upload.attempts >= MAX_ATTEMPTS:
         problem = UserError("upload_poison", "Checking this file stopped the server's worker every time.")
         return Tally(refused_first=[(upload.file_name, problem)])
-    path = storage.found(_place(upload))
+    try:
+        path = storage.found(_place(upload))
+    except StoreAway:  # no attempt of the file's
+        Upload.objects.filter(pk=upload.pk).update(attempts=F("attempts") - 1)
+        raise
     if not path.is_file():
         return Tally(refused_first=[(upload.file_name, UserError("upload_gone", "The file is no longer there."))])
     told = time.monotonic()
@@ -321,16 +329,20 @@ def _take_in(ctx: JobContext, dataset: Dataset, upload: Upload, cage: Cage) -> T
                 progress=share, report=tally.as_json(), changed_at=timezone.now()
             )
 
-    file_take(
-        dataset=dataset,
-        incoming=Incoming(upload.file_name, path),
-        user=upload.created_by,
-        rights=Rights(**upload.rights),
-        cage=cage,
-        report=tally,
-        progress=progress,
-        frame_rate=upload.frame_rate,
-    )
+    try:
+        file_take(
+            dataset=dataset,
+            incoming=Incoming(upload.file_name, path),
+            user=upload.created_by,
+            rights=Rights(**upload.rights),
+            cage=cage,
+            report=tally,
+            progress=progress,
+            frame_rate=upload.frame_rate,
+        )
+    except StoreAway:
+        Upload.objects.filter(pk=upload.pk).update(attempts=F("attempts") - 1)
+        raise
     return tally
 
 

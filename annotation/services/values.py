@@ -70,7 +70,7 @@ def values_request(*, image: Image, again: bool = False) -> Standing:
     if not values_offered(image):
         limit = f"{MAX_VALUES // 1_000_000} million values (pixels times channels)"
         raise Conflict("values_too_many", f"The picture has more than {limit}; it is shown with 8 bits.")
-    index = storage.found(tile_path(image, INDEX))
+    index = storage.found(tile_path(image, INDEX), image.created_at)
     if index.is_file():
         return Standing("ready", json.loads(index.read_text()))
     key = f"values-{image.pk}"

@@ -11,6 +11,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from annotation.errors import UserError
 from annotation.jobkit import declare, enqueue
 from annotation.models import Dataset, Image, Job, Stage, Task
+from annotation.object_store import StoreAway
 from engine.models import ModelVersion, StageResult
 from engine.serving import serving_version
 from engine.stages import stage_named
@@ -103,6 +104,8 @@ def stage_run(
             if Image.objects.filter(pk=image.pk).exists():
                 raise
             continue  # deleted meanwhile
+        except StoreAway:
+            raise
         except OSError as error:
             failed.append({"image": image.pk, "code": "file_unreadable", "message": str(error)[:200]})
         done += 1

@@ -14,10 +14,11 @@ import urllib.request
 import zipfile
 
 import pytest
+from botocore.exceptions import ClientError
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
-from annotation import checks, jobkit, jobs, storage
+from annotation import checks, disk, jobkit, jobs, object_store, storage
 from annotation.client import Client
 from annotation.models import Image, Job
 from annotation.services import backups, exports
@@ -62,7 +63,7 @@ def test_an_upload_in_pieces_is_taken_in_by_another_machine(bucket, cast, as_, m
     assert storage.full(image.original_path).read_bytes() == data
     assert not any(key.startswith("anymask/uploads/") for key in keys(bucket))
     assert not list((worker / "uploads").iterdir())
-    assert [path.name for path in (web / "uploads").iterdir()], "its own disk is the web machine's to clean"
+    assert not list((web / "uploads").iterdir())
 
 
 def test_an_export_is_downloaded_from_the_store_by_a_signed_address(bucket, cast, as_, move_to, settings):
@@ -112,11 +113,12 @@ def test_what_is_removed_leaves_the_store_and_in_time_every_disk(bucket, cast, a
     assert "anymask-old/images/1" in {one.key for one in bucket.objects.all()}
 
     move_to("web")
+    storage.moved_into_store(lambda _: None)
     copy = storage.full(image.display_path)
     assert copy.is_file(), "another machine has not heard of it yet; nobody is shown it without its row"
     past = time.time() - settings.ANYMASK_CACHE_SECONDS - 1
     os.utime(copy, (past, past))
-    storage.tidy()
+    disk.tidy()
     assert not copy.exists()
     assert storage.full(other.display_path).is_file()
     assert (web / "tidied").is_file()
@@ -141,8 +143,8 @@ def test_a_full_disk_drops_copies_and_not_what_is_under_way(bucket, cast, data_f
     os.utime(half, (1, 1))
     settings.ANYMASK_MIN_FREE_BYTES = 500
     usage = type("Usage", (), {"free": 999, "total": 10**6})
-    monkeypatch.setattr(storage.shutil, "disk_usage", lambda _path: usage)
-    monkeypatch.setattr(storage, "_looked_for_room", -math.inf)
+    monkeypatch.setattr(disk.shutil, "disk_usage", lambda _path: usage)
+    monkeypatch.setattr(disk, "_looked_for_room", -math.inf)
     storage.free_bytes()
     assert not old.exists()
     assert half.is_file()
@@ -151,11 +153,11 @@ def test_a_full_disk_drops_copies_and_not_what_is_under_way(bucket, cast, data_f
 
 
 def test_while_the_store_is_away_people_go_on_and_removals_wait(bucket, cast, as_, move_to, settings, s3, no_store):
-    here, elsewhere = add_image(cast.dataset, seed=1), add_image(cast.dataset, seed=2)
+    here, elsewhere, ben = add_image(cast.dataset, seed=1), add_image(cast.dataset, seed=2), as_(cast.ben)
+    assert ben.get(f"/api/images/{here.pk}/file/").status_code == 200
     storage.full(elsewhere.display_path).unlink()
     whole = settings.STORAGES
     no_store()
-    ben = as_(cast.ben)
     assert ben.get(f"/api/images/{here.pk}/file/").status_code == 200, "it is on this disk"
     answer = ben.get(f"/api/images/{elsewhere.pk}/file/")
     assert (answer.status_code, answer.json()["code"], answer.headers["Retry-After"]) == (503, "store_away", "5")
@@ -172,9 +174,111 @@ def test_while_the_store_is_away_people_go_on_and_removals_wait(bucket, cast, as
     settings.STORAGES = whole
     assert any(here.sha256 in key for key in keys(bucket)), "the store has not heard of it"
     storage.write_atomic(f"images/{cast.dataset.pk}/aa/new", b"stored since then")
-    storage.tidy()
+    disk.tidy()
     assert not any(here.sha256 in key for key in keys(bucket))
     assert not list((storage.root() / "removals").iterdir())
+
+
+def test_an_upload_outlives_an_outage(bucket, cast, as_, move_to, settings, no_store):
+    move_to("web")
+    data = picture(seed=8)
+    Browser(as_(cast.ana), cast.dataset).send("pear.jpg", data)
+    move_to("worker")
+    whole = settings.STORAGES
+    no_store()
+    for _ in range(5):
+        jobkit.run_pending(dataset=cast.dataset)
+        Job.objects.update(lease_expires_at=None)
+    settings.STORAGES = whole
+    jobkit.run_pending(dataset=cast.dataset)
+    assert Image.objects.filter(file_name="pear.jpg").exists()
+
+
+def test_a_picture_that_comes_again_is_not_shown_as_it_was(bucket, cast, as_, move_to):
+    move_to("web")
+    before = add_image(cast.dataset, seed=1)
+    assert storage.found(before.display_path, before.created_at).is_file()
+    move_to("worker")
+    as_(cast.ana).delete(f"/api/images/{before.pk}/")
+    again = add_image(cast.dataset, seed=1)
+    blurred = picture(seed=77)
+    storage.write_atomic(again.display_path, blurred)
+    move_to("web")
+    shown = as_(cast.ben).get(f"/api/images/{again.pk}/file/")
+    assert b"".join(shown.streaming_content) == blurred
+
+
+def test_an_export_that_was_removed_elsewhere_is_not_served_from_a_copy(bucket, cast, as_, move_to, settings):
+    settings.ANYMASK_STORE_LINK_SECONDS = 0
+    add_mask(add_image(cast.dataset))
+    job = exports.export_request(dataset=cast.dataset, export_format="coco", user=cast.ana)
+    jobkit.run_pending(dataset=cast.dataset)
+    move_to("web")
+    url = f"/api/exports/{job.pk}/download/"
+    assert as_(cast.vic).get(url).status_code == 200
+    move_to("other web")
+    storage.remove(f"exports/{job.pk}")
+    move_to("web")
+    assert storage.full(f"exports/{job.pk}/dataset.zip").is_file()
+    assert as_(cast.vic).get(url).status_code == 404
+
+
+def test_an_installation_moves_into_a_store(cast, s3, settings, request):
+    image = add_image(cast.dataset)
+    request.getfixturevalue("bucket")  # from here on there is one
+    assert storage.moved_into_store(lambda _: None) == 3
+    assert storage.moved_into_store(lambda _: None) == 0
+    storage.full(image.display_path).unlink()
+    assert storage.found(image.display_path).is_file()
+
+
+def test_a_copy_goes_only_where_the_store_has_the_file(bucket, cast, settings):
+    image = add_image(cast.dataset)
+    copy = storage.full(image.display_path)
+    os.utime(copy, (1, 1))
+    bucket.Object(f"anymask/{image.display_path}").delete()  # or it was never copied there
+    disk.tidy()
+    assert copy.is_file()
+
+
+def test_a_removal_is_done_before_the_same_name_is_stored_again(bucket, cast, settings, no_store):
+    whole = settings.STORAGES
+    storage.write_atomic("images/1/aa/x/unblurred.jpg", b"a face")
+    no_store()
+    storage.remove("images/1/aa/x")
+    settings.STORAGES = whole
+    storage.write_atomic("images/1/aa/x/display.jpg", b"blurred")
+    assert keys(bucket) == {"anymask/images/1/aa/x/display.jpg"}
+    assert not list((storage.root() / "removals").iterdir())
+
+
+def test_a_silent_store_is_left_alone_for_some_seconds(bucket, cast, as_, no_store, monkeypatch):
+    image = add_image(cast.dataset)
+    storage.full(image.display_path).unlink()
+    no_store()
+    ben, url = as_(cast.ben), f"/api/images/{image.pk}/file/"
+    assert ben.get(url).json()["code"] == "store_away"
+
+    def asked() -> None:
+        raise AssertionError("nobody is kept waiting again")
+
+    monkeypatch.setattr("annotation.object_store._client", asked)
+    assert ben.get(url).json()["code"] == "store_away"
+
+
+def test_a_store_that_wants_an_old_digest_deletes_one_by_one(bucket, cast, monkeypatch):
+    storage.write_atomic("exports/7/dataset.zip", b"x")
+    storage.write_atomic("exports/7/more/notes.txt", b"y")
+    told = {"Error": {"Code": "MissingContentMD5"}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+    client = object_store._client()
+
+    def refuse(**_):
+        raise ClientError(told, "DeleteObjects")
+
+    monkeypatch.setattr(client, "delete_objects", refuse)
+    monkeypatch.setattr(object_store, "_client", lambda: client)
+    storage.remove("exports/7")
+    assert not keys(bucket)
 
 
 def test_a_job_waits_for_the_store_as_long_as_it_takes(bucket, cast, settings, no_store):
@@ -204,7 +308,7 @@ def test_a_late_removal_spares_what_was_stored_again_since(bucket, cast, setting
     os.utime(note, (1, 1))  # long before
     settings.STORAGES = whole
     storage.write_atomic("exports/7/dataset.zip", b"second")
-    storage.tidy()
+    disk.tidy()
     assert not list((storage.root() / "removals").iterdir())
     storage.full("exports/7/dataset.zip").unlink()
     assert storage.found("exports/7/dataset.zip").read_bytes() == b"second"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from annotation import storage
+from annotation import disk, storage
 from engine import pipeline, trainer
 
 PLACE = "runs/7-0123456789ab"
@@ -21,7 +21,7 @@ def test_another_machine_finds_the_checkpoint(bucket, move_to):
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
         name: name.encode() for name in trainer.CARRIED
     }
-    storage.tidy()
+    disk.tidy()
     assert folder.is_dir(), "what is under way is no copy to be dropped"
 
 

@@ -1,4 +1,4 @@
-"""`manage.py prepare`: register the shipped model, export its decoder, encode the first images."""
+"""`manage.py prepare`: bring files into a new object store, register the shipped model, encode the first images."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from annotation import storage
 from annotation.models import Dataset, Image
 from annotation.services.tasks import tasks_upcoming
 from engine.embeddings import image_embed
@@ -17,7 +18,7 @@ from engine.serving import base_model_register, serving_version
 class Command(BaseCommand):
     """Safe to repeat: what is done already is passed over."""
 
-    help = "Register the shipped model as the base version of every dataset, and encode the first images."
+    help = "Bring files into a new object store, register the shipped model, and encode the first images."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Options."""
@@ -26,8 +27,9 @@ class Command(BaseCommand):
         parser.add_argument("--encode", type=int, default=0, metavar="N", help="encode the next N images per dataset")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Register, then encode."""
+        """Move, register, encode."""
         try:
+            storage.moved_into_store(self._moved)
             version = base_model_register(checkpoint=options["checkpoint"], name=options["name"])
         except (OSError, ValueError) as error:
             raise CommandError(str(error)) from error
@@ -42,3 +44,8 @@ class Command(BaseCommand):
                 image_embed(image=images[pk], version=serving)
                 self.stdout.write(f"{dataset.name}: encoded {images[pk].file_name} ({place} of {len(upcoming)})")
                 self.stdout.flush()
+
+    def _moved(self, count: int) -> None:
+        if count % 100 == 0:
+            self.stdout.write(f"{count} files are in the object store")
+            self.stdout.flush()
