@@ -191,7 +191,13 @@ WHY_NONE = {
     "engine.uncertainty.images_measure": COUNT,
 }
 READS = {
-    *("backups.backup_check", "datasheet.datasheet", "exports.export_folder", "exports.export_file"),
+    *(
+        "backups.backup_check",
+        "datasheet.datasheet",
+        "exports.export_folder",
+        "exports.export_file",
+        "exports.export_link",
+    ),
     *("masks.mask_history", "people.invitation_open", "tasks.tasks_left_for", "tasks.tasks_upcoming"),
     *(
         "shortlist.shortlist",
