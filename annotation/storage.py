@@ -87,7 +87,7 @@ def folder_found(relative: str) -> Path:
     if not object_store.is_used() or (place.exists() and place.parts[-2] == "runs"):
         return place
     if not object_store.exists(relative):
-        disk.dropped(place)
+        _gone(place)
     elif place.exists():
         disk.in_use(place)
     else:
@@ -118,11 +118,17 @@ def _brought(relative: str, place: Path, fetch: Callable[[str, Path], None]) -> 
         try:
             fetch(relative, work / "found")
         except FileNotFoundError:
-            disk.dropped(place)
+            _gone(place)
             return place
         place.parent.mkdir(parents=True, exist_ok=True)
         disk.moved(work / "found", place)
     return place
+
+
+def _gone(place: Path) -> None:
+    """The store has no such file: the copy goes, unless this may be what nobody has brought there yet."""
+    if place.exists() and object_store.is_marked():
+        disk.dropped(place)
 
 
 def _put(source: Path, relative: str) -> None:
@@ -131,12 +137,7 @@ def _put(source: Path, relative: str) -> None:
     for note in disk.notes():
         if PurePosixPath(relative).is_relative_to(disk.text_of(note)):
             disk.removal_do(note)
-    try:
-        object_store.put(source, relative)
-    except OSError:
-        if source.is_dir():  # nobody will ask for the half that has arrived
-            disk.removal_note(relative)
-        raise
+    object_store.put(source, relative)
 
 
 def write_atomic(relative: str, data: bytes) -> Path:

@@ -223,6 +223,14 @@ def test_an_export_that_was_removed_elsewhere_is_not_served_from_a_copy(bucket, 
     assert as_(cast.vic).get(url).status_code == 404
 
 
+def test_what_was_not_brought_into_the_store_yet_stays_on_the_disk(cast, settings, request):
+    image = add_image(cast.dataset)
+    request.getfixturevalue("bucket")
+    assert storage.found(image.display_path, image.created_at).is_file(), "older than its row and not in the store"
+    storage.moved_into_store(lambda _: None)
+    assert storage.found(image.display_path, image.created_at).is_file()
+
+
 def test_an_installation_moves_into_a_store(cast, s3, settings, request):
     image = add_image(cast.dataset)
     request.getfixturevalue("bucket")  # from here on there is one
