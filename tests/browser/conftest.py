@@ -22,7 +22,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "tests/browser" in item.nodeid:
             item.add_marker(pytest.mark.browser)
             # Preparing the site is not the test's time: on a machine that trains a model it takes minutes by itself.
-            item.add_marker(pytest.mark.timeout(240, func_only=True))
+            item.add_marker(pytest.mark.timeout(600, func_only=True))
 
 
 @pytest.hookimpl(wrapper=True)

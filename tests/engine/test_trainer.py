@@ -140,6 +140,6 @@ def test_a_trainer_without_memory_says_so_with_its_code(run, tmp_path, monkeypat
     monkeypatch.setattr(child, "run_child", fail)
     written(run, tmp_path)
     with pytest.raises(UserError) as refusal:
-        trainer.trainer_run(run, tmp_path, Job(), share=(0, 1))
+        trainer.trainer_run(run, tmp_path, Job(), share=(0, 1), carry=lambda: None)
     assert refusal.value.code == "training_out_of_memory"
     assert "ANYMASK_TRAIN_MEMORY_MIB" in refusal.value.message
