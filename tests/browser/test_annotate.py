@@ -84,6 +84,9 @@ def test_undo_and_redo_one_gesture_at_a_time(editor):
     expect(editor.candidates).to_have_count(3)  # the half-made mask is back
     editor.press("Control+z", "Control+z")
     expect(editor.rows).to_have_count(0)
+    editor.saved()
+    with editor.page.expect_response(lambda answer: "/changes/" in answer.url):
+        pass  # the server has told of what was undone, and it is done again all the same
     editor.press("Control+Shift+z", "Control+y", "Control+y")
     expect(editor.rows).to_have_count(2)
     editor.saved()

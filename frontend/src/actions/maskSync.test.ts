@@ -50,6 +50,16 @@ describe("what the server is told", () => {
     expect(ops).toEqual(["put a = a < null", "delete a", "restore a"]);
   });
 
+  it("follows a redo after the server has told of what was undone", () => {
+    accept(item("a"));
+    history.undo();
+    store.setMask("a", item("a", { status: "deleted" }), "remote");
+    history.redo();
+    expect(store.mask("a")?.status).toBe("accepted");
+    history.undo();
+    expect(ops).toEqual(["put a = a < null", "delete a", "restore a", "delete a"]);
+  });
+
   it("follows delete and restore", () => {
     store.setMask("a", item("a"), "remote");
     history.gesture("Delete", () => store.setMask("a", item("a", { status: "deleted" })));

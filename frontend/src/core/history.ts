@@ -1,5 +1,5 @@
 import type { Draft } from "./draft";
-import { type Change, type MaskStore, sameState } from "./maskStore";
+import { type Change, type MaskItem, type MaskStore, sameState } from "./maskStore";
 import type { Patch } from "./patch";
 import { type PackedPatch, packPatch, unpackPatch } from "./rle";
 
@@ -104,11 +104,17 @@ export class History {
     packFar(this.past);
   }
 
+  /** What others changed meanwhile is left alone. A mask whose accept was undone is told of as deleted by the server. */
+  private isAsBefore(id: string, before: MaskItem | null): boolean {
+    const now = this.store.mask(id);
+    return sameState(now, before) || (before === null && now?.status === "deleted");
+  }
+
   private replay(changes: readonly Change[]): void {
     this.replaying = true;
     try {
       for (const change of changes) {
-        if (change.kind === "mask" && !sameState(this.store.mask(change.id), change.before)) continue;
+        if (change.kind === "mask" && !this.isAsBefore(change.id, change.before)) continue;
         this.store.apply([change], "local");
       }
     } finally {
