@@ -160,7 +160,7 @@ def test_a_video_whose_last_word_was_lost_is_known_and_whole(browser, plain):
 
 def test_a_full_disk_keeps_what_is_there_and_the_same_file_goes_on(browser, plain, monkeypatch):
     free = iter([10**12] * 4)
-    monkeypatch.setattr(videos.storage, "free_bytes", lambda: next(free, 0))
+    monkeypatch.setattr(videos.storage, "free_bytes", lambda _=0: next(free, 0))
     row = taken(browser, plain)
     [refusal] = row["refusals"]
     assert refusal["code"] == "disk_full"
