@@ -13,7 +13,7 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import suppress
 from pathlib import Path
 
@@ -87,16 +87,13 @@ def tidy() -> None:
             _copy_drop(path, size)
     long_ago = now - max(WORK_SECONDS, settings.ANYMASK_UPLOAD_HOURS * 3600, settings.ANYMASK_CACHE_SECONDS)
     for area in ("work", "incoming", *sorted(UNDER_WAY)):
-        for path in (root() / area).glob("*"):
-            with suppress(FileNotFoundError):
-                if path.stat().st_mtime < long_ago:
-                    dropped(path)
-    for note in notes():
-        removal_do(note)
+        aged_out(area, long_ago)
+    for note, relative in removals():
+        removal_do(note, relative)
 
 
 def keep_tidy() -> None:
-    """In the first process of a machine that uses the store, and in every other: web processes have no clock."""
+    """From now on a thread of this process tidies: so it is on every machine, also where only web processes run."""
     global _tidying
     if _tidying == os.getpid():
         return
@@ -158,6 +155,14 @@ def _copies_drop(wanted: int) -> None:
             wanted -= _copy_drop(path, size)
 
 
+def aged_out(folder: str, before: float, kept: Set[str] = frozenset()) -> None:
+    """Remove what lies directly in a folder since `before` (seconds since 1970) and is not among the names `kept`."""
+    for path in (root() / folder).glob("*"):
+        with suppress(FileNotFoundError):  # its owner was quicker
+            if path.name not in kept and path.stat().st_mtime < before:
+                dropped(path)
+
+
 def removal_note(relative: str) -> Path:
     """Write down that something is to leave the store; where that is written."""
     note = root() / REMOVALS / uuid.uuid4().hex
@@ -166,21 +171,15 @@ def removal_note(relative: str) -> Path:
     return note
 
 
-def notes() -> list[Path]:
-    """Removals that the store did not hear of yet."""
-    return sorted((root() / REMOVALS).glob("*"))
+def removals() -> Iterator[tuple[Path, str]]:
+    """Notes of what the store did not hear of yet, and the path that each is about."""
+    for note in sorted((root() / REMOVALS).glob("*")):
+        with suppress(FileNotFoundError):  # somebody was quicker
+            yield note, note.read_text("utf-8")
 
 
-def text_of(note: Path) -> str:
-    """What a note is about; nothing that exists, if somebody was quicker."""
-    try:
-        return note.read_text("utf-8") or "-"
-    except FileNotFoundError:
-        return "-"
-
-
-def removal_do(note: Path) -> None:
+def removal_do(note: Path, relative: str) -> None:
     """Do in the store what a note says. What another machine stored under the same name since then stays. StoreAway."""
     with suppress(FileNotFoundError):
-        object_store.delete(note.read_text("utf-8"), until=note.stat().st_mtime)
+        object_store.delete(relative, until=note.stat().st_mtime)
     note.unlink(missing_ok=True)

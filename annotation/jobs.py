@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import shutil
 import time
 from typing import Any
 
 from django.contrib.auth import get_user_model
 
-from annotation import counts, jobkit, object_store, pulses, storage
+from annotation import counts, disk, jobkit, pulses, storage
 from annotation.errors import UserError
 from annotation.exported import ExportFilter
 from annotation.jobkit import JobContext
@@ -192,16 +190,9 @@ def remove_leftovers() -> None:
     open_imports = Job.objects.filter(kind=imports.IMPORT.name, state__in=Job.OPEN)
     waiting = {str(pk) for pk in open_imports.values_list("pk", flat=True)}
     since = time.time() - LEFTOVER_SECONDS
-    for area in ("work", "incoming", "imports"):
-        folder = storage.root() / area
-        for path in folder.iterdir() if folder.is_dir() else ():
-            with contextlib.suppress(FileNotFoundError):  # its owner was quicker
-                if path.stat().st_mtime < since and path.name not in waiting:
-                    shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
-    for entry in object_store.listed("imports") if object_store.is_used() else ():
-        name = entry.key.split("/")[1]
-        if entry.changed.timestamp() < since and name not in waiting:
-            object_store.delete(entry.key)
+    for folder in ("work", "incoming"):
+        disk.aged_out(folder, since)
+    storage.leftovers_remove("imports", before=since, kept=waiting)
 
 
 def _dataset(dataset_id: int) -> Dataset:

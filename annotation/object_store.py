@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -31,12 +30,12 @@ class StoreAway(OSError):
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A file of the store: its key, size in bytes and when it was put there."""
+class Stored:
+    """A whole file: its relative path, which is its key, size in bytes, and modification time in nanoseconds."""
 
-    key: str
+    path: str
     bytes: int
-    changed: datetime
+    changed: int
 
 
 def is_used() -> bool:
@@ -70,13 +69,13 @@ def fetch(key: str, target: Path) -> None:
 
 def fetch_folder(key: str, target: Path) -> None:
     """Write every file below `key` into the folder `target`. FileNotFoundError if there is none, StoreAway."""
-    entries = list(listed(key))
-    if not entries:
+    files = list(listed(key))
+    if not files:
         raise FileNotFoundError(key)
-    for entry in entries:
-        place = target / entry.key.removeprefix(f"{key}/")
+    for one in files:
+        place = target / one.path.removeprefix(f"{key}/")
         place.parent.mkdir(parents=True, exist_ok=True)
-        fetch(entry.key, place)
+        fetch(one.path, place)
 
 
 def exists(key: str) -> bool:
@@ -109,17 +108,17 @@ def mark() -> None:
         _files().save(MARK, ContentFile(b"Files of an Anymask installation.\n"))
 
 
-def listed(key: str) -> Iterator[Entry]:
+def listed(key: str) -> Iterator[Stored]:
     """Every file below a folder, in order of key. StoreAway."""
     return _listed(f"{_key(key)}/")
 
 
-def _listed(prefix: str) -> Iterator[Entry]:
+def _listed(prefix: str) -> Iterator[Stored]:
     start = len(_key(""))
     with _asking():
         for page in _client().get_paginator("list_objects_v2").paginate(Bucket=_files().bucket_name, Prefix=prefix):
             for row in page.get("Contents", []):
-                yield Entry(row["Key"][start:], int(row["Size"]), row["LastModified"])
+                yield Stored(row["Key"][start:], int(row["Size"]), int(row["LastModified"].timestamp() * 1e9))
 
 
 def delete(key: str, *, until: float = math.inf) -> None:
@@ -128,8 +127,8 @@ def delete(key: str, *, until: float = math.inf) -> None:
     Nothing to do if it is gone. StoreAway.
     """
     file = next(_listed(_key(key)), None)  # in order of key, so it comes before all that begin like it
-    found = chain([file] if file is not None and file.key == key else [], listed(key))
-    old = (_key(one.key) for one in found if one.changed.timestamp() <= until)
+    found = chain([file] if file is not None and file.path == key else [], listed(key))
+    old = (_key(one.path) for one in found if one.changed <= until * 1e9)
     while names := list(islice(old, AT_ONCE)):
         with _asking():
             _delete_some(names)

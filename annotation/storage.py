@@ -18,7 +18,6 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -27,6 +26,7 @@ from annotation import disk, object_store
 from annotation.disk import AREAS as AREAS
 from annotation.disk import free_bytes as free_bytes
 from annotation.disk import root as root
+from annotation.object_store import Stored
 
 _PART = re.compile(r"\A[A-Za-z0-9_][A-Za-z0-9._-]*\Z")
 _CHUNK = 1 << 20
@@ -134,9 +134,9 @@ def _gone(place: Path) -> None:
 def _put(source: Path, relative: str) -> None:
     """Into the store, after removals that it did not hear of and before anything tells of the file. StoreAway."""
     disk.keep_tidy()
-    for note in disk.notes():
-        if PurePosixPath(relative).is_relative_to(disk.text_of(note)):
-            disk.removal_do(note)
+    for note, removed in disk.removals():
+        if PurePosixPath(relative).is_relative_to(removed):
+            disk.removal_do(note, removed)
     object_store.put(source, relative)
 
 
@@ -200,25 +200,21 @@ def remove(relative: str) -> None:
     if object_store.is_used():
         disk.keep_tidy()
         with suppress(object_store.StoreAway):
-            disk.removal_do(disk.removal_note(relative))
+            disk.removal_do(disk.removal_note(relative), relative)
 
 
-@dataclass(frozen=True)
-class Stored:
-    """A whole file of an area: its relative path, size in bytes, and modification time in nanoseconds."""
-
-    path: str
-    bytes: int
-    changed: int
+def leftovers_remove(area: str, *, before: float, kept: set[str]) -> None:
+    """Remove what lies directly in an area, here and in an object store, since `before` and is not among the names
+    that are `kept`. StoreAway."""
+    disk.aged_out(area, before, kept)
+    for one in object_store.listed(area) if object_store.is_used() else ():
+        if one.path.split("/")[1] not in kept and one.changed < before * 1e9:
+            object_store.delete(one.path)
 
 
 def stored(area: str) -> Iterator[Stored]:
     """Every file of an area that is whole, in the object store or, where there is none, on the disk."""
-    if object_store.is_used():
-        for entry in object_store.listed(area):
-            yield Stored(entry.key, entry.bytes, int(entry.changed.timestamp() * 1e9))
-    else:
-        yield from _on_disk(area)
+    return object_store.listed(area) if object_store.is_used() else _on_disk(area)
 
 
 def _on_disk(area: str) -> Iterator[Stored]:

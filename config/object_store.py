@@ -6,26 +6,20 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
+from annotation.s3 import client_config
+
 
 def storage_of(address: str, endpoint: str) -> dict[str, Any]:
-    """The entry of STORAGES for `s3://bucket` or `s3://bucket/prefix`; keys and region are those that boto3 finds.
-
-    boto3 is loaded here: only installations with a store come so far.
-    """
-    from botocore.config import Config
-
+    """The entry of STORAGES for `s3://bucket` or `s3://bucket/prefix`; keys and region are those that boto3 finds."""
     bucket, _, prefix = address.removeprefix("s3://").strip("/").partition("/")
     if not address.startswith("s3://") or not bucket:
         raise ImproperlyConfigured(f"ANYMASK_STORE must be like s3://bucket/prefix, not {address!r}.")
-    config = Config(
-        connect_timeout=3,
+    config = client_config(
+        endpoint,
+        connect_timeout=3,  # a web thread waits
         read_timeout=10,
         retries={"total_max_attempts": 2, "mode": "standard"},
         signature_version="s3v4",
-        # Other makers' stores know neither buckets as host names nor the newer checksums.
-        s3={"addressing_style": "path" if endpoint else "auto"},
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
     )
     options = {
         "bucket_name": bucket,

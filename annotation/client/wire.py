@@ -119,7 +119,7 @@ class Wire:
             url = str(refusal.headers["Location"])
         if urlsplit(url).scheme not in ("https", urlsplit(self.url).scheme):
             raise ApiError(FOUND, "unexpected", "The server names a place that is less safe than itself.", {})
-        return self._opener.open(urllib.request.Request(url), timeout=self.timeout)  # noqa: S310  just looked at
+        return self._opener.open(urllib.request.Request(url), timeout=self.timeout)  # noqa: S310  its scheme is looked at above
 
 
 def _refused(refusal: urllib.error.HTTPError) -> ApiError:

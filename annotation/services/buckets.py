@@ -17,6 +17,7 @@ from django.conf import settings
 from annotation import storage
 from annotation.errors import Conflict, Missing, TooLarge, UserError
 from annotation.models import Image
+from annotation.s3 import client_config
 from annotation.services.gathering import Item
 from annotation.services.images import clean_name
 
@@ -107,17 +108,9 @@ def _limit(key: str) -> int:
 def _client(endpoint: str) -> Any:
     """A client; it may be used from several threads. Keys and region come from where boto3 finds them."""
     import boto3
-    from botocore.config import Config
 
-    config = Config(
-        connect_timeout=5,
-        read_timeout=30,
-        retries={"max_attempts": 3, "mode": "standard"},
-        # Other makers' stores know neither buckets as host names nor the newer checksums.
-        s3={"addressing_style": "path" if endpoint else "auto"},
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
-    )
+    retries = {"max_attempts": 3, "mode": "standard"}
+    config = client_config(endpoint, connect_timeout=5, read_timeout=30, retries=retries)
     return boto3.client("s3", endpoint_url=endpoint or None, config=config)
 
 

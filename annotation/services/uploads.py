@@ -21,7 +21,7 @@ from django.db import transaction
 from django.db.models import F, Sum
 from django.utils import timezone
 
-from annotation import jobkit, object_store, storage
+from annotation import jobkit, storage
 from annotation.errors import Conflict, Missing, TooLarge, UserError
 from annotation.ingest.cage import Cage
 from annotation.jobkit import JobContext
@@ -240,14 +240,8 @@ def uploads_expire() -> int:
     old = list(Upload.objects.filter(changed_at__lt=since).exclude(state=Upload.State.ARRIVED))
     for upload in old:
         upload_delete(upload=upload)
-    folder = storage.root() / "uploads"
     known = {str(pk) for pk in Upload.objects.values_list("pk", flat=True)}
-    for path in folder.iterdir() if folder.is_dir() else ():
-        if path.name not in known and path.stat().st_mtime < since.timestamp():
-            path.unlink(missing_ok=True)
-    for entry in object_store.listed("uploads") if object_store.is_used() else ():
-        if entry.key.split("/")[1] not in known and entry.changed < since:
-            object_store.delete(entry.key)
+    storage.leftovers_remove("uploads", before=since.timestamp(), kept=known)
     return len(old)
 
 
@@ -291,7 +285,11 @@ def take_in_run(*, ctx: JobContext, dataset: Dataset) -> dict[str, Any]:
         while (upload := _next(dataset)) is not None:
             waiting = Upload.objects.filter(dataset=dataset, state=Upload.State.ARRIVED).count()
             ctx.progress(total["files"] / (total["files"] + waiting), f"{upload.file_name}, {waiting} waiting")
-            tally = _take_in(ctx, dataset, upload, cage)
+            try:
+                tally = _take_in(ctx, dataset, upload, cage)
+            except StoreAway:  # no attempt of the file's
+                Upload.objects.filter(pk=upload.pk).update(attempts=F("attempts") - 1)
+                raise
             with ctx.fenced():
                 _close(upload, tally)
             storage.remove(_place(upload))
@@ -311,11 +309,7 @@ def _take_in(ctx: JobContext, dataset: Dataset, upload: Upload, cage: Cage) -> T
     if upload.attempts >= MAX_ATTEMPTS:
         problem = UserError("upload_poison", "Checking this file stopped the server's worker every time.")
         return Tally(refused_first=[(upload.file_name, problem)])
-    try:
-        path = storage.found(_place(upload))
-    except StoreAway:  # no attempt of the file's
-        Upload.objects.filter(pk=upload.pk).update(attempts=F("attempts") - 1)
-        raise
+    path = storage.found(_place(upload))
     if not path.is_file():
         return Tally(refused_first=[(upload.file_name, UserError("upload_gone", "The file is no longer there."))])
     told = time.monotonic()
@@ -329,20 +323,16 @@ def _take_in(ctx: JobContext, dataset: Dataset, upload: Upload, cage: Cage) -> T
                 progress=share, report=tally.as_json(), changed_at=timezone.now()
             )
 
-    try:
-        file_take(
-            dataset=dataset,
-            incoming=Incoming(upload.file_name, path),
-            user=upload.created_by,
-            rights=Rights(**upload.rights),
-            cage=cage,
-            report=tally,
-            progress=progress,
-            frame_rate=upload.frame_rate,
-        )
-    except StoreAway:
-        Upload.objects.filter(pk=upload.pk).update(attempts=F("attempts") - 1)
-        raise
+    file_take(
+        dataset=dataset,
+        incoming=Incoming(upload.file_name, path),
+        user=upload.created_by,
+        rights=Rights(**upload.rights),
+        cage=cage,
+        report=tally,
+        progress=progress,
+        frame_rate=upload.frame_rate,
+    )
     return tally
 
 

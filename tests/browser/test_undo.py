@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from playwright.sync_api import expect
 
 from modelzoo import rle
@@ -11,7 +10,6 @@ from modelzoo import rle
 COLUMNS, ROWS = 20, 15
 
 
-@pytest.mark.timeout(600, func_only=True)  # a thousand gestures, on a machine that may be busy
 def test_three_hundred_strokes_are_undone_and_redone(editor):
     editor.press("b", *["["] * 8)
     places = [(20 + 20 * (at % COLUMNS), 15 + 18 * (at // COLUMNS)) for at in range(COLUMNS * ROWS)]
