@@ -17,7 +17,7 @@ export async function sendOperation(op: JournalOp): Promise<SendResult> {
 function resultOf(op: JournalOp, error: unknown): SendResult {
   if (!(error instanceof ApiError)) return { kind: "busy" };
   if (error.offline) return { kind: "offline" };
-  if (error.status === 401 || error.code === "not_authenticated") return { kind: "signed_out" };
+  if (error.signedOut) return { kind: "signed_out" };
   if (error.status === 429 || error.status >= 500) return { kind: "busy" };
   if (error.status === 404 && op.kind === "delete") return { kind: "done" };
   const problem = { code: error.code, message: error.message, current: error.details.current ?? null };

@@ -1,3 +1,8 @@
+import { Emitter } from "../core/emitter";
+
+/** The server did not know who asked: whoever was signed in is so no longer. */
+export const notSignedIn = new Emitter<void>();
+
 /** The server's answer to a request it did not fulfil, or the lack of one (`offline`). */
 export class ApiError extends Error {
   constructor(
@@ -12,6 +17,10 @@ export class ApiError extends Error {
   /** No answer at all: network down, server gone. */
   get offline(): boolean {
     return this.status === 0;
+  }
+
+  get signedOut(): boolean {
+    return this.status === 401 || this.code === "not_authenticated";
   }
 }
 
@@ -54,7 +63,11 @@ export async function request<T>(path: string, options: RequestOptions = {}): Pr
   }
   if (response.status === 204) return undefined as T;
   const body: unknown = await response.json().catch(() => null);
-  if (!response.ok) throw errorFrom(response.status, body);
+  if (!response.ok) {
+    const error = errorFrom(response.status, body);
+    if (error.signedOut) notSignedIn.emit();
+    throw error;
+  }
   return body as T;
 }
 

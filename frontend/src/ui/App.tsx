@@ -1,8 +1,9 @@
-import { QueryCache, QueryClient, QueryClientProvider, useQuery } from "@tanstack/react-query";
+import { QueryClient, QueryClientProvider, replaceEqualDeep } from "@tanstack/react-query";
 import { Tooltip } from "radix-ui";
-import { createBrowserRouter, Navigate, Outlet, RouterProvider, useLocation } from "react-router";
-import { ApiError } from "../api/client";
-import { api } from "../api/endpoints";
+import { useState } from "react";
+import { createBrowserRouter, Outlet, RouterProvider, useMatch } from "react-router";
+import { ApiError, notSignedIn } from "../api/client";
+import type { User } from "../api/types";
 import { AccountPage } from "./AccountPage";
 import { ComparePage } from "./dataset/ComparePage";
 import { ConsensusPage } from "./dataset/ConsensusPage";
@@ -33,17 +34,13 @@ import { ToastProvider } from "./kit/toast";
 import { NotFoundPage } from "./NotFoundPage";
 import { Shell } from "./Shell";
 import { SignInPage } from "./SignInPage";
-import { SessionContext } from "./session";
+import { SessionContext, sessionQuery, useSession } from "./session";
+import { ToSignIn } from "./ToSignIn";
 import { Workbench } from "./workbench";
 
+const EDITOR = "/images/:imageId";
+
 const client = new QueryClient({
-  queryCache: new QueryCache({
-    onError: (error, query) => {
-      // Signed out meanwhile: ask who we are, and the sign-in page appears by itself.
-      const out = error instanceof ApiError && (error.status === 401 || error.code === "not_authenticated");
-      if (out && query.queryKey[0] !== "session") void client.invalidateQueries({ queryKey: ["session"] });
-    },
-  }),
   defaultOptions: {
     queries: {
       staleTime: 5000,
@@ -53,14 +50,22 @@ const client = new QueryClient({
   },
 });
 
+// Signed out meanwhile: ask who we are, and the sign-in page appears by itself.
+notSignedIn.on(() => void client.invalidateQueries({ queryKey: sessionQuery.queryKey }));
+
 /** Everything behind the sign-in. */
 function SignedIn() {
-  const session = useQuery({ queryKey: ["session"], queryFn: api.session, staleTime: 60_000 });
-  const location = useLocation();
+  const session = useSession();
+  const editing = useMatch(EDITOR) !== null;
+  const [known, setKnown] = useState<User | null>(null);
   if (session.isPending) return <Loading label="Loading" />;
   if (session.isLoadingError) return <ErrorState error={session.error} retry={() => void session.refetch()} />;
-  const { user } = session.data;
-  if (!user) return <Navigate to="/sign-in" replace state={{ from: location.pathname }} />;
+  // The very same object as long as it says the same: the workbench below hangs on it.
+  const asked = session.data.user && replaceEqualDeep(known, session.data.user);
+  if (asked && asked !== known) setKnown(asked);
+  // Nobody is thrown out of an image: what is made there waits in the journal, and a banner says how to go on.
+  const user = asked ?? (editing ? known : null);
+  if (!user) return <ToSignIn />;
   return (
     <SessionContext value={user}>
       <Workbench user={user} key={user.id}>
@@ -110,7 +115,7 @@ const router = createBrowserRouter([
           { path: "*", element: <NotFoundPage /> },
         ],
       },
-      { path: "images/:imageId", element: <EditorPage /> },
+      { path: EDITOR, element: <EditorPage /> },
     ],
   },
 ]);

@@ -8,13 +8,14 @@ import { Button, Loading, Note } from "./kit/kit";
 import { Logo } from "./Logo";
 import { OidcButton } from "./OidcButton";
 import { SignInArt } from "./SignInArt";
+import { sessionQuery, useSession } from "./session";
 import { usePageTitle } from "./usePageTitle";
 
 /** Where an invitation's link leads: join with the account one has, or make one. */
 export function JoinPage() {
   usePageTitle("Join");
   const secret = useParams().secret ?? "";
-  const session = useQuery({ queryKey: ["session"], queryFn: api.session, staleTime: 60_000 });
+  const session = useSession();
   const invitation = useQuery({
     queryKey: ["invitation", secret],
     queryFn: () => api.invitation(secret),
@@ -77,7 +78,7 @@ function useJoin(secret: string) {
   return useMutation({
     mutationFn: (body: { username?: string; password?: string; name?: string }) => api.join(secret, body),
     onSuccess: async ({ dataset }) => {
-      await queries.resetQueries({ queryKey: ["session"] });
+      await queries.resetQueries({ queryKey: sessionQuery.queryKey });
       navigate(`/datasets/${dataset}`, { replace: true });
     },
   });

@@ -2,7 +2,7 @@ import { CircleAlert, CircleCheck, CloudOff, LoaderCircle } from "lucide-react";
 import { useState } from "react";
 import type { JournalStatus } from "../core/journal";
 import { ProblemsDialog } from "./ProblemsDialog";
-import { keepWayOn } from "./wayIn";
+import { SignInAgain } from "./SignInAgain";
 import { useJournalStatus } from "./workbench";
 
 /** One line that is always true: what is saved, what waits, what needs a decision. */
@@ -28,10 +28,10 @@ function Line({ status, decide }: { status: JournalStatus; decide: () => void })
   }
   if (status.signedOut) {
     return (
-      <a className="status status--bad" href="/sign-in" onClick={() => keepWayOn(window.location.pathname)}>
+      <SignInAgain className="status status--bad">
         <CircleAlert size={16} aria-hidden />
         Signed out, {status.waiting} waiting: sign in again
-      </a>
+      </SignInAgain>
     );
   }
   if (status.waiting > 0 && status.offline) {

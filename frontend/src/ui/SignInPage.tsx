@@ -1,4 +1,4 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useEffect, useState } from "react";
 import { Navigate, useLocation, useNavigate } from "react-router";
 import { messageOf } from "../api/client";
@@ -8,12 +8,13 @@ import { Button, Note } from "./kit/kit";
 import { Logo } from "./Logo";
 import { OidcButton } from "./OidcButton";
 import { SignInArt } from "./SignInArt";
+import { sessionQuery, useSession } from "./session";
 import { usePageTitle } from "./usePageTitle";
 import { forgetProblemOfSignIn, forgetWayOn, problemOfSignIn, wayOn } from "./wayIn";
 
 export function SignInPage() {
   usePageTitle("Sign in");
-  const session = useQuery({ queryKey: ["session"], queryFn: api.session, staleTime: 60_000 });
+  const session = useSession();
   const queries = useQueryClient();
   const navigate = useNavigate();
   const location = useLocation();
@@ -26,7 +27,7 @@ export function SignInPage() {
   const signIn = useMutation({
     mutationFn: (who: { username: string; password: string }) => api.signIn(who.username, who.password),
     onSuccess: async () => {
-      await queries.resetQueries({ queryKey: ["session"] });
+      await queries.resetQueries({ queryKey: sessionQuery.queryKey });
       forgetWayOn();
       navigate(from, { replace: true });
     },

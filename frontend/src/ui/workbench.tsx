@@ -9,6 +9,7 @@ import type { Segmenter } from "../segmenter/segmenter";
 import { type LocalDatabase, openDatabase } from "../storage/database";
 import { Loading } from "./kit/kit";
 import { useToast } from "./kit/toast";
+import { useSignedOut } from "./session";
 
 const PLACE_KEY = "anymask.decode";
 
@@ -81,6 +82,11 @@ export function Workbench({ user, children }: { user: User; children: ReactNode 
       close();
     };
   }, [user, toast]);
+
+  const signedOut = useSignedOut();
+  useEffect(() => {
+    if (!signedOut) workbench?.journal.wake();
+  }, [signedOut, workbench]);
 
   if (!workbench) return <Loading label="Loading" />;
   return <WorkbenchContext value={workbench}>{children}</WorkbenchContext>;

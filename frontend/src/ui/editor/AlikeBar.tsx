@@ -7,6 +7,7 @@ import { LEAST_ALIKE } from "../../actions/proposals";
 import { api } from "../../api/endpoints";
 import type { Dataset } from "../../api/types";
 import { Bar, Button } from "../kit/kit";
+import { useSession } from "../session";
 import { ThresholdSlider } from "./ThresholdSlider";
 import { useEditor } from "./useEditor";
 
@@ -82,8 +83,7 @@ export function WordField({ session }: { session: EditorSession }) {
     queryFn: () => api.categories(dataset),
     staleTime: 30_000,
   });
-  const signedIn = useQuery({ queryKey: ["session"], queryFn: api.session, staleTime: 60_000 });
-  const freeText = signedIn.data?.free_text ?? false;
+  const freeText = useSession().data?.free_text ?? false;
   const known = (names.data ?? []).map((one) => one.name).filter((name) => name !== "");
   if (known.length === 0 && !freeText) return null;
   const label = freeText ? "Find by name or text" : "Find by name";

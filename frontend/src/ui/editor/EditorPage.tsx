@@ -9,7 +9,8 @@ import { patchBox } from "../../core/patch";
 import type { Visit } from "../../storage/database";
 import { ErrorState, Loading } from "../kit/kit";
 import { rememberWork } from "../lastWork";
-import { useUser } from "../session";
+import { useSignedOut, useUser } from "../session";
+import { ToSignIn } from "../ToSignIn";
 import { usePageTitle } from "../usePageTitle";
 import { useWorkbench } from "../workbench";
 import { Editor } from "./Editor";
@@ -37,6 +38,7 @@ function OneImage({ id, video }: { id: number; video: VideoDesk | null }) {
   const task = (location.state as { task?: Task } | null)?.task ?? null;
   const user = useUser();
   const { database } = useWorkbench();
+  const signedOut = useSignedOut();
   const image = useQuery(imageQuery(id));
   const visit = useQuery({ ...visitQuery(id, user.id, database.visits), refetchOnWindowFocus: false });
   const masks = useQuery({ ...masksQuery(id), refetchOnWindowFocus: false, refetchOnReconnect: false });
@@ -48,6 +50,7 @@ function OneImage({ id, video }: { id: number; video: VideoDesk | null }) {
   });
   usePageTitle(image.data?.file_name ?? "Image");
   const failed = [image, masks, dataset].find((query) => query.isLoadingError);
+  if (failed && signedOut) return <ToSignIn />;
   if (failed) {
     return (
       <main className="page" id="content">

@@ -7,6 +7,7 @@ import {
   LoaderCircle,
   Lock,
   LockOpen,
+  LogIn,
   type LucideIcon,
 } from "lucide-react";
 import type { ReactNode } from "react";
@@ -14,6 +15,8 @@ import { Link } from "react-router";
 import type { EditorSession } from "../../actions/editorSession";
 import type { Dataset } from "../../api/types";
 import { Button, buttonClass } from "../kit/kit";
+import { SignInAgain } from "../SignInAgain";
+import { useSignedOut } from "../session";
 import { useJournalStatus } from "../workbench";
 import { useEditor } from "./useEditor";
 
@@ -30,11 +33,20 @@ export function StageBanner({ session, dataset, saving, pictureFailed }: BannerP
   const readiness = useEditor(session, (state) => state.readiness);
   const connected = useEditor(session, (state) => state.live.connected);
   const journal = useJournalStatus();
+  const signedOut = useSignedOut();
   const offline = !connected || (journal.offline && journal.waiting > 0);
   if (pictureFailed) {
     return (
       <Banner icon={CircleAlert} alert>
         The picture could not be loaded. Reload the page to try again.
+      </Banner>
+    );
+  }
+  if (signedOut) {
+    return (
+      <Banner icon={LogIn} tone="warn">
+        You are signed out. What you make is kept here.
+        <SignInAgain className={buttonClass(undefined, "small")}>Sign in again</SignInAgain>
       </Banner>
     );
   }
