@@ -36,12 +36,16 @@ class Refused(Exception):
 
 @dataclass
 class ObjectWork:
-    """How one object was masked: ``clicks`` given, IoU with the real object after them, and from what."""
+    """How one object was masked: ``clicks`` given, IoU with the real object after them, and from what.
+
+    ``otherwise``: what the same hand and model would have taken from nothing, of an object that was proposed.
+    """
 
     clicks: int
     iou: float
     start: str  # "prompt", or what became of a proposal: "untouched", "corrected"
     painted: bool = False  # finished with the brush, since the clicks did not get there
+    otherwise: ObjectWork | None = None
 
 
 @dataclass
@@ -135,21 +139,30 @@ class Person:
             target = left.pop(index)
             if iou >= GOOD_ENOUGH:
                 self._keep(task, proposal)
-                work.objects.append(ObjectWork(0, iou, "untouched"))
-                continue
-            work.objects.append(self._mask(task, opened, target, proposal))
+                done = ObjectWork(0, iou, "untouched")
+            else:
+                done = self._mask(task, opened, target, proposal)
+            _, done.otherwise = self._make(opened, target)
+            work.objects.append(done)
 
     def _mask(
         self, task: dict[str, Any], opened: OpenImage, target: np.ndarray, proposal: dict[str, Any] | None = None
     ) -> ObjectWork:
-        """Click, paint what is still missing, save. ``proposal``: what to begin from."""
-        attempt = self._click(opened, target, rle.decode(proposal["segmentation"]) if proposal else None)
+        """Make a mask and save it. ``proposal``: what to begin from."""
+        attempt, work = self._make(opened, target, rle.decode(proposal["segmentation"]) if proposal else None)
+        self._save(task, attempt, parent=proposal, source="model_edited" if work.painted else "model")
+        return work
+
+    def _make(
+        self, opened: OpenImage, target: np.ndarray, start: np.ndarray | None = None
+    ) -> tuple[Attempt, ObjectWork]:
+        """Click, and paint what is still missing. ``start``: a mask to begin from."""
+        attempt = self._click(opened, target, start)
         iou = mask_iou(attempt.mask, target)
         painted = self.brush and iou < GOOD_ENOUGH
         if painted:
             attempt.mask = target
-        self._save(task, attempt, parent=proposal, source="model_edited" if painted else "model")
-        return ObjectWork(len(attempt.points), iou, "corrected" if proposal else "prompt", painted)
+        return attempt, ObjectWork(len(attempt.points), iou, "prompt" if start is None else "corrected", painted)
 
     def _click(self, image: OpenImage, target: np.ndarray, start: np.ndarray | None = None) -> Attempt:
         """Click until the mask is good enough or patience ends. ``start``: a mask to begin from."""

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from annotation import jobkit
 from annotation.models import Dataset, Job, Mask, Stage
-from engine.models import Evaluation, ModelVersion, TrainingRun
+from engine.models import ModelVersion, TrainingRun
 from engine.serving import predictor_for, serving_version
-from engine.simulation.people import GOOD_ENOUGH, MOST_CLICKS, ImageWork, Person, Refused, surroundings
+from engine.simulation.figures import figures, training_figures
+from engine.simulation.people import MOST_CLICKS, ImageWork, Person, Refused, surroundings
 from engine.simulation.truth import Picture
 
 UPLOAD = 20  # pictures in one request
@@ -216,59 +216,6 @@ class Clock:
             self.seconds[name] = round(self.seconds.get(name, 0.0) + time.monotonic() - started, 1)
 
 
-def figures(works: Sequence[ImageWork]) -> Json:
-    """What people did in a round. Clicks count where people clicked; shares are of the objects named beside them."""
-    objects = [one for work in works for one in work.objects]
-    clicked = [one for one in objects if one.start != "untouched"]
-    prompted = [one for one in objects if one.start == "prompt"]
-    corrected = [one for one in objects if one.start == "corrected"]
-    proposed = sum(work.proposed for work in works)
-    untouched = sum(one.start == "untouched" for one in objects)
-    return {
-        "images": len(works),
-        "masks": len(objects),
-        "masks_per_image": _mean([len(work.objects) for work in works]),
-        "clicks": sum(one.clicks for one in objects),
-        "clicks_per_mask": _mean([one.clicks for one in objects]),
-        "clicks_per_clicked_mask": _mean([one.clicks for one in clicked]),
-        "one_click_share": _mean([one.clicks == 1 and one.iou >= GOOD_ENOUGH for one in prompted]),
-        "not_reached_share": _mean([one.iou < GOOD_ENOUGH for one in clicked]),
-        "painted_share": _mean([one.painted for one in clicked]),
-        "accepted_iou": _mean([1.0 if one.painted else one.iou for one in objects]),
-        "prefilled": {
-            "proposed": proposed,
-            "untouched": untouched,
-            "corrected": len(corrected),
-            "clicks_per_corrected_mask": _mean([one.clicks for one in corrected]),
-            "clicks_per_prompted_mask": _mean([one.clicks for one in prompted]),
-            "discarded": sum(work.discarded for work in works),
-            "untouched_share": round(untouched / proposed, 4) if proposed else None,
-            "share_of_objects": round(untouched / len(objects), 4) if proposed and objects else None,
-        },
-    }
-
-
-def training_figures(run: TrainingRun) -> Json:
-    """The run as the gate saw it: both models on the masks that people accepted on held-out pictures."""
-    decision = run.decisions.first()
-    if decision is None:
-        raise Refused(f"The retraining came to no decision: {run.message or run.state}")
-    summaries = {one.role: one.summary for one in run.evaluations.all()}
-    told = {
-        f"{role}_miou_1": summaries[role]["miou_1"] for role in (Evaluation.Role.SERVING, Evaluation.Role.CANDIDATE)
-    }
-    numbers = decision.numbers.get("combined", {})
-    return {
-        "run": run.pk,
-        "decision": decision.kind,
-        "code": decision.numbers.get("code", ""),
-        "reason": decision.reason,
-        "gate": numbers,
-        **told,
-        "candidate": run.candidate.digest if run.candidate else None,
-    }
-
-
 def thinned(pictures: Sequence[Picture], most: int) -> list[Any]:
     """Records of pictures with at most ``most`` objects in all (0: no limit): evenly, the prominent ones first."""
     records = [picture.record for picture in pictures]
@@ -282,10 +229,6 @@ def _upload(picture: Picture) -> SimpleUploadedFile:
     return SimpleUploadedFile(picture.file_name, picture.record.image_path.read_bytes())
 
 
-def _mean(values: Sequence[float]) -> float | None:
-    return round(float(np.mean(values)), 4) if values else None
-
-
 def _line(report: Json) -> str:
     """One line for people."""
     clicks, held_out = report["clicks_per_mask"], report["held_out"]
@@ -293,4 +236,6 @@ def _line(report: Json) -> str:
     if clicks is not None:
         told += f", {clicks:.2f} clicks each"
     told += f"; held-out 1 click {held_out['miou_1']:.3f}, clicks to 0.85 {held_out['noc85']:.2f}"
+    if actions := report["prefilled"]["actions"]:
+        told += f"; {actions['saved']:.0%} fewer actions than without proposals"
     return told + (f". {report['training']['reason']}" if "training" in report else "")

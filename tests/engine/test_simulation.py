@@ -17,8 +17,8 @@ from annotation.services.masks import masks_add
 from engine.models import Promotion, TrainingRun
 from engine.simulation import people
 from engine.simulation.browser import Attempt
+from engine.simulation.figures import figures
 from engine.simulation.people import ImageWork, ObjectWork, Person
-from engine.simulation.rounds import figures
 from engine.simulation.truth import deal, read_truth
 from modelzoo import rle
 from modelzoo.training.data import DataError
@@ -156,6 +156,10 @@ def test_a_good_proposal_is_kept_a_fair_one_corrected_and_nonsense_discarded(ben
     assert (done.proposed, done.discarded) == (3, 1)
     assert sorted(mask.area for mask in masks) == sorted([LARGE.sum(), SMALL.sum()])
     assert all(mask.parent is not None for mask in masks)
+    assert [one.otherwise.clicks for one in done.objects] == [2, 2], "what the same hand takes from nothing"
+    told = figures([done])["prefilled"]["actions"]
+    assert (told["per_image"], told["per_image_otherwise"]) == (1 + 2 + 1, 6)  # kept, corrected by a click, discarded
+    assert told["saved"] == told["saved_low"] == told["saved_high"] == 0.3333
     assert not Mask.objects.filter(status="proposed").exists()
 
 
@@ -196,7 +200,9 @@ def test_a_round_in_figures():
     assert told["prefilled"]["share_of_objects"] == 0.25
     assert told["prefilled"]["clicks_per_corrected_mask"] == 3
     assert told["prefilled"]["clicks_per_prompted_mask"] == 10.5
+    assert told["prefilled"]["actions"]["per_image"] == (4 + 25) / 2
     assert figures([])["clicks_per_mask"] is None
+    assert figures([])["prefilled"]["actions"] is None
 
 
 # --- The whole loop ----------------------------------------------------------------------------------------------
