@@ -73,11 +73,13 @@ def enqueue(
     created_by: Any = None,
     dedupe_key: str = "",
     title: str = "",
+    pk: uuid.UUID | None = None,
 ) -> Job:
     """Write the row now and send its wake-up message when the surrounding transaction commits.
 
     An open job of the same kind with the same (non-empty) `dedupe_key` is returned instead. `created_by` is a user or
-    None. Raises LookupError for a kind that this process does not know: declare it; Missing if the dataset is gone.
+    None; `pk` its id, where files were put in place for it before. Raises LookupError for a kind that this process does
+    not know: declare it; Missing if the dataset is gone.
     """
     kind = kinds.get(name)
     if kind is None:
@@ -89,6 +91,7 @@ def enqueue(
         "payload": payload,
         "max_attempts": kind.max_attempts,
         "created_by": created_by,
+        **({"pk": pk} if pk else {}),
     }
     row, created = _create_or_find(kind.name, dedupe_key, fields)
     if created:

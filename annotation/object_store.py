@@ -84,6 +84,12 @@ def exists(key: str) -> bool:
         return _files().exists(key) or next(listed(key), None) is not None
 
 
+def stored(key: str) -> Stored | None:
+    """One file, if there is such a one. StoreAway."""
+    first = next(_listed(_key(key)), None)  # in order of key, so it comes before all that begin like it
+    return first if first is not None and first.path == key else None
+
+
 def has(key: str, size: int) -> bool:
     """Whether there is a file of so many bytes, or any below such a folder (`size` 0). StoreAway."""
     with _asking():
@@ -126,8 +132,8 @@ def delete(key: str, *, until: float = math.inf) -> None:
 
     Nothing to do if it is gone. StoreAway.
     """
-    file = next(_listed(_key(key)), None)  # in order of key, so it comes before all that begin like it
-    found = chain([file] if file is not None and file.path == key else [], listed(key))
+    file = stored(key)
+    found = chain([file] if file else [], listed(key))
     old = (_key(one.path) for one in found if one.changed <= until * 1e9)
     while names := list(islice(old, AT_ONCE)):
         with _asking():

@@ -95,6 +95,16 @@ def folder_found(relative: str) -> Path:
     return place
 
 
+def caught_up(relative: str) -> None:
+    """Bring a stored file that is younger than the one on this disk: another machine wrote on. StoreAway."""
+    place = full(relative)
+    if not object_store.is_used() or not place.exists():
+        return
+    stored = object_store.stored(relative)
+    if stored is not None and stored.changed > place.stat().st_mtime_ns:
+        _brought(relative, place, object_store.fetch)
+
+
 def exists(relative: str) -> bool:
     """Whether a file or a folder is stored. StoreAway."""
     return object_store.exists(relative) if object_store.is_used() else full(relative).exists()

@@ -141,6 +141,8 @@ def _train(run: TrainingRun, snapshot: Snapshot, ctx: JobContext) -> ModelVersio
     folder = storage.folder_found(place)
     folder.mkdir(parents=True, exist_ok=True)
     if trainer.result_of(folder) is None:
+        for name in trainer.CARRIED:
+            storage.caught_up(f"{place}/{name}")
         trainer.run_plan(run, snapshot)
         trainer.config_write(folder / "config.toml", run, snapshot)
         carry = partial(_carry, place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 
 from annotation import jobkit, storage
-from annotation.errors import UserError
+from annotation.errors import Missing, UserError
 from annotation.formats.base import ImportFormat
 from annotation.formats.registry import IMPORTS
 from annotation.formats.source import FileIndex, LabelMap, Refusals, SourceImage
@@ -69,43 +70,58 @@ def import_request(*, dataset: Dataset, upload: UploadedFile, import_format: str
         with kept.open("wb") as file:
             for chunk in upload.chunks():
                 file.write(chunk)
-        return _queued(dataset, kept, upload.name or FILE, import_format, user)
+        archive = archive_keep(kept)
+    return import_queue(
+        dataset=dataset, archive=archive, file_name=upload.name or FILE, import_format=import_format, user=user
+    )
 
 
-def import_uploaded(*, dataset: Dataset, archive: Path, file_name: str, import_format: str, user: Any) -> Job:
-    """Queue the import of an archive that arrived in pieces; the file stays. Raises UserError if it is no archive."""
-    with storage.work_folder() as work:
-        kept = work / FILE
-        storage.link_or_copy(archive, kept)
-        return _queued(dataset, kept, file_name, import_format, user)
+def archive_keep(source: Path) -> uuid.UUID:
+    """Move an archive to its place; returns the id of the job that will look there. Raises UserError if it is none.
 
-
-def _queued(dataset: Dataset, kept: Path, file_name: str, import_format: str, user: Any) -> Job:
-    if not archives.is_archive(kept):
+    In place before the job can be seen by a worker, and outside transactions: an object store takes its time. One whose
+    job never comes is removed with other leftovers.
+    """
+    if not archives.is_archive(source):
         raise UserError("not_an_archive", "Send one zip or tar archive with the pictures and their annotations.")
-    with transaction.atomic():
-        job = jobkit.enqueue(
+    job = uuid.uuid4()
+    storage.adopt(source, _place(job))
+    storage.let_go(_place(job))
+    return job
+
+
+def archive_drop(archive: uuid.UUID) -> None:
+    """Remove an archive with all that its import kept."""
+    storage.remove(storage.path_for("imports", str(archive)))
+
+
+def import_queue(*, dataset: Dataset, archive: uuid.UUID, file_name: str, import_format: str, user: Any) -> Job:
+    """Queue the import of an archive that was kept; it goes if the dataset has gone. Raises Missing then."""
+    try:
+        return jobkit.enqueue(
             IMPORT.name,
             {"dataset_id": dataset.pk, "import_format": import_format, "user_id": user.pk},
             dataset=dataset,
             created_by=user,
             title=f"Import {clean_name(file_name)}"[:200],
+            pk=archive,
         )
-        # In place before the row is visible to a worker.
-        place = storage.path_for("imports", str(job.pk), FILE)
-        storage.adopt(kept, place)
-    storage.let_go(place)
-    return job
+    except Missing:
+        archive_drop(archive)
+        raise
+
+
+def _place(job: uuid.UUID) -> str:
+    return storage.path_for("imports", str(job), FILE)
 
 
 def import_run(*, job: Job, dataset: Dataset, import_format: str, user: Any, progress: Progress) -> dict[str, Any]:
     """Import the archive of a job; the job's result. The archive is removed when all is in."""
-    relative = storage.path_for("imports", str(job.pk), FILE)
-    archive = storage.found(relative)
+    archive = storage.found(_place(job.pk))
     if not archive.is_file():
         raise UserError("upload_missing", "The uploaded archive is no longer there. Upload it again.")
     report = import_archive(dataset=dataset, archive=archive, import_format=import_format, user=user, progress=progress)
-    storage.remove(storage.path_for("imports", str(job.pk)))
+    archive_drop(job.pk)
     return report.as_json()
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
+import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
@@ -174,34 +175,51 @@ def _write_at(file: Any, offset: int, piece: bytes) -> int:
 def upload_finish(*, upload: Upload) -> None:
     """All is here: have it taken in, or imported. Twice is once."""
     now = timezone.now()
-    if upload.byte_size and not upload.import_format:
-        storage.share(_place(upload))  # the worker may be another machine's
+    archive: uuid.UUID | UserError | None = None
+    # The worker may be another machine's; before the transaction, which shall not wait for an object store.
+    if upload.import_format:
+        archive = _archive_kept(upload)
+    elif upload.byte_size:
+        storage.share(_place(upload))
     with transaction.atomic():
         changed = Upload.objects.filter(pk=upload.pk, state=Upload.State.RECEIVING).update(
             state=Upload.State.ARRIVED, received=F("byte_size"), changed_at=now
         )
-        if changed and upload.import_format:
-            _import(upload)
+        if changed and archive is not None:
+            _import(upload, archive)
         elif changed:
             take_in_request(dataset=upload.dataset)
             transaction.on_commit(partial(storage.let_go, _place(upload)))
+    if not changed and isinstance(archive, uuid.UUID):
+        imports.archive_drop(archive)
     upload.refresh_from_db()
 
 
-def _import(upload: Upload) -> None:
+def _archive_kept(upload: Upload) -> uuid.UUID | UserError:
+    """The archive where its import will look for it, or why it is none. The file of the upload stays."""
+    with storage.work_folder() as work:
+        kept = work / imports.FILE
+        try:
+            storage.link_or_copy(file_of(upload), kept)
+            return imports.archive_keep(kept)
+        except FileNotFoundError:  # another request was quicker
+            return UserError("upload_missing", "The uploaded archive is no longer there. Upload it again.")
+        except UserError as problem:
+            return problem
+
+
+def _import(upload: Upload, archive: uuid.UUID | UserError) -> None:
     """Hand an archive with annotations over to the import, whose job tells the rest."""
-    path = file_of(upload)
-    try:
-        job = imports.import_uploaded(
+    if isinstance(archive, UserError):
+        _close(upload, Tally(refused_first=[(upload.file_name, archive)]))
+    else:
+        job = imports.import_queue(
             dataset=upload.dataset,
-            archive=path,
+            archive=archive,
             file_name=upload.file_name,
             import_format=upload.import_format,
             user=upload.created_by,
         )
-    except UserError as problem:
-        _close(upload, Tally(refused_first=[(upload.file_name, problem)]))
-    else:
         done = {"state": Upload.State.DONE, "report": {"job": str(job.pk)}, "progress": 1}
         Upload.objects.filter(pk=upload.pk).update(**done)
     transaction.on_commit(lambda: storage.remove(_place(upload)))

@@ -16,15 +16,16 @@ import zipfile
 import pytest
 from botocore.exceptions import ClientError
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
 from django.utils import timezone
 
 from annotation import checks, disk, jobkit, jobs, object_store, storage
 from annotation.client import Client
-from annotation.models import Image, Job
-from annotation.services import backups, exports
+from annotation.models import Image, Job, Upload
+from annotation.services import backups, exports, uploads
 from annotation.services.people import token_create
 from config.object_store import storage_of
-from tests.annotation.test_uploads import Browser
+from tests.annotation.test_uploads import Browser, zipped
 from tests.cast import add_image, add_mask, picture
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -64,6 +65,50 @@ def test_an_upload_in_pieces_is_taken_in_by_another_machine(bucket, cast, as_, m
     assert not any(key.startswith("anymask/uploads/") for key in keys(bucket))
     assert not list((worker / "uploads").iterdir())
     assert not list((web / "uploads").iterdir())
+
+
+def test_an_archive_in_pieces_is_imported_by_another_machine_and_no_transaction_waits_for_the_store(
+    bucket, cast, as_, move_to, monkeypatch
+):
+    put, waited = object_store.put, []
+
+    def watched(source, key) -> None:
+        waited.append(connection.in_atomic_block)
+        put(source, key)
+
+    monkeypatch.setattr(object_store, "put", watched)
+    move_to("web")
+    archive = zipped({"pear.jpg": picture(seed=8)})
+    Browser(as_(cast.ana), cast.dataset).send("fruit.zip", archive, import_format="auto")
+    assert waited == [False]
+    uploads.upload_finish(upload=Upload.objects.get())  # the last request comes twice
+    move_to("worker")
+    jobkit.run_pending(dataset=cast.dataset)
+    assert Image.objects.get(file_name="pear.jpg")
+    assert not any(key.startswith(("anymask/uploads/", "anymask/imports/")) for key in keys(bucket))
+
+
+def test_who_comes_back_to_a_run_goes_on_from_what_another_machine_has_written(bucket, cast, move_to):
+    def write(content: bytes) -> None:
+        path = storage.full(place)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+    place = "runs/1/state.pt"
+    first = move_to("first trainer")
+    storage.caught_up(place)
+    write(b"step 100")
+    os.utime(storage.full(place), (1, 1))  # some time ago
+    move_to("second trainer")
+    write(b"step 900")
+    storage.share(place)
+    write(b"step 950")
+    os.utime(storage.full(place), (time.time() + 5, time.time() + 5))
+    storage.caught_up(place)
+    assert storage.full(place).read_bytes() == b"step 950", "its own, which is younger"
+    assert move_to("first trainer") == first
+    storage.caught_up(place)
+    assert storage.full(place).read_bytes() == b"step 900"
 
 
 def test_an_export_is_downloaded_from_the_store_by_a_signed_address(bucket, cast, as_, move_to, settings):

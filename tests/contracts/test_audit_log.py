@@ -136,7 +136,7 @@ WHY_NONE = {
     "uploads.upload_create": "room for a file that is not there yet",
     "uploads.upload_finish": "the end of upload_append, which tells",
     "uploads.upload_delete": "half a file, or an entry of one's own list; pictures that were added stay",
-    "imports.import_uploaded": "follows from a file that is whole, which is told",
+    "imports.import_queue": "follows from a file that is whole, which is told",
     "uploads.take_in_request": "follows from a file that is whole, which is told",
     "uploads.take_in_run": JOB,
     "values.values_request": COUNT,
