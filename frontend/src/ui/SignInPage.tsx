@@ -4,7 +4,7 @@ import { Navigate, useLocation, useNavigate } from "react-router";
 import { messageOf } from "../api/client";
 import { api } from "../api/endpoints";
 import { TextField } from "./kit/fields";
-import { Button, Note } from "./kit/kit";
+import { Button, Loading, Note } from "./kit/kit";
 import { Logo } from "./Logo";
 import { OidcButton } from "./OidcButton";
 import { SignInArt } from "./SignInArt";
@@ -32,6 +32,8 @@ export function SignInPage() {
       navigate(from, { replace: true });
     },
   });
+  // All ways in at once: nothing shall move under a hand that is about to type.
+  if (session.isPending) return <Loading label="Loading" />;
   if (session.data?.user && !signIn.isPending) return <GoOn to={from} />;
   const demo = session.data?.demo ?? null;
   const submit = (event: FormEvent) => {
