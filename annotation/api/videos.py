@@ -77,7 +77,9 @@ class FramesView(APIView):
         limit = min(_number(request, "limit", MAX_FRAMES), MAX_FRAMES)
         rows = selectors.frames_of(video, _number(request, "from", 0), limit + 1)
         following = rows[limit].frame_number if len(rows) > limit else None
-        return Response(FramesOut({"frames": rows[:limit], "next": following}).data)
+        # Of the video as it was before the frames were read: who is told that all are there has them.
+        page = {"frames": rows[:limit], "next": following, "complete": video.complete}
+        return Response(FramesOut(page).data)
 
 
 class TracksView(APIView):

@@ -52,8 +52,10 @@ def test_frames_come_in_their_order_page_by_page():
         (3, 0.6, 0, "open"),
         (4, 0.8, 0, "open"),
     ]
-    assert page["next"] is None
-    assert client.get(f"/api/videos/{video.pk}/frames/?from=9").json() == {"frames": [], "next": None}
+    assert (page["next"], page["complete"]) == (None, True)
+    type(video).objects.update(complete=False)
+    page = client.get(f"/api/videos/{video.pk}/frames/?from=9").json()
+    assert page == {"frames": [], "next": None, "complete": False}, "some are still to come"
 
 
 @pytest.mark.parametrize("query", ["from=-1", "from=x", "limit=1e3", "from=99999999999999999999", "from=²"])

@@ -74,6 +74,7 @@ class FramesOut(serializers.Serializer[Any]):
 
     frames = VideoFrameOut(many=True)
     next = serializers.IntegerField(allow_null=True, help_text="`from` of the next page; null after the last frame.")
+    complete = serializers.BooleanField(help_text="False while frames of the video are still to come.")
 
 
 class TrackMaskOut(serializers.Serializer[Any]):

@@ -37,8 +37,10 @@ class FakeServer implements VideoServer {
   running: Pick<Job, "id" | "state" | "progress" | "message" | "error" | "result"> | null = null;
   refusal: ApiError | null = null;
 
-  frames = async (): Promise<Frames> => ({
-    frames: Array.from({ length: FRAMES }, (_, number) => ({
+  arrived = FRAMES;
+
+  frames = async (_video: number, from: number): Promise<Frames> => ({
+    frames: Array.from({ length: this.arrived }, (_, number) => ({
       image: HERE + number,
       number,
       time: number / 5,
@@ -46,8 +48,9 @@ class FakeServer implements VideoServer {
       masks: 0,
       uncertainty: null,
       thumbnail_url: "",
-    })),
+    })).slice(from),
     next: null,
+    complete: this.arrived === FRAMES,
   });
   tracks = async () => ({ tracks: structuredClone(this.stored) });
   track = async (id: string) => structuredClone(this.stored.find((one) => one.id === id)) as TrackRecord;
@@ -140,6 +143,21 @@ function draw(id: string): void {
   session.store.setMask(id, maskItem(id));
   session.select(id);
 }
+
+it("grows with a video that is still being taken in", async () => {
+  const shown = () => desk.timeline.frames.map((frame) => frame.number);
+  server.arrived = 2;
+  await desk.load();
+  expect(shown()).toEqual([0, 1]);
+  await poll();
+  server.arrived = 4;
+  await poll();
+  expect(shown()).toEqual([0, 1, 2, 3]);
+  server.arrived = FRAMES;
+  await poll();
+  expect(shown()).toEqual([0, 1, 2, 3, 4, 5]);
+  expect(waiting).toEqual([]);
+});
 
 describe("following", () => {
   it("makes a track of the selected mask, shows how it goes, and masks as they are made", async () => {

@@ -42,6 +42,10 @@ export interface Carried {
 /** Milliseconds for which what others did to the tracks may go unseen, when the frame changes. */
 const FRESH = 5000;
 
+/** Milliseconds until the next look for frames that are still on their way; twice as many each time that none has come. */
+const ARRIVALS = 2000;
+const LONGEST_ARRIVALS = 30_000;
+
 function afterwards(work: () => void, milliseconds: number): () => void {
   const timer = setTimeout(work, milliseconds);
   return () => clearTimeout(timer);
@@ -74,10 +78,13 @@ export class VideoDesk {
   private asked = 0;
   private refreshed = 0;
   private readonly now: () => number;
+  private readonly later: NonNullable<VideoDeskOptions["later"]>;
   private closed = false;
+  private cancelArrivals: () => void = () => undefined;
 
   constructor(readonly options: VideoDeskOptions) {
     const later = options.later ?? afterwards;
+    this.later = later;
     this.now = options.now ?? (() => performance.now());
     const changed = () => this.changed.emit();
     const notice = (message: string) => this.notices.emit(message);
@@ -106,12 +113,8 @@ export class VideoDesk {
       const tracks = server.tracks(video);
       // Whoever waits for the frames first must not be told of this twice.
       tracks.catch(() => undefined);
-      const frames: Frame[] = [];
-      for (let from: number | null = 0; from !== null; ) {
-        const page: Frames = await server.frames(video, from);
-        frames.push(...page.frames.map(frameFrom));
-        from = page.next;
-      }
+      const { frames, complete } = await this.framesFrom(0);
+      if (!complete) this.awaitFrames(ARRIVALS);
       this.timeline = this.timeline.withFrames(frames).withTracks((await tracks).tracks.map(trackFrom));
       this.loaded = true;
       this.following.resume();
@@ -120,6 +123,39 @@ export class VideoDesk {
       this.problem = messageOf(error);
     }
     this.changed.emit();
+  }
+
+  private async framesFrom(start: number): Promise<{ frames: Frame[]; complete: boolean }> {
+    const { server, video } = this.options;
+    const frames: Frame[] = [];
+    for (let from = start; ; ) {
+      const page = await server.frames(video, from);
+      frames.push(...page.frames.map(frameFrom));
+      if (page.next === null) return { frames, complete: page.complete };
+      from = page.next;
+    }
+  }
+
+  /** A video that is being taken in grows while it is worked on. */
+  private awaitFrames(pause: number): void {
+    this.cancelArrivals();
+    if (!this.closed) this.cancelArrivals = this.later(() => void this.takeArrivals(pause), pause);
+  }
+
+  private async takeArrivals(pause: number): Promise<void> {
+    const longer = Math.min(2 * pause, LONGEST_ARRIVALS);
+    const last = this.timeline.frames.at(-1);
+    try {
+      const { frames, complete } = await this.framesFrom(last ? last.number + 1 : 0);
+      if (this.closed || last?.number !== this.timeline.frames.at(-1)?.number) return;
+      if (frames.length > 0) {
+        this.timeline = this.timeline.withFrames([...this.timeline.frames, ...frames]);
+        this.changed.emit();
+      }
+      if (!complete) this.awaitFrames(frames.length > 0 ? ARRIVALS : longer);
+    } catch {
+      this.awaitFrames(longer);
+    }
   }
 
   /** Asks what the tracks have now. A question that fails is asked again with the next change. */
@@ -153,6 +189,7 @@ export class VideoDesk {
 
   close(): void {
     this.closed = true;
+    this.cancelArrivals();
     this.playhead.stop();
     this.following.close();
   }

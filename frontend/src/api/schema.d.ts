@@ -2757,6 +2757,8 @@ export interface components {
             frames: components["schemas"]["VideoFrameOut"][];
             /** @description `from` of the next page; null after the last frame. */
             next: number | null;
+            /** @description False while frames of the video are still to come. */
+            complete: boolean;
         };
         /** @description All held-out masks, and the same by stage and by category where there are several. */
         GateOut: {
