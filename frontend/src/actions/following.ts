@@ -1,6 +1,7 @@
 import { ApiError, messageOf } from "../api/client";
 import type { Job } from "../api/types";
 import type { Direction, videoApi } from "../api/videos";
+import type { Later } from "../core/later";
 
 const EVERY = 1000;
 
@@ -32,7 +33,7 @@ export interface FollowingOptions {
   readonly onMasks: (track: string, ended: boolean) => Promise<void>;
   readonly changed: () => void;
   readonly notice: (message: string) => void;
-  readonly later: (work: () => void, milliseconds: number) => () => void;
+  readonly later: Later;
 }
 
 export interface FollowStart {

@@ -1,7 +1,9 @@
 import { ApiError } from "../api/client";
 import type { ChangesAnswer, Holder, MaskRecord } from "../api/types";
 import type { Journal } from "../core/journal";
+import type { Later } from "../core/later";
 import { isCurrent, type MaskItem, type MaskStore, sameState } from "../core/maskStore";
+import { afterwards } from "./afterwards";
 import type { MaskSync } from "./maskSync";
 import { itemFromRecord } from "./records";
 
@@ -16,13 +18,7 @@ export interface LiveOptions {
   readonly onHolder: (task: Holder | null) => void;
   readonly onConnection: () => void;
   readonly notice: (message: string) => void;
-  /** Calls back after some milliseconds; returns what cancels it. */
-  readonly later?: (work: () => void, milliseconds: number) => () => void;
-}
-
-function afterwards(work: () => void, milliseconds: number): () => void {
-  const timer = setTimeout(work, milliseconds);
-  return () => clearTimeout(timer);
+  readonly later?: Later;
 }
 
 const EVERY = 3000;

@@ -1,3 +1,5 @@
+import type { Later } from "../core/later";
+
 /** Two steps closer than this are a held key: the frame they pass is shown, and only the last is opened. */
 const QUICK = 300;
 const REST = 160;
@@ -17,8 +19,7 @@ export interface PlayheadOptions {
   readonly changed: () => void;
   readonly notice: (message: string) => void;
   readonly now: () => number;
-  /** Calls back after some milliseconds; returns what cancels it. */
-  readonly later: (work: () => void, milliseconds: number) => () => void;
+  readonly later: Later;
 }
 
 /**

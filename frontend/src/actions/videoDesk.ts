@@ -3,8 +3,10 @@ import type { Frames, MaskRecord, Task, TrackRecord } from "../api/types";
 import type { Direction, videoApi } from "../api/videos";
 import { Emitter } from "../core/emitter";
 import type { Size } from "../core/geometry";
+import type { Later } from "../core/later";
 import { EMPTY_TIMELINE, type Frame, type Timeline, type Track, type TrackMask } from "../core/timeline";
 import type { Viewport } from "../core/viewport";
+import { afterwards } from "./afterwards";
 import type { EditorSession } from "./editorSession";
 import { Following, type FollowServer, type PursuitMemory } from "./following";
 import { Playhead } from "./playhead";
@@ -26,7 +28,7 @@ export interface VideoDeskOptions {
   readonly stale: () => void;
   readonly memory: PursuitMemory;
   readonly now?: () => number;
-  readonly later?: (work: () => void, milliseconds: number) => () => void;
+  readonly later?: Later;
 }
 
 /** What one frame hands on to the next. */
@@ -45,11 +47,6 @@ const FRESH = 5000;
 /** Milliseconds until the next look for frames that are still on their way; twice as many each time that none has come. */
 const ARRIVALS = 2000;
 const LONGEST_ARRIVALS = 30_000;
-
-function afterwards(work: () => void, milliseconds: number): () => void {
-  const timer = setTimeout(work, milliseconds);
-  return () => clearTimeout(timer);
-}
 
 /**
  * Work on one video: its timeline, which frame is shown, which track is followed. It outlives the sessions of the single
@@ -78,7 +75,7 @@ export class VideoDesk {
   private asked = 0;
   private refreshed = 0;
   private readonly now: () => number;
-  private readonly later: NonNullable<VideoDeskOptions["later"]>;
+  private readonly later: Later;
   private closed = false;
   private cancelArrivals: () => void = () => undefined;
 
@@ -114,9 +111,9 @@ export class VideoDesk {
       // Whoever waits for the frames first must not be told of this twice.
       tracks.catch(() => undefined);
       const { frames, complete } = await this.framesFrom(0);
-      if (!complete) this.awaitFrames(ARRIVALS);
       this.timeline = this.timeline.withFrames(frames).withTracks((await tracks).tracks.map(trackFrom));
       this.loaded = true;
+      if (!complete) this.awaitFrames(ARRIVALS);
       this.following.resume();
       if (this.session) this.takePlace(this.session);
     } catch (error) {

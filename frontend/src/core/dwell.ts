@@ -1,11 +1,12 @@
 import { type ScreenPoint, screenDistance } from "./geometry";
+import type { Later } from "./later";
 
 /** A hand that rests still wanders; this much, in CSS pixels, is resting. */
 const REST = 9;
 
 export interface DwellOptions {
   /** Runs `work` after so many milliseconds; returns what stops it. */
-  readonly later: (work: () => void, milliseconds: number) => () => void;
+  readonly later: Later;
   /** Resting has begun at a point and will count as a click; null: it is over. */
   readonly resting: (at: ScreenPoint | null, milliseconds: number) => void;
   readonly click: (at: ScreenPoint) => void;

@@ -1,4 +1,5 @@
 import { Emitter } from "./emitter";
+import type { Later } from "./later";
 
 /** What is to be done to one mask on the server. Kept until the server has confirmed it. */
 export interface JournalOp {
@@ -49,8 +50,7 @@ export interface JournalOptions {
   readonly store: JournalStore;
   readonly userId: number;
   readonly send: (op: JournalOp) => Promise<SendResult>;
-  /** Calls back after some milliseconds; returns what cancels it. */
-  readonly later: (work: () => void, milliseconds: number) => () => void;
+  readonly later: Later;
   /** Milliseconds of some clock, to time how long saving takes. */
   readonly now?: () => number;
   /** Only one tab may send at a time; the default is for a single tab. */

@@ -1,4 +1,5 @@
 import { createContext, type ReactNode, useContext, useEffect, useState, useSyncExternalStore } from "react";
+import { afterwards } from "../actions/afterwards";
 import { sendOperation } from "../actions/sender";
 import { ViewState } from "../actions/viewState";
 import type { User } from "../api/types";
@@ -98,10 +99,7 @@ function openJournal(user: User, database: LocalDatabase): Journal {
     userId: user.id,
     send: sendOperation,
     now: () => performance.now(),
-    later: (work, milliseconds) => {
-      const timer = setTimeout(work, milliseconds);
-      return () => clearTimeout(timer);
-    },
+    later: afterwards,
     // Web Locks exist in secure contexts; without them two tabs may send twice, which the server takes as once.
     exclusive:
       navigator.locks && (async (work) => void (await navigator.locks.request(`anymask-journal-${user.id}`, work))),

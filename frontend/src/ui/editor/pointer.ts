@@ -1,3 +1,4 @@
+import { afterwards } from "../../actions/afterwards";
 import type { EditorSession } from "../../actions/editorSession";
 import { Dwell } from "../../core/dwell";
 import { isInside, type ScreenPoint, screenPoint } from "../../core/geometry";
@@ -151,10 +152,7 @@ function attachDwell(host: HTMLElement, session: EditorSession): Dwell {
   ring.className = "dwell";
   ring.setAttribute("aria-hidden", "true");
   return new Dwell({
-    later: (work, milliseconds) => {
-      const timer = setTimeout(work, milliseconds);
-      return () => clearTimeout(timer);
-    },
+    later: afterwards,
     resting: (at, milliseconds) => {
       ring.remove();
       if (!at) return;
