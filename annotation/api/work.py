@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from typing import Any
 
@@ -13,17 +14,44 @@ from rest_framework.views import APIView
 
 from annotation import jobkit
 from annotation.access import Role, dataset_for, image_for, job_for, task_for
-from annotation.api.serializers import JobDetailOut, LeaseIn, ReleaseIn, SkipIn, SubmitIn, TaskKindIn, TaskOut
+from annotation.api.serializers import (
+    FinishedTaskOut,
+    JobDetailOut,
+    LeaseIn,
+    ReleaseIn,
+    SkipIn,
+    SubmitIn,
+    TaskKindIn,
+    TaskOut,
+)
+from annotation.errors import UserError
 from annotation.models import Task
 from annotation.services import tasks
 from annotation.services.training import feedback_for
 
 
 def _task_out(request: Request, task: Task) -> Response:
+    return Response(TaskOut(task, context=_context(request, task)).data)
+
+
+def _finished_out(request: Request, task: Task, next_kind: str | None) -> Response:
+    """A finished task, with the next one of a kind where one was asked for, so that going on takes one request.
+
+    A refusal leaves it out, since the work is finished all the same: `tasks_next` says why.
+    """
+    following = None
+    if next_kind:
+        with contextlib.suppress(UserError):
+            dataset = dataset_for(request.user, task.image.dataset_id, role_for(next_kind))
+            following = tasks.task_claim_next(dataset=dataset, user=request.user, kind=next_kind)
+    context = _context(request, following or task) | {"feedback": feedback_for(task=task, user=request.user)}
+    return Response(FinishedTaskOut(task, context=context | {"next": following}).data)
+
+
+def _context(request: Request, task: Task) -> dict[str, Any]:
     upcoming = tasks.tasks_upcoming(dataset=task.image.dataset)
     upcoming = [image_id for image_id in upcoming if image_id != task.image_id]
-    context = {"user": request.user, "upcoming": upcoming, "feedback": feedback_for(task=task, user=request.user)}
-    return Response(TaskOut(task, context=context).data)
+    return {"user": request.user, "upcoming": upcoming, "feedback": feedback_for(task=task, user=request.user)}
 
 
 def role_for(kind: str) -> str:
@@ -79,21 +107,23 @@ class TaskRenewView(APIView):
 class TaskSubmitView(APIView):
     """Done."""
 
-    @extend_schema(operation_id="tasks_submit", request=SubmitIn, responses={200: TaskOut})
+    @extend_schema(operation_id="tasks_submit", request=SubmitIn, responses={200: FinishedTaskOut})
     def post(self, request: Request, task_id: int) -> Response:
         """Finish the image; the same request again changes nothing. 409 `lease_lost`."""
-        task = task_for(request.user, task_id, Role.ANNOTATOR)
-        return _task_out(request, tasks.task_submit(task=task, **_read(SubmitIn, request)))
+        asked = _read(SubmitIn, request)
+        task, next_kind = task_for(request.user, task_id, Role.ANNOTATOR), asked.pop("next_kind")
+        return _finished_out(request, tasks.task_submit(task=task, **asked), next_kind)
 
 
 class TaskSkipView(APIView):
     """Not done."""
 
-    @extend_schema(operation_id="tasks_skip", request=SkipIn, responses={200: TaskOut})
+    @extend_schema(operation_id="tasks_skip", request=SkipIn, responses={200: FinishedTaskOut})
     def post(self, request: Request, task_id: int) -> Response:
         """Leave the image, with a reason; the same request again changes nothing. 409 `lease_lost`."""
-        task = task_for(request.user, task_id, Role.ANNOTATOR)
-        return _task_out(request, tasks.task_skip(task=task, **_read(SkipIn, request)))
+        asked = _read(SkipIn, request)
+        task, next_kind = task_for(request.user, task_id, Role.ANNOTATOR), asked.pop("next_kind")
+        return _finished_out(request, tasks.task_skip(task=task, **asked), next_kind)
 
 
 class TaskReleaseView(APIView):

@@ -66,6 +66,41 @@ def test_submit_counts_once_however_often_it_is_sent(cast, as_, image):
     assert next_of(ben, cast).status_code == 204
 
 
+@pytest.mark.parametrize(
+    ("verb", "said"),
+    [("submit", {"answer": "nothing_left", "seconds": 1}), ("skip", {"reason": "blurred", "seconds": 1})],
+)
+def test_finishing_hands_out_the_next_image_where_asked(cast, as_, pictures, verb, said):
+    ben = as_(cast.ben)
+    task = next_of(ben, cast).json()
+    url = f"/api/tasks/{task['id']}/{verb}/"
+    body = said | {"lease": task["lease"], "next_kind": "annotate"}
+    told = ben.post(url, body, format="json").json()
+    assert told["id"] == task["id"]
+    assert told["state"] != "claimed"
+    assert told["next"]["image"]["id"] == pictures[1].pk
+    assert uuid.UUID(told["next"]["lease"])
+    assert told["next"]["upcoming"] == [image.pk for image in pictures[2:4]]
+    again = ben.post(url, body, format="json").json()
+    assert (again["next"]["id"], again["next"]["lease"]) == (told["next"]["id"], told["next"]["lease"])
+    assert Task.objects.filter(state=Task.State.CLAIMED).count() == 1
+
+
+def test_finishing_counts_where_nothing_comes_next(cast, as_, image):
+    ben = as_(cast.ben)
+    task = next_of(ben, cast).json()
+    url = f"/api/tasks/{task['id']}/submit/"
+    body = {"lease": task["lease"], "seconds": 1, "answer": "nothing_left"}
+    # Reviews are not for annotators: asking for one is refused elsewhere, and the image is finished all the same.
+    for kind in ("review", "annotate", None):
+        answer = ben.post(url, body | {"next_kind": kind}, format="json")
+        assert answer.status_code == 200
+        assert answer.json()["next"] is None
+    assert Task.objects.get(pk=task["id"]).state == Task.State.SUBMITTED
+    refused = ben.post(url, body | {"next_kind": "holiday"}, format="json")
+    assert refused.status_code == 400
+
+
 def test_skip_needs_a_reason_and_release_gives_back(cast, as_, image):
     ben = as_(cast.ben)
     task = next_of(ben, cast).json()

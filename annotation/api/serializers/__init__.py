@@ -55,6 +55,7 @@ from annotation.api.serializers.transfers import (
 from annotation.api.serializers.uploads import RightsIn, UploadDetailOut, UploadItemOut, UploadsOut
 from annotation.api.serializers.work import (
     DemoOut,
+    FinishedTaskOut,
     JobDetailOut,
     JobErrorOut,
     JobOut,
@@ -85,6 +86,7 @@ __all__ = [
     "ExportFilterIn",
     "ExportIn",
     "ExportSizeOut",
+    "FinishedTaskOut",
     "FormatsOut",
     "HolderOut",
     "ImageIn",

@@ -86,6 +86,23 @@ class TaskOut(serializers.ModelSerializer[Any]):
         return list(self.context.get("upcoming", []))
 
 
+class FinishedTaskOut(TaskOut):
+    """Work that is done with, and what was handed out in the same request."""
+
+    next = serializers.SerializerMethodField(
+        help_text="The next task, where `next_kind` asked for one; null where there is none, or `tasks_next` refuses it."
+    )
+
+    class Meta(TaskOut.Meta):
+        fields = [*TaskOut.Meta.fields, "next"]
+
+    @extend_schema_field(TaskOut(allow_null=True))
+    def get_next(self, row: Task) -> dict[str, Any] | None:
+        """Brought along by the view."""
+        following = self.context.get("next")
+        return dict(TaskOut(following, context=self.context | {"feedback": None}).data) if following else None
+
+
 class TaskKindIn(serializers.Serializer[Any]):
     """Which work is asked for."""
 
@@ -109,14 +126,25 @@ class ReleaseIn(LeaseIn):
     seconds = _seconds(default=0)
 
 
-class SubmitIn(LeaseIn):
+class FinishIn(LeaseIn):
+    """Done with, one way or the other."""
+
+    next_kind = serializers.ChoiceField(
+        choices=Task.Kind.choices,
+        default=None,
+        allow_null=True,
+        help_text="Hand out the next task of this kind as well.",
+    )
+
+
+class SubmitIn(FinishIn):
     """Done."""
 
     seconds = _seconds()
     answer = serializers.ChoiceField(choices=Task.Answer.choices)
 
 
-class SkipIn(LeaseIn):
+class SkipIn(FinishIn):
     """Not done, for a reason."""
 
     reason = serializers.CharField(max_length=500)

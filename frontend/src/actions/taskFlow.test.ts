@@ -125,9 +125,9 @@ describe("leaving", () => {
     answers = [
       { status: 409, body: { code: "lease_lost", message: "ended", details: {} } },
       { status: 200, body: task({ lease: "lease-2" }) },
-      { status: 200, body: task({ state: "submitted" }) },
+      { status: 200, body: { ...task({ state: "submitted" }), next: null } },
     ];
-    await flow.submit("done");
+    await flow.submit("done", null);
     expect(requests.map((one) => [one.path, one.body.lease, one.body.seconds])).toEqual([
       ["/api/tasks/3/submit/", "lease-1", 12.3],
       ["/api/images/5/task/", undefined, undefined],
@@ -138,8 +138,18 @@ describe("leaving", () => {
 
   it("says that the server is away, so that it is tried again, and tells nothing meanwhile", async () => {
     await flow.open(task());
-    await expect(flow.skip("blurred")).rejects.toMatchObject({ code: "offline" });
+    await expect(flow.skip("blurred", "annotate")).rejects.toMatchObject({ code: "offline" });
     expect(told).toEqual([]);
+  });
+
+  it("keeps the next image that came with the answer", async () => {
+    await flow.open(task());
+    const next = task({ id: 4, lease: "lease-of-4" });
+    answers = [{ status: 200, body: { ...task({ state: "skipped" }), next } }];
+    await flow.skip("blurred", "annotate");
+    expect(requests.map((one) => [one.path, one.body.next_kind])).toEqual([["/api/tasks/3/skip/", "annotate"]]);
+    expect(flow.following).toEqual(next);
+    expect(flow.finishedTask).toBe(null);
   });
 
   it("gives back what was only looked at, once", async () => {

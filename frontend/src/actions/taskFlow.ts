@@ -1,6 +1,6 @@
 import { ApiError, messageOf } from "../api/client";
 import { api } from "../api/endpoints";
-import type { Holder, Task, TaskKind } from "../api/types";
+import type { FinishedTask, Holder, Task, TaskKind } from "../api/types";
 
 /** Renewed this often; a lease lasts several times as long. */
 const RENEW_EVERY = 60_000;
@@ -24,6 +24,9 @@ export interface TaskFlowOptions {
   readonly told: (seconds: number) => void;
 }
 
+/** One request that ends the work on the image. */
+type Finishing = (task: Task, lease: string, seconds: number) => Promise<FinishedTask>;
+
 /** Who works on this image: claims it, keeps the lease alive, submits, skips, gives it back. */
 export class TaskFlow {
   hold: Hold = { kind: "claiming" };
@@ -31,6 +34,8 @@ export class TaskFlow {
   work: TaskKind = "annotate";
   /** The task that was submitted here. */
   finishedTask: number | null = null;
+  /** What came with the answer to that, already held: the image to go on with. */
+  following: Task | null = null;
   private timer: ReturnType<typeof setInterval> | null = null;
   /** Submitted or skipped here, or only to be looked at. */
   finished = false;
@@ -101,17 +106,22 @@ export class TaskFlow {
     return task.state === "claimed" || task.state === "open";
   }
 
-  /** Counts the image as done. A lease that ended meanwhile is taken up again first. */
-  async submit(answer: "done" | "nothing_left"): Promise<void> {
+  /**
+   * Counts the image as done. A lease that ended meanwhile is taken up again first. With `nextKind` the next task of
+   * that kind is handed out in the same request, if there is one (`following`).
+   */
+  async submit(answer: "done" | "nothing_left", nextKind: TaskKind | null): Promise<void> {
     await this.withLease(async (task, lease, seconds) => {
-      const done = await api.submitTask(task.id, lease, seconds, answer);
+      const done = await api.submitTask(task.id, { lease, seconds, answer, next_kind: nextKind });
       this.finishedTask = done.id;
       return done;
     });
   }
 
-  async skip(reason: string): Promise<void> {
-    await this.withLease((task, lease, seconds) => api.skipTask(task.id, lease, seconds, reason));
+  async skip(reason: string, nextKind: TaskKind | null): Promise<void> {
+    await this.withLease((task, lease, seconds) =>
+      api.skipTask(task.id, { lease, seconds, reason, next_kind: nextKind }),
+    );
   }
 
   /** Leaving: stops renewing, and with `release` lets others have the image at once. */
@@ -131,7 +141,7 @@ export class TaskFlow {
     return Math.round(this.options.seconds() * 10) / 10;
   }
 
-  private async withLease(work: (task: Task, lease: string, seconds: number) => Promise<Task>): Promise<void> {
+  private async withLease(work: Finishing): Promise<void> {
     this.finishing = true;
     try {
       await this.tryTwice(work);
@@ -140,14 +150,15 @@ export class TaskFlow {
     }
   }
 
-  private async tryTwice(work: (task: Task, lease: string, seconds: number) => Promise<Task>): Promise<void> {
+  private async tryTwice(work: Finishing): Promise<void> {
     const seconds = this.seconds();
     for (const last of [false, true]) {
       if (!this.task) await this.claim();
       const { task } = this;
       if (!task?.lease) throw this.refusal();
       try {
-        await work(task, task.lease, seconds);
+        const done = await work(task, task.lease, seconds);
+        this.following = done.next;
         this.finished = true;
         this.options.told(seconds);
         return;

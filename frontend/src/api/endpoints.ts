@@ -21,6 +21,7 @@ import type {
   ExportFilter,
   ExportStart,
   FeedbackItem,
+  FinishedTask,
   Formats,
   Found,
   Group,
@@ -51,6 +52,7 @@ import type {
   Role,
   Session,
   Shadow,
+  SkipBody,
   SnapshotImage,
   Stage,
   StageMove,
@@ -58,6 +60,7 @@ import type {
   StageStep,
   Stages,
   Statistics,
+  SubmitBody,
   Task,
   TaskKind,
   TrainingRun,
@@ -169,10 +172,10 @@ export const api = {
     request<Task>(`/api/images/${image}/task/`, { method: "POST", body: { kind } }),
   renewTask: (id: number, lease: string) =>
     request<Task>(`/api/tasks/${id}/renew/`, { method: "POST", body: { lease } }),
-  submitTask: (id: number, lease: string, seconds: number, answer: "done" | "nothing_left") =>
-    request<Task>(`/api/tasks/${id}/submit/`, { method: "POST", body: { lease, seconds, answer } }),
-  skipTask: (id: number, lease: string, seconds: number, reason: string) =>
-    request<Task>(`/api/tasks/${id}/skip/`, { method: "POST", body: { lease, seconds, reason } }),
+  /** With the next task of a kind where one is asked for: going on takes one request. */
+  submitTask: (id: number, body: SubmitBody) =>
+    request<FinishedTask>(`/api/tasks/${id}/submit/`, { method: "POST", body }),
+  skipTask: (id: number, body: SkipBody) => request<FinishedTask>(`/api/tasks/${id}/skip/`, { method: "POST", body }),
   releaseTask: (id: number, lease: string, seconds: number) =>
     request<Task>(`/api/tasks/${id}/release/`, { method: "POST", body: { lease, seconds }, keepalive: true }),
 

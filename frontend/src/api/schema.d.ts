@@ -2695,6 +2695,33 @@ export interface components {
             consents: components["schemas"]["NamedOut"][];
             image_sources: components["schemas"]["NamedOut"][];
         };
+        /** @description Work that is done with, and what was handed out in the same request. */
+        FinishedTaskOut: {
+            readonly id: number;
+            readonly image: components["schemas"]["ImageOut"];
+            kind: components["schemas"]["TaskKindEnum"];
+            state: components["schemas"]["TaskStateEnum"];
+            /** @description User name of the holder. */
+            readonly assignee: string | null;
+            /** Format: uuid */
+            readonly lease: string | null;
+            /** Format: date-time */
+            lease_expires_at: string | null;
+            /** Format: double */
+            seconds: number;
+            answer: components["schemas"]["TaskAnswerEnum"] | components["schemas"]["BlankEnum"];
+            skip_reason: string;
+            /** @description Ids of the images that come next, for prefetching. */
+            readonly upcoming: number[];
+            /** @description After a training image was submitted. */
+            readonly feedback: components["schemas"]["FeedbackOut"] | null;
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            submitted_at: string | null;
+            /** @description The next task, where `next_kind` asked for one; null where there is none, or `tasks_next` refuses it. */
+            readonly next: components["schemas"]["TaskOut"] | null;
+        };
         /** @description What can be written and read. */
         FormatsOut: {
             exports: components["schemas"]["ExportFormatOut"][];
@@ -4260,6 +4287,8 @@ export interface components {
         SkipInRequest: {
             /** Format: uuid */
             lease: string;
+            /** @description Hand out the next task of this kind as well. */
+            next_kind?: (components["schemas"]["TaskKindEnum"] | components["schemas"]["NullEnum"]) | null;
             reason: string;
             /**
              * Format: float
@@ -4417,6 +4446,8 @@ export interface components {
         SubmitInRequest: {
             /** Format: uuid */
             lease: string;
+            /** @description Hand out the next task of this kind as well. */
+            next_kind?: (components["schemas"]["TaskKindEnum"] | components["schemas"]["NullEnum"]) | null;
             /**
              * Format: float
              * @description Active time since the image was taken up, paused when idle or hidden.
@@ -9170,7 +9201,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["TaskOut"];
+                    "application/json": components["schemas"]["FinishedTaskOut"];
                 };
             };
             default: {
@@ -9203,7 +9234,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["TaskOut"];
+                    "application/json": components["schemas"]["FinishedTaskOut"];
                 };
             };
             default: {

@@ -53,7 +53,7 @@ export function Editor({ session, dataset }: { session: EditorSession; dataset: 
   const finish = useFinish(session, dataset);
   usePresence(session);
   useNotices(session);
-  usePrefetch(session);
+  useOnceReady(session);
 
   const page = useMemo<Page>(
     () => ({
@@ -176,11 +176,16 @@ function useNotices(session: EditorSession): void {
   useEffect(() => session.notices.on(toast), [session, toast]);
 }
 
-/** Once this image is ready, the next ones are made so too. */
-function usePrefetch(session: EditorSession): void {
+/** Once this image is ready: what the one before changed is asked for, and the next ones are made ready too. */
+function useOnceReady(session: EditorSession): void {
   const queries = useQueryClient();
   const ready = useEditor(session, (state) => state.readiness.state === "ready");
   const upcoming = useEditor(session, (state) => state.flow.task?.upcoming ?? null);
+  useEffect(() => {
+    if (!ready) return;
+    const queryKey = ["dataset", session.options.image.dataset];
+    void queries.refetchQueries({ queryKey, type: "active", stale: true });
+  }, [ready, queries, session]);
   useEffect(() => {
     const { image, video } = session.options;
     const next = video?.neighbours(image.id) ?? upcoming;

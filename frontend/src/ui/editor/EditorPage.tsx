@@ -122,12 +122,18 @@ function WithSession({ image, masks, dataset, visit, video, task }: WithSessionP
     }
     return () => {
       opened.close();
-      // The next visit must start from the server's masks, and the lists show other counts now.
+      // The next visit must start from the server's masks, and the lists show other counts now: whoever shows them
+      // asks again, but not while the next image opens (`useOnceReady`).
       for (const key of ["masks", "visit"]) queries.removeQueries({ queryKey: [key, loaded.image.id] });
-      for (const list of ["images", "dataset", "loop"]) {
-        void queries.invalidateQueries({ queryKey: [list, loaded.image.dataset] });
+      const { dataset, id } = loaded.image;
+      for (const queryKey of [
+        ["images", dataset],
+        ["dataset", dataset],
+        ["loop", dataset],
+        ["image", id],
+      ]) {
+        void queries.invalidateQueries({ queryKey, refetchType: "none" });
       }
-      void queries.invalidateQueries({ queryKey: ["image", loaded.image.id] });
     };
   }, [loaded, user, workbench, queries, named]);
 

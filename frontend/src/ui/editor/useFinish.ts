@@ -3,7 +3,7 @@ import { useNavigate } from "react-router";
 import type { EditorSession } from "../../actions/editorSession";
 import { ApiError, messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
-import type { Dataset } from "../../api/types";
+import type { Dataset, TaskKind } from "../../api/types";
 import { useToast } from "../kit/toast";
 import { forgetWork } from "../lastWork";
 import { useWorkbench } from "../workbench";
@@ -46,16 +46,15 @@ export function useFinish(session: EditorSession, dataset: Dataset): Finish {
       await session.forgetDraft();
       return navigate(`/training/${finishedTask}`);
     }
-    // A second look and what came back are part of everybody's queue; audits and reviews have their own.
-    const { work: done } = session.flow;
-    const work = done === "audit" || done === "review" ? done : "annotate";
-    const frame = done === "annotate" ? await session.options.video?.nextOpen(imageId) : null;
+    const work = queueOf(session.flow.work);
+    const frame = session.flow.work === "annotate" ? await session.options.video?.nextOpen(imageId) : null;
     if (frame) {
       await session.forgetDraft();
       if (!left.current) navigate(`/images/${frame}`);
       return;
     }
-    const [task] = await Promise.all([api.nextTask(dataset.id, work), session.forgetDraft()]);
+    const { following } = session.flow;
+    const [task] = await Promise.all([following ?? api.nextTask(dataset.id, work), session.forgetDraft()]);
     if (left.current) return;
     if (task) navigate(`/images/${task.image.id}`, { state: { task } });
     else navigate(`/datasets/${dataset.id}/label${work === "annotate" ? "" : `?work=${work}`}`);
@@ -108,17 +107,26 @@ export function useFinish(session: EditorSession, dataset: Dataset): Finish {
       if (session.options.video?.settle()) return;
       const refusal = whyNot(session, answer);
       if (refusal) return toast(refusal);
-      await run(() => session.flow.submit(answer));
+      await run(() => session.flow.submit(answer, nextKind(session)));
     },
     [session, run, toast],
   );
   const skip = useCallback(
     async (reason: string) => {
-      if (!session.options.video?.settle()) await run(() => session.flow.skip(reason));
+      if (!session.options.video?.settle()) await run(() => session.flow.skip(reason, nextKind(session)));
     },
     [session, run],
   );
   return { busy, saving, submit, skip };
+}
+
+/** The queue that work comes from: a second look and what came back are in everybody's, audits and reviews have their own. */
+const queueOf = (work: TaskKind): TaskKind => (work === "audit" || work === "review" ? work : "annotate");
+
+/** What is handed out with the answer; nothing where this work goes on elsewhere: with what it says, or the next frame. */
+function nextKind({ flow, options }: EditorSession): TaskKind | null {
+  if (flow.work === "training" || (flow.work === "annotate" && options.video)) return null;
+  return queueOf(flow.work);
 }
 
 /** An answer that would say something untrue is questioned. */
