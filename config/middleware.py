@@ -1,4 +1,4 @@
-"""Response headers that Django does not set itself, a name for every request, and how long it took."""
+"""What Django leaves to others: response headers, answers to HEAD, a name for every request and how long it took."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
 from annotation.log_context import log_fields
 from config import metrics
@@ -30,6 +30,23 @@ def security_headers(get_response: Answer) -> Answer:
         response.headers.setdefault("Cross-Origin-Embedder-Policy", "require-corp")
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         response.headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
+        return response
+
+    return middleware
+
+
+def head_without_body(get_response: Answer) -> Answer:
+    """The answer to HEAD is that to GET without its body. Views leave that to the server, and gunicorn warns of it."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        if request.method == "HEAD":
+            if isinstance(response, StreamingHttpResponse):
+                response.streaming_content = ()
+            elif isinstance(response, HttpResponse):
+                length = response.headers.get("Content-Length", str(len(response.content)))
+                response.content = b""
+                response.headers["Content-Length"] = length
         return response
 
     return middleware
