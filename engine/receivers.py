@@ -73,9 +73,9 @@ def _renew(image_id: int, **_: Any) -> None:
 @receiver(task_claimed)
 def _prefetch(task_id: int, **_: Any) -> None:
     """Somebody starts on an image: encode it and the next ones of the queue at once."""
-    task = Task.objects.select_related("image__dataset").filter(pk=task_id).first()
+    task = Task.objects.select_related("image__dataset", "assignee").filter(pk=task_id).first()
     if task is not None and default_is_registered():
-        upcoming = tasks_upcoming(dataset=task.image.dataset, limit=PREFETCH)
+        upcoming = tasks_upcoming(dataset=task.image.dataset, limit=PREFETCH, after=task)
         images_embed([task.image_id, *upcoming])
 
 
@@ -90,7 +90,7 @@ def _measure_audit(task_id: int, **_: Any) -> None:
 @receiver(review_opened)
 def _measure_disagreement(task_id: int, **_: Any) -> None:
     """A reviewer is asked to look: where does the model see something else?"""
-    task = Task.objects.select_related("image__dataset").filter(pk=task_id).first()
+    task = Task.objects.select_related("image__dataset", "assignee").filter(pk=task_id).first()
     if task is not None and default_is_registered():
         disagreement_request(task=task)
 

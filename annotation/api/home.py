@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 from annotation.access import memberships
 from annotation.models import Member, Task
 from annotation.services.queue import open_to
+from annotation.services.training import is_trainee
 
 REVIEWERS = [Member.Role.LEAD, Member.Role.REVIEWER]
 
@@ -34,17 +35,21 @@ class WaitingView(APIView):
 
     @extend_schema(operation_id="waiting", responses=WaitingOut(many=True))
     def get(self, request: Request) -> Response:
-        """Two queries, however many datasets there are. Labelling itself is told by the list of datasets."""
+        """Two queries, however many datasets there are, and one for each that this person is still in training for.
+
+        Labelling itself is told by the list of datasets.
+        """
         user: Any = request.user
         members = memberships(user).exclude(role=Member.Role.VIEWER)
         roles = {row.dataset_id: row for row in members.select_related("dataset").order_by("dataset")}
         judging = [pk for pk, row in roles.items() if row.role in REVIEWERS]
+        learning = [pk for pk, row in roles.items() if row.graduated_at is None and is_trainee(row.dataset, user)]
         free = Q(state=Task.State.OPEN) | Q(state=Task.State.CLAIMED, lease_expires_at__lte=timezone.now())
         tasks = Task.objects.filter(free | Q(state=Task.State.CLAIMED, assignee=user), open_to(user))
         mine = (
             Q(kind=Task.Kind.RETURNED) | Q(kind=Task.Kind.AUDIT) | Q(kind=Task.Kind.REVIEW, image__dataset__in=judging)
         )
-        counted = tasks.filter(mine, image__dataset__in=list(roles)).order_by()
+        counted = tasks.filter(mine, image__dataset__in=set(roles) - set(learning)).order_by()
         found: dict[int, dict[str, int]] = {}
         for row in counted.values("image__dataset", "kind").annotate(n=Count("pk")):
             found.setdefault(row["image__dataset"], {})[row["kind"]] = row["n"]

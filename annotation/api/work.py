@@ -49,7 +49,7 @@ def _finished_out(request: Request, task: Task, next_kind: str | None) -> Respon
 
 
 def _context(request: Request, task: Task) -> dict[str, Any]:
-    upcoming = tasks.tasks_upcoming(dataset=task.image.dataset)
+    upcoming = tasks.tasks_upcoming(dataset=task.image.dataset, after=task)
     upcoming = [image_id for image_id in upcoming if image_id != task.image_id]
     return {"user": request.user, "upcoming": upcoming, "feedback": feedback_for(task=task, user=request.user)}
 

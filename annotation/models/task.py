@@ -15,7 +15,8 @@ from annotation.models.image import Image
 class Task(models.Model):
     """Written by annotation.services.tasks alone, by conditional UPDATE. `seconds` is active time.
 
-    `lease` stays after a submit or a skip, so that the same request sent twice is known as one. `origin` is the
+    `lease` stays after a submit or a skip, so that the same request sent twice is known as one. `submitted_by` finished
+    it last, whoever has taken it up to look at it since (`assignee`). `origin` is the
     task that this one follows: a review the work it looks at, returned work the review that returned it. `disagreement`
     (0..1) orders reviews: how far the serving model is from the masks (annotation.services.reviews); null before.
     """
@@ -61,6 +62,9 @@ class Task(models.Model):
     disagreement = models.FloatField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     submitted_at = models.DateTimeField(null=True, blank=True)
+    submitted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
 
     class Meta:
         ordering: ClassVar = ["-priority", "id"]

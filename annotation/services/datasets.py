@@ -12,9 +12,10 @@ from django.utils import timezone
 
 from annotation import storage
 from annotation.errors import Conflict, UserError
-from annotation.models import Dataset, GroupRole, Job, Member, Task
+from annotation.models import Dataset, GroupRole, Job, Member
 from annotation.services.exports import EXPORT
 from annotation.services.imports import IMPORT
+from annotation.services.tasks import tasks_give_back
 from annotation.services.training import members_excuse
 
 STRENGTH = {str(role): place for place, role in enumerate(reversed(Member.Role.values))}
@@ -87,6 +88,8 @@ def member_update(*, member: Member, role: str) -> Member:
         effective = stronger(role, by_group)
         if effective != Member.Role.LEAD:
             _keep_a_lead(member)
+        if effective == Member.Role.VIEWER:
+            tasks_give_back(dataset_id=member.dataset_id, user_id=member.user_id)
         member.role, member.own_role = effective, role if by_group else None
         member.save(update_fields=["role", "own_role"])
     return member
@@ -102,7 +105,7 @@ def member_remove(*, member: Member) -> None:
             message = "A group gives this person a role. Take the role from the group, or close the dataset to them."
             raise Conflict("role_by_group", message)
         _keep_a_lead(member)
-        give_back(member)
+        tasks_give_back(dataset_id=member.dataset_id, user_id=member.user_id)
         member.delete()
 
 
@@ -111,7 +114,7 @@ def member_activate(*, member: Member, active: bool) -> Member:
     with transaction.atomic():
         if not active:
             _keep_a_lead(member)
-            give_back(member)
+            tasks_give_back(dataset_id=member.dataset_id, user_id=member.user_id)
         member.deactivated_at = None if active else timezone.now()
         member.save(update_fields=["deactivated_at"])
     return member
@@ -129,15 +132,6 @@ def _role_by_groups(member: Member) -> str:
     for role in roles.values_list("role", flat=True):
         found = stronger(found, role)
     return found
-
-
-def give_back(member: Member) -> None:
-    """What the person holds, and what was returned to them, is for others now."""
-    mine = Task.objects.filter(image__dataset=member.dataset_id, assignee=member.user_id)
-    held = mine.filter(state=Task.State.CLAIMED)
-    held.filter(submitted_at=None).update(state=Task.State.OPEN, assignee=None, lease=None, lease_expires_at=None)
-    held.update(state=Task.State.SUBMITTED, lease=None, lease_expires_at=None)
-    mine.filter(kind=Task.Kind.RETURNED, state=Task.State.OPEN).update(assignee=None)
 
 
 def _keep_a_lead(member: Member) -> None:

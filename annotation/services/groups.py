@@ -15,7 +15,8 @@ from django.db import IntegrityError, transaction
 
 from annotation.errors import Conflict, UserError
 from annotation.models import Dataset, Group, GroupRole, Member
-from annotation.services.datasets import give_back, stronger
+from annotation.services.datasets import stronger
+from annotation.services.tasks import tasks_give_back
 
 MOST_PEOPLE = 1000
 
@@ -98,8 +99,9 @@ def _write(dataset_id: int, user: int, member: Member | None, by_group: str) -> 
         return
     own = member.role if member.own_role is None else member.own_role
     role = stronger(own, by_group)
+    if role in ("", Member.Role.VIEWER):
+        tasks_give_back(dataset_id=dataset_id, user_id=user)
     if not role:
-        give_back(member)
         member.delete()
         return
     member.role, member.own_role = role, own if by_group else None

@@ -95,7 +95,7 @@ def ways_open_to(user: Any) -> dict[str, Q]:
     trainee's alone, returned work its maker's while they are here.
     """
     made = Mask.objects.filter(image=OuterRef("image"), created_by=user).exclude(task=OuterRef("pk"))
-    done = Task.objects.filter(image=OuterRef("image"), assignee=user, submitted_at__isnull=False)
+    done = Task.objects.filter(image=OuterRef("image"), submitted_by=user)
     finished = done.filter(kind=Kind.ANNOTATE)
     worked = done.filter(kind__in=[Kind.ANNOTATE, Kind.RETURNED])
     second = ~Exists(made) & ~Exists(finished)

@@ -16,7 +16,7 @@ from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
 from django.utils import timezone
 
 from annotation.errors import Conflict, Missing, NotAllowed, UserError
-from annotation.models import Dataset, Image, Task
+from annotation.models import Dataset, Image, ReviewItem, Task
 from annotation.services.comparing import comparison_make
 from annotation.services.queue import any_of, first_of, open_to, overlap_due, ways_open_to
 from annotation.services.reviews import review_consider, review_finish
@@ -24,10 +24,17 @@ from annotation.services.training import is_trainee, trainee_graduate, training_
 from annotation.signals import send_on_commit, task_claimed, task_submitted
 
 State, Kind = Task.State, Task.Kind
-# Work that was submitted before and taken up again falls back to submitted when it is given up.
-_BACK = Case(When(submitted_at__isnull=False, then=Value(State.SUBMITTED.value)), default=Value(State.OPEN.value))
-# Some work is one person's, also while it is not being worked on.
-_NOBODY = Case(When(kind__in=Task.PERSONAL, then=F("assignee")), default=None)
+# Work that was skipped or submitted before and taken up again falls back to that when it is given up.
+_BACK = Case(
+    When(~Q(skip_reason=""), then=Value(State.SKIPPED.value)),
+    When(submitted_at__isnull=False, then=Value(State.SUBMITTED.value)),
+    default=Value(State.OPEN.value),
+)
+# Some work is one person's, also while it is not being worked on: a trainee's, and what came back to its maker.
+_MAKERS = Exists(ReviewItem.objects.filter(task=OuterRef("origin"), author=OuterRef("assignee")))
+_NOBODY = Case(
+    When(Q(kind=Kind.TRAINING) | (Q(kind=Kind.RETURNED) & _MAKERS), then=F("assignee")), default=None
+)
 BATCH = 20
 LABELLING: list[str] = [Kind.ANNOTATE, Kind.OVERLAP, Kind.RETURNED]
 
@@ -40,6 +47,8 @@ def task_claim_next(*, dataset: Dataset, user: Any, kind: str = Kind.ANNOTATE) -
     `training_done` once a trainee has done every gold image and not graduated.
     """
     now = timezone.now()
+    if kind != Kind.ANNOTATE:
+        _refuse_trainees(dataset, user, kind)
     kinds = _kinds(dataset, user) if kind == Kind.ANNOTATE else [kind]
     ways = ways_open_to(user)
     may = {one: ways[one] for one in kinds}
@@ -60,6 +69,12 @@ def task_claim_next(*, dataset: Dataset, user: Any, kind: str = Kind.ANNOTATE) -
                 return task
 
 
+def _refuse_trainees(dataset: Dataset, user: Any, kind: str) -> None:
+    """A trainee has the training queue and nothing else. Raises NotAllowed."""
+    if kind != Kind.TRAINING and is_trainee(dataset, user):
+        raise NotAllowed("in_training", "The training images come first: ask for the next image of the dataset.")
+
+
 def _kinds(dataset: Dataset, user: Any) -> list[str]:
     """What labelling means for this person: a trainee has the training queue and nothing else."""
     return [Kind.TRAINING] if training_prepare(dataset=dataset, user=user) else LABELLING
@@ -71,8 +86,7 @@ def task_claim_image(*, image: Image, user: Any, kind: str = Kind.ANNOTATE) -> T
     Work of another kind than annotating is asked for by the engine: it is there or not (Missing `no_task`), ends with
     its submit, and an audit is for those who made nothing on the image (NotAllowed `own_work`).
     """
-    if kind == Kind.ANNOTATE and is_trainee(image.dataset, user):
-        raise NotAllowed("in_training", "The training images come first: ask for the next image of the dataset.")
+    _refuse_trainees(image.dataset, user, kind)
     now = timezone.now()
     mine = Q(state=State.CLAIMED, assignee=user)
     again = Q(state__in=[State.SUBMITTED, State.SKIPPED]) if kind == Kind.ANNOTATE else Q(state=State.SKIPPED)
@@ -114,6 +128,7 @@ def task_submit(*, task: Task, lease: uuid.UUID, seconds: float, answer: str) ->
             answer=answer,
             skip_reason="",
             submitted_at=timezone.now(),
+            submitted_by=F("assignee"),
             lease_expires_at=None,
         )
         _after_submit(changed)
@@ -143,7 +158,7 @@ def task_skip(*, task: Task, lease: uuid.UUID, reason: str, seconds: float = 0) 
     if (again := _done_before(task, lease, State.SKIPPED)) is not None:
         return again
     added = F("seconds") + seconds
-    return _change(task, lease, state=State.SKIPPED, seconds=added, skip_reason=reason, lease_expires_at=None)
+    return _change(task, lease, state=State.SKIPPED, seconds=added, answer="", skip_reason=reason, lease_expires_at=None)
 
 
 def task_release(*, task: Task, lease: uuid.UUID, seconds: float = 0) -> Task:
@@ -156,6 +171,13 @@ def tasks_expire() -> int:
     """Give back every image whose lease has ended; their number."""
     ended = Task.objects.filter(state=State.CLAIMED, lease_expires_at__lte=timezone.now())
     return ended.update(state=_BACK, assignee=_NOBODY, lease=None, lease_expires_at=None)
+
+
+def tasks_give_back(*, dataset_id: int, user_id: int) -> None:
+    """What a person holds, and what was returned to them, is for others now."""
+    mine = Task.objects.filter(image__dataset=dataset_id, assignee=user_id)
+    mine.filter(state=State.CLAIMED).update(state=_BACK, assignee=None, lease=None, lease_expires_at=None)
+    mine.filter(kind=Kind.RETURNED, state=State.OPEN).update(assignee=None)
 
 
 def task_open(*, image: Image, kind: str) -> Task:
@@ -184,14 +206,21 @@ def tasks_open_missing(*, dataset: Dataset) -> int:
 
 def tasks_left_for(*, dataset: Dataset, user: Any, kind: str) -> int:
     """How many tasks of a kind this person could take up now, those they hold included."""
+    if kind != Kind.TRAINING and is_trainee(dataset, user):
+        return 0
     tasks = Task.objects.filter(open_to(user), image__dataset=dataset, kind=kind)
     return tasks.filter(_free(timezone.now()) | Q(state=State.CLAIMED, assignee=user)).count()
 
 
-def tasks_upcoming(*, dataset: Dataset, limit: int = 3) -> list[int]:
-    """Ids of the images that will be offered next, for prefetching."""
-    free = _ways_to_be_free(timezone.now())
-    return [task.image_id for task in first_of(dataset, {Kind.ANNOTATE: Q()}, free, limit)]
+def tasks_upcoming(*, dataset: Dataset, limit: int = 3, after: Task | None = None) -> list[int]:
+    """Ids of the images that will be offered next, for prefetching: to whoever works on `after`, by the same kind.
+
+    Of labelling only everybody's queue is looked at; what comes to one person first is little, and is asked for later.
+    """
+    may = {Kind.ANNOTATE: Q()}
+    if after is not None and after.kind not in LABELLING:
+        may = {Kind(after.kind): ways_open_to(after.assignee)[after.kind]}
+    return [task.image_id for task in first_of(dataset, may, _ways_to_be_free(timezone.now()), limit)]
 
 
 def _ways_to_be_free(now: datetime) -> list[Q]:
@@ -224,7 +253,7 @@ def _claim(claimable: QuerySet[Task], user: Any) -> Task | None:
     try:
         with transaction.atomic():
             changed = claimable.update(
-                state=State.CLAIMED, assignee=user, lease=lease, lease_expires_at=_lease_end(), answer=""
+                state=State.CLAIMED, assignee=user, lease=lease, lease_expires_at=_lease_end()
             )
             if not changed:
                 return None

@@ -120,10 +120,8 @@ def member_graduate(*, member: Member, graduated: bool = True) -> bool:
 
 def members_excuse(*, dataset: Dataset) -> int:
     """Who has finished images here before the training queue was switched on needs none; their number."""
-    finished = Task.objects.filter(
-        image__dataset=dataset, kind=Task.Kind.ANNOTATE, submitted_at__isnull=False, assignee__isnull=False
-    )
-    experienced = Member.objects.filter(dataset=dataset, graduated_at=None, user__in=finished.values("assignee"))
+    finished = Task.objects.filter(image__dataset=dataset, kind=Task.Kind.ANNOTATE, submitted_by__isnull=False)
+    experienced = Member.objects.filter(dataset=dataset, graduated_at=None, user__in=finished.values("submitted_by"))
     return experienced.update(graduated_at=timezone.now())
 
 

@@ -11,8 +11,9 @@ from django.contrib.auth import get_user_model
 from django.db import connection
 from django.utils import timezone
 
-from annotation.models import Task
+from annotation.models import Member, Task
 from annotation.services import tasks
+from annotation.services.datasets import member_update
 from tests.cast import add_image, make_cast
 
 
@@ -209,6 +210,57 @@ def test_a_submitted_image_can_be_taken_up_again_and_falls_back(cast, as_, image
     end_lease(task["id"])
     tasks.tasks_expire()
     assert Task.objects.get().state == "submitted"
+
+
+def test_looking_at_what_is_done_changes_nothing_of_it(cast, as_, image):
+    """Stepping back to an image takes it up and gives it back: it stays who finished it, and with what answer."""
+    ben, rae = as_(cast.ben), as_(cast.rae)
+    task = next_of(ben, cast).json()
+    url = f"/api/tasks/{task['id']}"
+    ben.post(f"{url}/submit/", {"lease": task["lease"], "seconds": 1, "answer": "nothing_left"})
+    again = rae.post(f"/api/images/{image.pk}/task/").json()
+    rae.post(f"{url}/release/", {"lease": again["lease"]})
+    row = Task.objects.get()
+    assert (row.state, row.answer, row.submitted_by) == ("submitted", "nothing_left", cast.ben)
+    # The second look at an image is for somebody else than its first person, also then.
+    Task.objects.create(image=image, kind=Task.Kind.OVERLAP)
+    assert tasks.task_claim_next(dataset=cast.dataset, user=cast.ben) is None
+    assert tasks.task_claim_next(dataset=cast.dataset, user=cast.rae).kind == Task.Kind.OVERLAP
+
+
+@pytest.mark.parametrize("leave", ["release", "lease ends", "made a viewer"])
+def test_a_skipped_image_that_was_looked_at_stays_skipped(cast, as_, image, leave):
+    ben = as_(cast.ben)
+    task = next_of(ben, cast).json()
+    url = f"/api/tasks/{task['id']}"
+    ben.post(f"{url}/skip/", {"lease": task["lease"], "reason": "blurred"})
+    again = ben.post(f"/api/images/{image.pk}/task/").json()
+    assert again["state"] == "claimed"
+    if leave == "release":
+        ben.post(f"{url}/release/", {"lease": again["lease"]})
+    elif leave == "lease ends":
+        end_lease(task["id"])
+        tasks.tasks_expire()
+    else:
+        member_update(member=Member.objects.get(user=cast.ben), role="viewer")
+    row = Task.objects.get()
+    assert (row.state, row.skip_reason, row.assignee) == ("skipped", "blurred", None)
+    assert tasks.task_claim_next(dataset=cast.dataset, user=cast.rae) is None
+
+
+def test_a_viewer_holds_nothing(cast, as_, image):
+    task = next_of(as_(cast.ben), cast).json()
+    member_update(member=Member.objects.get(user=cast.ben), role="viewer")
+    row = Task.objects.get(pk=task["id"])
+    assert (row.state, row.assignee, row.lease) == ("open", None, None)
+
+
+def test_what_comes_next_is_of_the_same_work(cast, as_, pictures):
+    """Whoever reviews prefetches reviews, not images that others will label."""
+    reviews = [Task.objects.create(image=image, kind=Task.Kind.REVIEW) for image in pictures[1:]]
+    told = as_(cast.rae).post(f"/api/datasets/{cast.dataset.pk}/tasks/next/", {"kind": "review"}).json()
+    assert told["id"] == reviews[0].pk
+    assert told["upcoming"] == [pictures[2].pk, pictures[3].pk]
 
 
 def test_the_lease_is_told_to_its_holder_only(cast, as_, image):
