@@ -259,7 +259,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULER = "config.clock:SingleScheduler"
 if CELERY_BROKER_URL.startswith("filesystem://"):
     _broker = ANYMASK_DATA / "broker"
     for _folder in ("messages", "control", "taken"):

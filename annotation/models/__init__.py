@@ -6,7 +6,7 @@ from annotation.models.dataset import Dataset, LengthUnit, QueueOrder, Stage
 from annotation.models.figures import Figures
 from annotation.models.group import Group, GroupRole
 from annotation.models.image import Image, Tombstone, split_for
-from annotation.models.job import Job, WorkerPulse
+from annotation.models.job import Hold, Job, WorkerPulse
 from annotation.models.mask import Mask
 from annotation.models.measurement import Measurement, MeasurementSummary
 from annotation.models.member import Member
@@ -31,6 +31,7 @@ __all__ = [
     "Figures",
     "Group",
     "GroupRole",
+    "Hold",
     "Image",
     "Invitation",
     "Job",

@@ -99,3 +99,14 @@ class WorkerPulse(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Hold(models.Model):
+    """What one process at a time does, and which one: nobody else may until `ends_at`."""
+
+    name = models.CharField(max_length=50, unique=True)
+    holder = models.UUIDField()
+    ends_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name

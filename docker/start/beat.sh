@@ -1,3 +1,3 @@
 #!/bin/sh
-# The clock. One is enough; a second does no harm, since everything it starts is idempotent.
+# The clock. One is enough; a second one waits until the first is gone.
 exec celery --quiet --app config beat --pidfile= --loglevel WARNING

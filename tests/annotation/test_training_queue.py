@@ -7,6 +7,7 @@ import uuid
 import pytest
 
 from annotation.models import Mask, Member, Task
+from annotation.services.tasks import tasks_left_for
 from tests.cast import add_image, add_mask, ellipse, mask_body
 
 
@@ -110,7 +111,7 @@ def test_leads_reviewers_and_those_who_labelled_before_are_no_trainees(cast, as_
     assert standing(as_(cast.ana), url, "rae")["asked"] == 0
     other = add_image(cast.dataset, seed=8)
     as_(cast.ana).patch(f"{url}/", {"training_images": 0}, format="json")
-    Task.objects.filter(image=other).update(state="submitted", assignee=cast.ben, submitted_at="2026-01-01T00:00Z")
+    Task.objects.filter(image=other).update(state="submitted", submitted_by=cast.ben, submitted_at="2026-01-01T00:00Z")
     as_(cast.ana).patch(f"{url}/", {"training_images": 2}, format="json")
     assert standing(as_(cast.ana), url)["graduated"] is True
 
@@ -128,3 +129,17 @@ def test_without_gold_images_nobody_is_held_up(cast, gold, as_, url):
     for image in gold:
         as_(cast.ana).patch(f"/api/images/{image.pk}/", {"gold": False}, format="json")
     assert take(as_(cast.ben), url).json()["kind"] == "annotate"
+
+
+@pytest.mark.parametrize("kind", ["audit", "overlap"])
+def test_a_trainee_corrects_no_audit_and_is_nobodys_second_person(cast, gold, as_, url, kind):
+    ben, image = as_(cast.ben), add_image(cast.dataset, seed=8)
+    Task.objects.create(image=image, kind=kind)
+    refused = ben.post(f"{url}/tasks/next/", {"kind": kind}, format="json")
+    assert (refused.status_code, refused.json()["code"]) == (403, "in_training")
+    refused = ben.post(f"/api/images/{image.pk}/task/", {"kind": kind}, format="json")
+    assert (refused.status_code, refused.json()["code"]) == (403, "in_training")
+    assert ben.get("/api/waiting/").json() == []
+    cast.dataset.refresh_from_db()
+    assert tasks_left_for(dataset=cast.dataset, user=cast.ben, kind=kind) == 0
+    assert as_(cast.rae).post(f"{url}/tasks/next/", {"kind": kind}, format="json").json()["kind"] == kind

@@ -163,7 +163,9 @@ def test_nobody_audits_what_they_made(cast, as_, url):
     add_mask(drawn, created_by=cast.ben)
     add_mask(finished, **MACHINE)
     Task.objects.filter(image=drawn).update(state="submitted")
-    Task.objects.filter(image=finished).update(state="submitted", assignee=cast.ben, submitted_at="2026-01-01T00:00Z")
+    Task.objects.filter(image=finished).update(
+        state="submitted", submitted_by=cast.ben, submitted_at="2026-01-01T00:00Z"
+    )
     start(as_(cast.ana), url, source="accepted")
     assert take(as_(cast.ben), url) is None
     assert as_(cast.ben).get(f"{url}/audits/").json()["left_for_you"] == 0
@@ -212,6 +214,20 @@ def test_one_audit_at_a_time_and_none_of_nothing(cast, automatic, as_, url):
     Audit.objects.update(state="closed")
     nothing = start(as_(cast.ana), url)
     assert (nothing.status_code, nothing.json()["code"]) == (400, "nothing_to_audit")
+
+
+def test_an_audit_whose_last_images_were_skipped_makes_way_for_the_next(cast, automatic, as_, url):
+    start(as_(cast.ana), url, size=2)
+    ben = as_(cast.ben)
+    submit(ben, take(ben, url))
+    task = take(ben, url)
+    body = {"lease": task["lease"], "reason": "Too dark"}
+    assert start(as_(cast.ana), url).status_code == 409
+    assert ben.post(f"/api/tasks/{task['id']}/skip/", body, format="json").status_code == 200
+    assert start(as_(cast.ana), url).status_code == 201
+    first, second = Audit.objects.order_by("pk")
+    assert (first.state, first.numbers["images"], second.state) == ("closed", 1, "open")
+    assert first.closed_at is not None
 
 
 def test_a_lead_closes_early_and_publishes_what_there_is(cast, automatic, as_, url):
