@@ -150,11 +150,7 @@ export class EditorSession extends ToolHand {
   async open(): Promise<void> {
     const { options, stop } = this;
     if (options.video) this.offs.push(options.video.attach(this));
-    const draft = await options.drafts.get(options.user.id, options.image.id).catch(() => null);
-    if (draft && !isEmptyDraft(draft) && !stop.signal.aborted) {
-      this.store.setDraft(draft, "remote");
-      this.touched = true;
-    }
+    void this.restoreDraft();
     if (options.mayEdit) void this.flow.open(options.task);
     else this.flow.readOnly("You may look at this dataset, not change it.");
     this.live.start(options.loaded.at);
@@ -173,6 +169,15 @@ export class EditorSession extends ToolHand {
     } catch (error) {
       report({ state: "failed", message: error instanceof Error ? error.message : "The model could not be loaded." });
     }
+  }
+
+  /** While server and model are asked; a mask that was begun meanwhile is not overwritten. */
+  private async restoreDraft(): Promise<void> {
+    const { drafts, user, image } = this.options;
+    const draft = await drafts.get(user.id, image.id).catch(() => null);
+    if (!draft || isEmptyDraft(draft) || this.stop.signal.aborted || !this.drafting.empty) return;
+    this.store.setDraft(draft, "remote");
+    this.touched = true;
   }
 
   close(): void {

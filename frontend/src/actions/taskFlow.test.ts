@@ -142,6 +142,32 @@ describe("leaving", () => {
     expect(told).toEqual([]);
   });
 
+  it("is not surprised by its own submit whose answer was lost: the same lease is sent again", async () => {
+    await flow.open(task());
+    await expect(flow.submit("done", null)).rejects.toMatchObject({ code: "offline" });
+    flow.observe(holder(null, "submitted"));
+    expect(kind()).toBe("held");
+    answers = [{ status: 200, body: { ...task({ state: "submitted" }), next: null } }];
+    await flow.submit("done", null);
+    expect(requests.map((one) => [one.path, one.body.lease])).toEqual([
+      ["/api/tasks/3/submit/", "lease-1"],
+      ["/api/tasks/3/submit/", "lease-1"],
+    ]);
+    expect(told).toEqual([12.3]);
+  });
+
+  it("gives back what it was given only after it had been left", async () => {
+    answers = [{ status: 200, body: task({ lease: "late" }) }];
+    const opening = flow.open(null);
+    flow.close(true);
+    await opening;
+    expect(requests.map((one) => [one.path, one.body.lease])).toEqual([
+      ["/api/images/5/task/", undefined],
+      ["/api/tasks/3/release/", "late"],
+    ]);
+    expect(flow.task).toBe(null);
+  });
+
   it("keeps the next image that came with the answer", async () => {
     await flow.open(task());
     const next = task({ id: 4, lease: "lease-of-4" });

@@ -24,6 +24,11 @@ export interface TaskFlowOptions {
   readonly told: (seconds: number) => void;
 }
 
+/** For others, at once. Nothing depends on the answer: what was not given back is freed when its lease ends. */
+export function giveBack(task: Task, seconds = 0): void {
+  if (task.lease) api.releaseTask(task.id, task.lease, seconds).catch(() => undefined);
+}
+
 /** One request that ends the work on the image. */
 type Finishing = (task: Task, lease: string, seconds: number) => Promise<FinishedTask>;
 
@@ -40,6 +45,9 @@ export class TaskFlow {
   /** Submitted or skipped here, or only to be looked at. */
   finished = false;
   private closed = false;
+  /** Closed, and what was only looked at was given back. */
+  private released = false;
+  /** A request that ends the work is under way, or may have come through without an answer. */
   private finishing = false;
 
   constructor(private readonly options: TaskFlowOptions) {}
@@ -65,7 +73,9 @@ export class TaskFlow {
   async claim(): Promise<void> {
     try {
       const task = await api.claimTask(this.options.imageId, this.work);
-      this.set({ kind: "held", task });
+      // The page was left while the server was asked.
+      if (this.released) giveBack(task);
+      else this.set({ kind: "held", task });
     } catch (error) {
       const offline = error instanceof ApiError && (error.offline || error.status >= 500);
       this.set({ kind: offline ? "offline" : "reading", message: messageOf(error) });
@@ -74,7 +84,7 @@ export class TaskFlow {
 
   /** What the server says of the image's task, heard while the editor is open. */
   observe(task: Holder | null): void {
-    if (this.finished || this.finishing || this.closed) return;
+    if (this.ending) return;
     const { kind } = this.hold;
     if (task !== null && task.kind !== this.work) {
       // Who labels the image says nothing of this work, only that it is not held any more.
@@ -130,10 +140,10 @@ export class TaskFlow {
     this.closed = true;
     if (this.timer) clearInterval(this.timer);
     const { task } = this;
-    if (!release || this.finished || !task?.lease) return;
+    this.released = release && !this.finished;
+    if (!this.released || !task?.lease) return;
     const seconds = this.seconds();
-    // Nothing depends on the answer: an image that was not given back is freed when its lease ends.
-    api.releaseTask(task.id, task.lease, seconds).catch(() => undefined);
+    giveBack(task, seconds);
     this.options.told(seconds);
   }
 
@@ -145,8 +155,11 @@ export class TaskFlow {
     this.finishing = true;
     try {
       await this.tryTwice(work);
-    } finally {
       this.finishing = false;
+    } catch (error) {
+      // An answer that was lost may have been a yes: what the server says of the task by now is no surprise.
+      this.finishing = error instanceof ApiError && (error.offline || error.status >= 500);
+      throw error;
     }
   }
 
@@ -176,6 +189,7 @@ export class TaskFlow {
   }
 
   private async renew(): Promise<void> {
+    if (this.ending) return;
     const { task } = this;
     if (!task?.lease) {
       if (this.hold.kind === "offline") await this.claim();
@@ -185,8 +199,12 @@ export class TaskFlow {
       const renewed = await api.renewTask(task.id, task.lease);
       this.hold = { kind: "held", task: { ...task, lease: renewed.lease, lease_expires_at: renewed.lease_expires_at } };
     } catch (error) {
-      if (error instanceof ApiError && error.code === "lease_lost") await this.claim();
+      if (error instanceof ApiError && error.code === "lease_lost" && !this.ending) await this.claim();
     }
+  }
+
+  private get ending(): boolean {
+    return this.finished || this.finishing || this.closed;
   }
 
   private set(hold: Hold): void {

@@ -61,25 +61,36 @@ export class TrackWork {
 
   /**
    * Accepts as they are what is proposed of a track, from behind the accepted mask before up to the open frame. Here it is
-   * a gesture for undo; on other frames each mask goes the way of every accepted one: to disk, then to the server.
+   * a gesture for undo; on other frames each mask goes the way of every accepted one: to disk, then to the server. Frames
+   * that somebody else works on are left to them.
    */
   async acceptUpTo(session: EditorSession, track: Track): Promise<void> {
     const { desk } = this;
     if (!session.mayChange()) return;
-    const { journal, image } = session.options;
+    const { journal, image, user } = session.options;
     const masks = desk.timeline.proposedUpTo(track, desk.playhead.opened);
     const others = masks.filter((mask) => mask.image !== image.id);
     session.masks.keep(masks.filter((mask) => mask.image === image.id).map((mask) => mask.id));
+    let accepted = masks.length - others.length;
+    let left = 0;
     await this.ask(async () => {
       for (const { id } of others) {
         const record = await desk.options.server.mask(id);
         // Somebody was quicker.
         if (record.status !== "proposed") continue;
+        const holder = await desk.options.server.holder(record.image);
+        if (holder !== null && holder !== user.username) {
+          left += 1;
+          continue;
+        }
+        accepted += 1;
         const body = bodyFromItem({ ...itemFromRecord(record), seconds: 0 }, record.image, null, id);
         await journal.add({ imageId: record.image, maskId: session.newId(), kind: "put", body });
       }
       await Promise.all(others.map((mask) => journal.settled(mask.image)));
-      desk.notice(masks.length === 1 ? "1 mask accepted." : `${masks.length} masks accepted.`);
+      const told = accepted === 1 ? "1 mask accepted." : `${accepted} masks accepted.`;
+      const held = left === 1 ? "1 frame is" : `${left} frames are`;
+      desk.notice(left === 0 ? told : `${told} ${held} left: somebody works on ${left === 1 ? "it" : "them"}.`);
     });
   }
 

@@ -52,6 +52,8 @@ class FakeServer implements VideoServer {
     next: null,
     complete: this.arrived === FRAMES,
   });
+  holders = new Map<number, string>();
+  holder = async (image: number) => this.holders.get(image) ?? null;
   tracks = async () => ({ tracks: structuredClone(this.stored) });
   track = async (id: string) => structuredClone(this.stored.find((one) => one.id === id)) as TrackRecord;
   beginTrack = async (_video: number, id: string) => {
@@ -291,6 +293,23 @@ describe("tracks", () => {
       [HERE + 2, "third"],
     ]);
     expect(notices.at(-1)).toBe("2 masks accepted.");
+  });
+
+  it("leave the frames that somebody else works on to them, and say so", async () => {
+    const { journal, user } = session.options;
+    const sent: number[] = [];
+    journal.confirmed.on((op) => sent.push(op.imageId));
+    session.store.setMask("first", maskItem("first", { track: "cat" }), "remote");
+    server.stored[0]?.masks.push(mask("second", 1, { status: "proposed" }));
+    server.holders = new Map([
+      [HERE + 1, "rae"],
+      [HERE + 2, user.username],
+    ]);
+    await desk.refresh();
+    desk.playhead.arrive(2);
+    await desk.tracks.acceptUpTo(session, desk.timeline.tracks[0] as Track);
+    expect(sent).toEqual([HERE + 2]);
+    expect(notices.at(-1)).toBe("1 mask accepted. 1 frame is left: somebody works on it.");
   });
 
   it("lead to what is most worth correcting, and from one accepted mask to the next", () => {

@@ -15,6 +15,8 @@ import { TrackWork } from "./trackWork";
 
 export interface VideoServer extends Omit<typeof videoApi, "propagate">, FollowServer {
   mask(id: string): Promise<MaskRecord>;
+  /** Who works on an image now; null: nobody. */
+  holder(image: number): Promise<string | null>;
 }
 
 export interface VideoDeskOptions {

@@ -141,6 +141,11 @@ export const api = {
   /** Masks that changed since the `at` of an earlier answer; without it all but the superseded ones. */
   changes: (image: number, since: string | null) =>
     request<ChangesAnswer>(`/api/images/${image}/changes/${since ? `?since=${encodeURIComponent(since)}` : ""}`),
+  /** Who works on an image now; null: nobody. Asked without its masks: none has changed since now. */
+  holder: (image: number) =>
+    request<ChangesAnswer>(`/api/images/${image}/changes/?since=${encodeURIComponent(new Date().toISOString())}`).then(
+      ({ task }) => task?.assignee ?? null,
+    ),
   /** Every mask the image ever had, superseded and deleted ones too. */
   maskVersions: (image: number) =>
     request<Page<MaskRecord> | MaskRecord[]>(`/api/images/${image}/masks/?history=1`).then(listOf),

@@ -1,8 +1,9 @@
-import type { ImageRecord } from "../api/types";
+import type { ImageRecord, Task } from "../api/types";
 import { EMPTY_TRAIL, type Trail, visited } from "../core/trail";
 
 const KEY = "anymask.last";
 const TRAIL = "anymask.trail.";
+const TASK = "anymask.task.";
 
 interface LastWork {
   dataset: number;
@@ -18,13 +19,26 @@ export function lastWork(): LastWork | null {
   }
 }
 
-export function rememberWork(image: ImageRecord): void {
+/** `task`: what is to be done there where it is not labelling; stepping back to the image goes on with it. */
+export function rememberWork(image: ImageRecord, task: Task | null): void {
   const { id, file_name: name, thumbnail_url: thumbnail } = image;
   localStorage.setItem(KEY, JSON.stringify({ dataset: image.dataset, image: { id, name, thumbnail } }));
   sessionStorage.setItem(TRAIL + image.dataset, JSON.stringify(visited(trailOf(image.dataset), id)));
+  // Without its lease: by then it may have ended, and who comes back takes the work up again.
+  if (task && task.kind !== "annotate") sessionStorage.setItem(TASK + id, JSON.stringify({ ...task, lease: null }));
+}
+
+/** The work on an image of the trail; null where it is labelling. */
+export function taskOf(imageId: number): Task | null {
+  try {
+    return JSON.parse(sessionStorage.getItem(TASK + imageId) ?? "null") as Task | null;
+  } catch {
+    return null;
+  }
 }
 
 export function forgetWork(imageId: number): void {
+  sessionStorage.removeItem(TASK + imageId);
   if (lastWork()?.image.id === imageId) localStorage.removeItem(KEY);
 }
 

@@ -7,7 +7,7 @@ import type { Dataset, ImageRecord } from "../../api/types";
 import { earlier, later } from "../../core/trail";
 import type { Picture } from "../../render/picture";
 import { useToast } from "../kit/toast";
-import { trailOf } from "../lastWork";
+import { taskOf, trailOf } from "../lastWork";
 import { useWorkbench } from "../workbench";
 import { CandidateStrip } from "./CandidateStrip";
 import { CanvasHost } from "./CanvasHost";
@@ -53,7 +53,7 @@ export function Editor({ session, dataset }: { session: EditorSession; dataset: 
   const finish = useFinish(session, dataset);
   usePresence(session);
   useNotices(session);
-  useOnceReady(session);
+  useOnceOpened(session);
 
   const page = useMemo<Page>(
     () => ({
@@ -68,7 +68,7 @@ export function Editor({ session, dataset }: { session: EditorSession; dataset: 
       along: (step) => {
         const trail = trailOf(dataset.id);
         const image = step < 0 ? earlier(trail) : later(trail);
-        if (image !== null) navigate(`/images/${image}`);
+        if (image !== null) navigate(`/images/${image}`, { state: { task: taskOf(image) } });
         else session.notices.emit(step < 0 ? "This is the first image you opened." : "There is no later image.");
       },
     }),
@@ -176,16 +176,17 @@ function useNotices(session: EditorSession): void {
   useEffect(() => session.notices.on(toast), [session, toast]);
 }
 
-/** Once this image is ready: what the one before changed is asked for, and the next ones are made ready too. */
-function useOnceReady(session: EditorSession): void {
+/** Once this image has opened: what the one before changed is asked for, and the next ones are made ready too. */
+function useOnceOpened(session: EditorSession): void {
   const queries = useQueryClient();
+  const opened = useEditor(session, (state) => state.readiness.state !== "pending");
   const ready = useEditor(session, (state) => state.readiness.state === "ready");
   const upcoming = useEditor(session, (state) => state.flow.task?.upcoming ?? null);
   useEffect(() => {
-    if (!ready) return;
+    if (!opened) return;
     const queryKey = ["dataset", session.options.image.dataset];
     void queries.refetchQueries({ queryKey, type: "active", stale: true });
-  }, [ready, queries, session]);
+  }, [opened, queries, session]);
   useEffect(() => {
     const { image, video } = session.options;
     const next = video?.neighbours(image.id) ?? upcoming;

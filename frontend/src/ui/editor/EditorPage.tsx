@@ -113,7 +113,7 @@ function WithSession({ image, masks, dataset, visit, video, task }: WithSessionP
       next: nextOpening,
     });
     setSession(opened);
-    rememberWork(loaded.image);
+    rememberWork(loaded.image, loaded.task);
     void opened.open();
     const shown = named ? opened.store.mask(named) : undefined;
     if (shown) {
@@ -123,7 +123,7 @@ function WithSession({ image, masks, dataset, visit, video, task }: WithSessionP
     return () => {
       opened.close();
       // The next visit must start from the server's masks, and the lists show other counts now: whoever shows them
-      // asks again, but not while the next image opens (`useOnceReady`).
+      // asks again, but not while the next image opens (`useOnceOpened`).
       for (const key of ["masks", "visit"]) queries.removeQueries({ queryKey: [key, loaded.image.id] });
       const { dataset, id } = loaded.image;
       for (const queryKey of [

@@ -1,6 +1,7 @@
 import { useCallback, useEffect, useRef, useState } from "react";
 import { useNavigate } from "react-router";
 import type { EditorSession } from "../../actions/editorSession";
+import { giveBack } from "../../actions/taskFlow";
 import { ApiError, messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
 import type { Dataset, TaskKind } from "../../api/types";
@@ -39,26 +40,30 @@ export function useFinish(session: EditorSession, dataset: Dataset): Finish {
     };
   }, []);
 
-  const next = useCallback(async () => {
-    forgetWork(imageId);
-    const { finishedTask } = session.flow;
-    if (session.flow.work === "training" && finishedTask) {
-      await session.forgetDraft();
-      return navigate(`/training/${finishedTask}`);
-    }
-    const work = queueOf(session.flow.work);
-    const frame = session.flow.work === "annotate" ? await session.options.video?.nextOpen(imageId) : null;
-    if (frame) {
-      await session.forgetDraft();
-      if (!left.current) navigate(`/images/${frame}`);
-      return;
-    }
-    const { following } = session.flow;
-    const [task] = await Promise.all([following ?? api.nextTask(dataset.id, work), session.forgetDraft()]);
-    if (left.current) return;
-    if (task) navigate(`/images/${task.image.id}`, { state: { task } });
-    else navigate(`/datasets/${dataset.id}/label${work === "annotate" ? "" : `?work=${work}`}`);
-  }, [session, imageId, dataset.id, navigate]);
+  /** `ahead`: the next frame of a video, which was asked for beside the submit. */
+  const next = useCallback(
+    async (ahead: Promise<number | null> | undefined) => {
+      forgetWork(imageId);
+      const { finishedTask, following, work } = session.flow;
+      if (left.current) return following ? giveBack(following) : undefined;
+      if (work === "training" && finishedTask) {
+        await session.forgetDraft();
+        return navigate(`/training/${finishedTask}`);
+      }
+      const frame = await ahead;
+      if (frame) {
+        await session.forgetDraft();
+        if (!left.current) navigate(`/images/${frame}`);
+        return;
+      }
+      const queue = queueOf(work);
+      const [task] = await Promise.all([following ?? api.nextTask(dataset.id, queue), session.forgetDraft()]);
+      if (left.current) return task ? giveBack(task) : undefined;
+      if (task) navigate(`/images/${task.image.id}`, { state: { task } });
+      else navigate(`/datasets/${dataset.id}/label${queue === "annotate" ? "" : `?work=${queue}`}`);
+    },
+    [session, imageId, dataset.id, navigate],
+  );
 
   /** Again and again while the server cannot be reached and the image is still open: both requests may come twice. */
   const insist = useCallback(async (work: () => Promise<void>) => {
@@ -89,8 +94,10 @@ export function useFinish(session: EditorSession, dataset: Dataset): Finish {
           toast("A mask of this image needs your decision first: see below the list of masks.");
           return;
         }
+        const { flow, options } = session;
+        const ahead = flow.work === "annotate" ? options.video?.nextOpen(imageId) : undefined;
         await insist(work);
-        await insist(next);
+        await insist(() => next(ahead));
       } catch (error) {
         toast(messageOf(error));
       } finally {
@@ -99,7 +106,7 @@ export function useFinish(session: EditorSession, dataset: Dataset): Finish {
         setSaving(false);
       }
     },
-    [journal, imageId, insist, next, toast],
+    [journal, session, imageId, insist, next, toast],
   );
 
   const submit = useCallback(

@@ -12,7 +12,7 @@ import { useUser } from "../session";
 import { useWorkbench } from "../workbench";
 import { loadFrame } from "./prefetch";
 
-const server = { ...videoApi, job: api.job, cancelJob: api.cancelJob, mask: api.mask };
+const server = { ...videoApi, job: api.job, cancelJob: api.cancelJob, mask: api.mask, holder: api.holder };
 
 /** The work on the video whose frame is open; it stays while frames of it come and go. Null for other images. */
 export function useVideoDesk(image: ImageRecord | undefined): VideoDesk | null {
