@@ -17,6 +17,7 @@ from django.db import IntegrityError
 from annotation.errors import Conflict, UserError
 from annotation.jobkit import JobContext, declare, enqueue
 from annotation.models import Image, Job, Mask, Track
+from annotation.services.tasks import tasks_of_others
 from annotation.services.tracks import proposals_discard, track_propose
 from engine.embeddings import image_maps, read_pixels
 from engine.models import ModelVersion
@@ -40,6 +41,7 @@ class Outcome:
     frames: int = 0
     masks: int = 0
     absent: list[int] = field(default_factory=list)
+    held: list[int] = field(default_factory=list)  # left to those who work on them
     stopped_at: list[int] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
@@ -159,6 +161,9 @@ class Walk:
 
     def _stored(self, image: Image, found: Followed) -> bool:
         """Write a frame's mask, or that there is none; False where an accepted one stands."""
+        if tasks_of_others(image=image, user=self.ctx.job.created_by).exists():
+            self.outcome.held.append(int(image.frame_number or 0))
+            return True
         if not found.seen:
             self.outcome.absent.append(int(image.frame_number or 0))
             # An earlier proposal: the thing is not seen on this frame.

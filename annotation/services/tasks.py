@@ -223,6 +223,12 @@ def tasks_upcoming(*, dataset: Dataset, limit: int = 3, after: Task | None = Non
     return [task.image_id for task in first_of(dataset, may, _ways_to_be_free(timezone.now()), limit)]
 
 
+def tasks_of_others(*, image: Image, user: Any) -> QuerySet[Task]:
+    """The work on an image, on the masks of the dataset itself, that somebody else holds at this moment."""
+    live = Task.objects.filter(image=image, state=State.CLAIMED, lease_expires_at__gt=timezone.now())
+    return live.exclude(kind__in=Task.APART).exclude(assignee=user)
+
+
 def _ways_to_be_free(now: datetime) -> list[Q]:
     return [Q(state=State.OPEN), Q(state=State.CLAIMED, lease_expires_at__lte=now)]
 

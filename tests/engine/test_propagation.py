@@ -95,7 +95,14 @@ def met(mask: Mask, number: int) -> float:
 def test_the_model_follows_a_thing_and_says_where_it_is_not(scene, real_base):
     job = scene.follow()
     assert job.state == Job.State.SUCCEEDED, job.log
-    assert job.result == {"frames": 6, "masks": 5, "absent": [AWAY], "stopped_at": [], "model": real_base.digest}
+    assert job.result == {
+        "frames": 6,
+        "masks": 5,
+        "absent": [AWAY],
+        "held": [],
+        "stopped_at": [],
+        "model": real_base.digest,
+    }
     found = scene.proposed()
     assert sorted(found) == [1, 2, 3, 4, 6]
     for number, mask in found.items():
@@ -176,6 +183,16 @@ def test_what_was_proposed_before_is_replaced_and_what_is_not_seen_any_more_goes
     assert scene.proposed()[1].parent == wrong[1]
     assert wrong[AWAY].status == Mask.Status.DELETED
     assert AWAY not in scene.proposed()
+
+
+def test_a_frame_that_somebody_else_works_on_is_left_to_them(scene):
+    rae = client_of(scene.cast.rae)
+    assert rae.post(f"/api/images/{scene.frames[2].pk}/task/").status_code == 200
+    assert scene.ben.post(f"/api/images/{scene.frames[3].pk}/task/").status_code == 200  # his own is no hindrance
+    job = scene.follow(frames=4)
+    assert job.result["held"] == [2]
+    shown = Mask.objects.filter(track=scene.track, status=Mask.Status.PROPOSED)
+    assert sorted(shown.values_list("image__frame_number", flat=True)) == [1, 3, 4]
 
 
 def test_what_is_done_stays_when_it_is_stopped(scene, monkeypatch):

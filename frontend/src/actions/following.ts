@@ -165,11 +165,13 @@ function reasonOf(job: { readonly error: { readonly message: string } | null }):
   return `Following stopped: ${job.error?.message ?? "the model failed."} What was found until then is kept.`;
 }
 
-/** What a job that has ended says of itself: {frames, masks, absent: [numbers]}. */
+/** What a job that has ended says of itself: {frames, masks, absent: [numbers], held: [numbers]}. */
 function told(job: { readonly state: string; readonly result: unknown }): string {
   if (job.state === "cancelled") return "Following was stopped. What was found until then is kept.";
-  const { masks = 0, absent = [] } = (job.result ?? {}) as { masks?: number; absent?: readonly number[] };
-  const found = masks === 1 ? "Found on 1 frame" : `Found on ${masks} frames`;
-  if (absent.length === 0) return `${found}.`;
-  return `${found}, not seen on ${absent.length}.`;
+  const result = (job.result ?? {}) as { masks?: number; absent?: readonly number[]; held?: readonly number[] };
+  const { masks = 0, absent = [], held = [] } = result;
+  const found = [masks === 1 ? "Found on 1 frame" : `Found on ${masks} frames`];
+  if (absent.length > 0) found.push(`not seen on ${absent.length}`);
+  if (held.length > 0) found.push(`left to who works on ${held.length}`);
+  return `${found.join(", ")}.`;
 }

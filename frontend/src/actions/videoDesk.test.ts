@@ -138,7 +138,7 @@ beforeEach(async () => {
 /** One round of every poll. */
 async function poll(): Promise<void> {
   for (const work of waiting.splice(0)) work();
-  for (let i = 0; i < 20; i++) await Promise.resolve();
+  await new Promise((resolve) => setTimeout(resolve, 0));
 }
 
 function draw(id: string): void {
@@ -176,11 +176,14 @@ describe("following", () => {
     await poll();
     expect(desk.following.pursuits.get("cat")).toMatchObject({ progress: 0.5, job: "job" });
     expect(desk.timeline.mask(desk.timeline.tracks[0] as never, 1)).toMatchObject({ id: "m1", confidence: 0.8 });
-    Object.assign(server.running ?? {}, { state: "succeeded", result: { frames: 4, masks: 3, absent: [4] } });
+    Object.assign(server.running ?? {}, {
+      state: "succeeded",
+      result: { frames: 5, masks: 3, absent: [4], held: [5] },
+    });
     await poll();
     await following;
     expect(desk.following.pursuits.size).toBe(0);
-    expect(notices.at(-1)).toBe("Found on 3 frames, not seen on 1.");
+    expect(notices.at(-1)).toBe("Found on 3 frames, not seen on 1, left to who works on 1.");
   });
 
   it("goes on from a mask that is in a track already, which way and how far was said", async () => {
