@@ -30,7 +30,7 @@ class SingleScheduler(DatabaseScheduler):  # type: ignore[misc]  # django-celery
         self.me = uuid.uuid4()
         self.ticking = False
         super().__init__(*args, **kwargs)
-        self.max_interval = min(self.max_interval, LONGEST_SLEEP)
+        self.max_interval: float = min(self.max_interval, LONGEST_SLEEP)
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
         """One look at what is due; seconds until the next."""

@@ -62,10 +62,12 @@ def masks_to_audit(source: str) -> QuerySet[Mask]:
 def audit_start(*, dataset: Dataset, size: int, seed: int = 0, source: str = "automatic", by: Any = None) -> Audit:
     """Draw ``size`` images (or as many as there are) and open an audit task on each. The same seed draws the same.
 
-    UserError ``nothing_to_audit``; Conflict ``audit_open`` while another one is.
+    UserError ``nothing_to_audit``; Conflict ``audit_open`` while another one is and has something left to come.
     """
-    if Audit.objects.filter(dataset=dataset, state=Audit.State.OPEN).exists():
-        raise _one_open()
+    with transaction.atomic():
+        for before in Audit.objects.select_for_update().filter(dataset=dataset, state=Audit.State.OPEN):
+            if not _closed_at_its_end(before):  # its last images may have been skipped, or deleted
+                raise _one_open()
     ids = list(images_to_audit(dataset, source).order_by("sha256").values_list("pk", flat=True))
     if not ids:
         raise UserError(
@@ -106,8 +108,7 @@ def audit_measure(*, task_id: int) -> dict[str, Any]:
         audit = Audit.objects.select_for_update().get(pk=place.audit_id)
         audit.numbers = audit_numbers(audit)
         audit.save(update_fields=["numbers"])
-        if audit.state == Audit.State.OPEN and not _to_come(audit).exists():
-            _close(audit)
+        _closed_at_its_end(audit)
     return {"measured": len(pairs), "added": added}
 
 
@@ -123,6 +124,13 @@ def audit_close(*, audit: Audit) -> Audit:
         tasks_withdraw(tasks=_tasks_left(row))
         _close(row)
     return row
+
+
+def _closed_at_its_end(audit: Audit) -> bool:
+    """Whether the audit is closed; it is now if nothing is left to come."""
+    if audit.state == Audit.State.OPEN and not _to_come(audit).exists():
+        _close(audit)
+    return audit.state == Audit.State.CLOSED
 
 
 def _close(audit: Audit) -> None:

@@ -261,13 +261,13 @@ def refuse_large_upload(request: Any, limit: int) -> None:
 
 
 def moment(text: str) -> datetime | None:
-    """A point in time from a query, None for an empty one. Raises ParseError."""
+    """A point in time (UTC) from a query, None for an empty one. Raises ParseError."""
     if not text:
         return None
     try:
         found = parse_datetime(text.replace(" ", "+"))  # a plus sign that was not escaped arrives as a space
-    except ValueError:
-        found = None
-    if found is None:
-        raise exceptions.ParseError("since must be a moment as `at` gives it.")
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+        if found is not None:
+            return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):  # OverflowError: before the first or after the last year in UTC
+        pass
+    raise exceptions.ParseError("since must be a moment as `at` gives it.")

@@ -245,10 +245,16 @@ def _said(image: Image, verdict: str, said: dict[str, Any]) -> dict[str, Any]:
 
 
 def review_finish(*, task: Task) -> Task | None:
-    """After a review was submitted: what nobody spoke of is accepted as it stands. The task of what was returned."""
+    """After a review was submitted: what nobody spoke of is accepted as it stands. The task of what was returned.
+
+    A mask that its own maker changed meanwhile is no finding: it drops out, and comes back with what they submit.
+    """
     now = timezone.now()
     for item in task.review_items.select_related("mask").filter(verdict__in=["", Verdict.ACCEPTED, Verdict.CORRECTED]):
         if item.mask is None:
+            continue
+        if not item.mask.is_current and item.mask.status_changed_by_id in (item.author_id, None):  # None: the machine
+            item.delete()
             continue
         after = current_of(item.mask)
         if after is None:

@@ -32,9 +32,7 @@ _BACK = Case(
 )
 # Some work is one person's, also while it is not being worked on: a trainee's, and what came back to its maker.
 _MAKERS = Exists(ReviewItem.objects.filter(task=OuterRef("origin"), author=OuterRef("assignee")))
-_NOBODY = Case(
-    When(Q(kind=Kind.TRAINING) | (Q(kind=Kind.RETURNED) & _MAKERS), then=F("assignee")), default=None
-)
+_NOBODY = Case(When(Q(kind=Kind.TRAINING) | (Q(kind=Kind.RETURNED) & _MAKERS), then=F("assignee")), default=None)
 BATCH = 20
 LABELLING: list[str] = [Kind.ANNOTATE, Kind.OVERLAP, Kind.RETURNED]
 
@@ -158,7 +156,9 @@ def task_skip(*, task: Task, lease: uuid.UUID, reason: str, seconds: float = 0) 
     if (again := _done_before(task, lease, State.SKIPPED)) is not None:
         return again
     added = F("seconds") + seconds
-    return _change(task, lease, state=State.SKIPPED, seconds=added, answer="", skip_reason=reason, lease_expires_at=None)
+    return _change(
+        task, lease, state=State.SKIPPED, seconds=added, answer="", skip_reason=reason, lease_expires_at=None
+    )
 
 
 def task_release(*, task: Task, lease: uuid.UUID, seconds: float = 0) -> Task:
@@ -217,9 +217,9 @@ def tasks_upcoming(*, dataset: Dataset, limit: int = 3, after: Task | None = Non
 
     Of labelling only everybody's queue is looked at; what comes to one person first is little, and is asked for later.
     """
-    may = {Kind.ANNOTATE: Q()}
+    may: dict[str, Q] = {Kind.ANNOTATE: Q()}
     if after is not None and after.kind not in LABELLING:
-        may = {Kind(after.kind): ways_open_to(after.assignee)[after.kind]}
+        may = {after.kind: ways_open_to(after.assignee)[after.kind]}
     return [task.image_id for task in first_of(dataset, may, _ways_to_be_free(timezone.now()), limit)]
 
 
@@ -258,9 +258,7 @@ def _claim(claimable: QuerySet[Task], user: Any) -> Task | None:
     lease = uuid.uuid4()
     try:
         with transaction.atomic():
-            changed = claimable.update(
-                state=State.CLAIMED, assignee=user, lease=lease, lease_expires_at=_lease_end()
-            )
+            changed = claimable.update(state=State.CLAIMED, assignee=user, lease=lease, lease_expires_at=_lease_end())
             if not changed:
                 return None
             task = Task.objects.select_related("image", "assignee").get(lease=lease)

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from annotation.errors import Conflict, UserError
+from annotation.errors import Conflict, Missing, UserError
 from annotation.models import Image, Mask, Stage, Track, Video
 from annotation.services.masks import checked, refuse_taken, superseded
 from annotation.signals import mask_deleted, send_on_commit
@@ -37,10 +37,14 @@ def track_begin(*, video: Video, mask: Mask, user: Any) -> tuple[Track, bool]:
 
 
 def track_update(*, track: Track, category: str, user: Any) -> Track:
-    """Say what is followed; its current masks are told so too, without a new row each: no pixel changes."""
+    """Say what is followed; its current masks are told so too, without a new row each: no pixel changes.
+
+    Raises Missing `track_gone` if somebody ended it meanwhile.
+    """
     with transaction.atomic():
+        if not Track.objects.filter(pk=track.pk).update(category=category):
+            raise Missing("track_gone", "Somebody ended this track meanwhile.")
         track.category = category
-        track.save(update_fields=["category"])
         masks = track.masks.filter(status__in=Mask.CURRENT).exclude(category=category)
         masks.update(category=category, status_changed_at=timezone.now(), status_changed_by=user)
     return track

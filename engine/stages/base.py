@@ -13,10 +13,10 @@ from hashlib import sha256
 from typing import Any, Protocol
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from annotation.models import Image, Mask
+from annotation.models import Image, Mask, Task
 from annotation.services.masks import masks_add
 from engine.models import ModelVersion, StageResult
 from modelzoo import rle
@@ -37,10 +37,11 @@ class Stage(Protocol):
         """What steers the machine's part on a dataset with a version."""
         ...
 
-    def image_run(self, *, image: Image, version: ModelVersion, progress: Progress) -> int:
+    def image_run(self, *, image: Image, version: ModelVersion, progress: Progress) -> int | None:
         """Do the machine's part on one image unless it is done; returns the number of masks written.
 
-        ``progress`` gets the share done (0..1) and may raise to stop.
+        None, and nothing is written, while people have the image in hand. ``progress`` gets the share done (0..1) and
+        may raise to stop.
         """
         ...
 
@@ -62,6 +63,19 @@ def is_done(stage: Stage, image: Image, version: ModelVersion, settings: Mapping
     return done.filter(settings_digest=settings_digest(settings)).exists()
 
 
+def tasks_in_hand() -> QuerySet[Task]:
+    """Tasks whose image is left alone: somebody holds it, or an audit froze its masks and has not measured them yet."""
+    held = Q(state=Task.State.CLAIMED, lease_expires_at__gt=timezone.now())
+    asked = Q(state__in=[Task.State.OPEN, Task.State.CLAIMED])
+    unmeasured = Q(state=Task.State.SUBMITTED, audited_image__isnull=False, audited_image__measured_at=None)
+    return Task.objects.filter(held | Q(asked | unmeasured, kind=Task.Kind.AUDIT)).order_by()
+
+
+def is_in_hand(image: Image) -> bool:
+    """Whether people have the image in hand at this moment."""
+    return tasks_in_hand().filter(image=image).exists()
+
+
 def masks_write(
     *,
     stage: Stage,
@@ -71,9 +85,10 @@ def masks_write(
     records: list[dict[str, Any]],
     status: str,
     seconds: float,
-) -> int:
+) -> int | None:
     """Write the machine's masks of one image and the result row, in one transaction; returns how many there are.
 
+    None if people took the image in hand while the model was at it: then nothing is written, and it waits again.
     ``records`` are SA-1B style records, with the ``prompts`` that led to them or the points. Dropped: what covers the
     whole image, and what a person has masked already. What the same stage wrote before and does not find any more is
     retired (deleted, with its history kept), unless a person has touched it.
@@ -85,6 +100,10 @@ def masks_write(
         if _is_object(record, image) and not is_known(record, by_people)
     ]
     with transaction.atomic():
+        # Locked: whoever takes the image up at this moment comes after, and meets what is written here.
+        list(Task.objects.select_for_update(no_key=True).filter(image=image).order_by("pk").values_list("pk"))
+        if is_in_hand(image):
+            return None
         result, created = StageResult.objects.get_or_create(
             image=image,
             version=version,

@@ -7,7 +7,7 @@ from typing import Any
 
 from annotation.errors import UserError
 from annotation.models import Image
-from engine.embeddings import image_embed, stored_maps
+from engine.embeddings import image_maps
 from engine.models import Detector, ModelVersion
 from engine.proposals import detector_load
 from engine.serving import predictor_for
@@ -29,7 +29,6 @@ def propose(image: Image, version: ModelVersion, digest: str, progress: Progress
     if detector is None:
         raise UserError("detector_gone", "The detector of this model was removed meanwhile. Run the stage again.")
     started = time.monotonic()
-    row = image_embed(image=image, version=version)
-    embedding = stored_maps(row)
+    embedding = image_maps(image, version)
     generator = BoxMaskGenerator(predictor_for(version), detector_load(detector), **BOXES)
     return generator.generate(embedding, progress=progress), time.monotonic() - started

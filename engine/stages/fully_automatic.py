@@ -17,7 +17,7 @@ from annotation.services.tasks import task_withdraw
 from engine.models import ModelVersion
 from engine.proposals import detector_for
 from engine.stages.automatic import segment_everything
-from engine.stages.base import Progress, is_done, masks_write, without_twins
+from engine.stages.base import Progress, is_done, is_in_hand, masks_write, without_twins
 from engine.stages.detected import propose
 
 STRICT = {
@@ -45,11 +45,13 @@ class FullyAutomatic:
         fitted = detector.gates and {**STRICT, **{name: detector.gates[name] for name in FITTED}}
         return {"grid": fitted, "detector": detector.digest}
 
-    def image_run(self, *, image: Image, version: ModelVersion, progress: Progress) -> int:
+    def image_run(self, *, image: Image, version: ModelVersion, progress: Progress) -> int | None:
         """Mask everything that the model is sure of, and take the image out of the queue."""
         settings = self.settings(dataset_id=image.dataset_id, version=version)
         if is_done(self, image, version, settings):
             return 0
+        if is_in_hand(image):
+            return None
         records, seconds = _find(image, version, settings, progress)
         written = masks_write(
             stage=self,
@@ -60,7 +62,7 @@ class FullyAutomatic:
             status=Mask.Status.ACCEPTED,
             seconds=seconds,
         )
-        if image.dataset.stage == self.name:
+        if written is not None and image.dataset.stage == self.name:
             task_withdraw(image=image)
         return written
 

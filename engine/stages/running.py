@@ -15,7 +15,7 @@ from annotation.object_store import StoreAway
 from engine.models import ModelVersion, StageResult
 from engine.serving import serving_version
 from engine.stages import stage_named
-from engine.stages.base import results_of
+from engine.stages.base import results_of, tasks_in_hand
 
 RUN = declare("run_stage", queue="batch", title="Run a stage", lease=120)
 
@@ -24,10 +24,10 @@ def images_waiting(dataset: Dataset, version: ModelVersion) -> QuerySet[Image]:
     """Images on which the machine's part of the dataset's stage is still to be done.
 
     Semi-automatic: those that are in the queue, once for every version that serves, so that people meet the newest
-    model's proposals; what somebody works on is left alone. Fully automatic: those that nobody has taken up, once for
-    all: accepted masks do not change because the model did. Assisted: none, the embedding is made on upload.
+    model's proposals. Fully automatic: those that nobody has taken up, once for all: accepted masks do not change
+    because the model did. Assisted: none, the embedding is made on upload. What people have in hand is left alone.
     """
-    images = Image.objects.filter(dataset=dataset)
+    images = Image.objects.filter(~Exists(tasks_in_hand().filter(image=OuterRef("pk"))), dataset=dataset)
     tasks = Task.objects.filter(image=OuterRef("pk"), kind=Task.Kind.ANNOTATE)
     if dataset.stage == Stage.SEMI_AUTOMATIC:
         done = results_of(stage_named(dataset.stage), dataset.pk, version).filter(image=OuterRef("pk"))
@@ -82,13 +82,14 @@ def stage_run(
 
     The version is the one that serves when the run starts. ``detector`` is the digest of the one that proposed; null
     where a grid of points did, or nothing is proposed. An image that fails is counted and named, the rest goes on. What
-    arrives meanwhile is done too; a run for what waits ends when the dataset leaves the stage.
+    people have in hand is left alone: ``left`` counts it, ``images`` does not. What arrives meanwhile is done too; a
+    run for what waits ends when the dataset leaves the stage.
     """
     chosen = stage_named(stage)
     version = serving_version(dataset_id)
     detector = chosen.settings(dataset_id=dataset_id, version=version).get("detector")
     by_what = {"stage": chosen.name, "model": version.digest, "detector": detector}
-    done, masks = 0, 0
+    done, masks, left = 0, 0, 0
     failed: list[dict[str, Any]] = []
     for image, total in _images(dataset_id, chosen.name, version, every):
 
@@ -97,7 +98,11 @@ def stage_run(
 
         told(0.0)
         try:
-            masks += chosen.image_run(image=image, version=version, progress=told)
+            written = chosen.image_run(image=image, version=version, progress=told)
+            if written is None:
+                left += 1
+                continue
+            masks += written
         except UserError as error:
             failed.append({"image": image.pk, "code": error.code, "message": error.message})
         except IntegrityError:
@@ -109,7 +114,7 @@ def stage_run(
         except OSError as error:
             failed.append({"image": image.pk, "code": "file_unreadable", "message": str(error)[:200]})
         done += 1
-    return {**by_what, "images": done, "masks": masks, "failed": failed[:100]}
+    return {**by_what, "images": done, "masks": masks, "left": left, "failed": failed[:100]}
 
 
 def _images(dataset_id: int, stage: str, version: ModelVersion, every: bool) -> Iterator[tuple[Image, int]]:

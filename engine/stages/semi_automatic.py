@@ -15,7 +15,7 @@ from annotation.models import Image, Mask, Stage, Task
 from engine.models import ModelVersion
 from engine.proposals import detector_for
 from engine.stages.automatic import segment_everything
-from engine.stages.base import Progress, is_done, masks_write
+from engine.stages.base import Progress, is_done, is_in_hand, masks_write
 from engine.stages.detected import BOXES, propose
 
 
@@ -38,11 +38,13 @@ class SemiAutomatic:
             "min_mask_region_area": 100,
         }
 
-    def image_run(self, *, image: Image, version: ModelVersion, progress: Progress) -> int:
+    def image_run(self, *, image: Image, version: ModelVersion, progress: Progress) -> int | None:
         """Propose masks, and have somebody look at an image that got any."""
         settings = self.settings(dataset_id=image.dataset_id, version=version)
         if is_done(self, image, version, settings):
             return 0
+        if is_in_hand(image):
+            return None
         records, seconds = _find(image, version, settings, progress)
         written = masks_write(
             stage=self,

@@ -12,9 +12,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from annotation import jobkit, jobs, storage
 from annotation.errors import Missing
 from annotation.ingest.cage import Cage
-from annotation.models import Dataset, Image, Job, Mask
-from annotation.services import images, masks
-from tests.cast import add_image, client_of, ellipse, make_cast, mask_body, picture
+from annotation.models import Dataset, Image, Job, Mask, Track
+from annotation.services import images, masks, tracks
+from tests.cast import add_image, add_video, client_of, ellipse, make_cast, mask_body, picture
 
 pytestmark = pytest.mark.django_db(transaction=True)  # foreign keys are checked when a transaction really commits
 
@@ -74,6 +74,20 @@ def test_a_row_that_goes_away_between_two_looks_is_a_404(monkeypatch):
     monkeypatch.setattr(images, "image_update", lambda *, image, **_: image.delete())
     answer = client_of(cast.ana).patch(f"/api/images/{image.pk}/", {"credit": "x"})
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+def test_a_track_that_is_ended_while_it_is_named(monkeypatch):
+    cast = make_cast()
+    track = Track.objects.create(video=add_video(cast.dataset))
+    update = tracks.track_update
+
+    def update_slowly(**told):
+        Track.objects.all().delete()
+        return update(**told)
+
+    monkeypatch.setattr(tracks, "track_update", update_slowly)
+    answer = client_of(cast.ben).patch(f"/api/tracks/{track.uuid}/", {"category": "plum"}, format="json")
+    assert (answer.status_code, answer.json()["code"]) == (404, "track_gone")
 
 
 def test_a_job_for_a_dataset_that_is_gone():

@@ -77,7 +77,13 @@ def test_who_has_the_image_until_the_lease_ends(cast, as_, image):
     assert changes(ben, image)["task"]["assignee"] is None
 
 
-@pytest.mark.parametrize("since", ["yesterday", "2026-13-45T00:00:00Z", "0", "\u0000"])
+@pytest.mark.parametrize(
+    "since",
+    [
+        *("yesterday", "2026-13-45T00:00:00Z", "0", "\u0000"),
+        *("9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"),  # in no year of UTC
+    ],
+)
 def test_a_moment_that_is_none_is_refused(cast, as_, image, since):
     answer = as_(cast.ben).get(f"/api/images/{image.pk}/changes/", {"since": since})
     assert answer.status_code == 400

@@ -175,6 +175,49 @@ def test_a_deleted_mask_counts_as_wrong_and_is_told(cast, reviewed, image, as_):
     assert (person["username"], person["judged"], person["wrong"]) == ("ben", 1, 1)
 
 
+@pytest.mark.parametrize("change", ["corrected", "deleted"])
+def test_what_the_maker_changes_meanwhile_is_no_finding_and_is_looked_at_when_it_is_submitted(
+    cast, reviewed, image, as_, change
+):
+    label(cast.ben, image, 0.3, 0.7)
+    rae, ben = as_(cast.rae), as_(cast.ben)
+    review = next_review(rae, reviewed)
+    changed, left = items_of(rae, review)
+    again = ben.post(f"/api/images/{image.pk}/task/").json()
+    better = str(uuid.uuid4())
+    if change == "corrected":
+        body = mask_body(image, ellipse(image, x=0.3, size=0.2), parent=changed["mask"], task=again["id"])
+        assert ben.put(f"/api/masks/{better}/", body).status_code == 201
+    else:
+        assert ben.delete(f"/api/masks/{changed['mask']}/").status_code == 204
+    submit(rae, review)
+    assert list(ReviewItem.objects.values_list("pk", "verdict")) == [(left["id"], "accepted")]
+    [person] = as_(cast.ana).get(f"/api/datasets/{reviewed.pk}/reviews/").json()["people"]
+    assert (person["judged"], person["wrong"]) == (1, 0)
+    assert ben.get(f"/api/datasets/{reviewed.pk}/feedback/").json()["results"] == []
+
+    submit(ben, again)
+    if change == "deleted":
+        assert not Task.objects.filter(kind="review", state="open").exists()
+    else:
+        assert [item["mask"] for item in items_of(rae, next_review(rae, reviewed))] == [better]
+
+
+def test_a_correction_that_the_maker_submits_during_the_review_is_judged_in_place_of_what_it_corrects(
+    cast, reviewed, image, as_
+):
+    label(cast.ben, image, 0.3)
+    rae, ben = as_(cast.rae), as_(cast.ben)
+    review = next_review(rae, reviewed)
+    [first] = items_of(rae, review)
+    again, better = ben.post(f"/api/images/{image.pk}/task/").json(), str(uuid.uuid4())
+    ben.put(f"/api/masks/{better}/", mask_body(image, ellipse(image), parent=first["mask"], task=again["id"]))
+    submit(ben, again)
+    rae.delete(f"/api/masks/{better}/")
+    submit(rae, review)
+    assert [(str(item.mask.uuid), item.verdict) for item in ReviewItem.objects.all()] == [(better, "deleted")]
+
+
 def test_leads_and_reviewers_are_not_reviewed(cast, reviewed, image):
     label(cast.rae, image, 0.3)
     assert not Task.objects.filter(kind="review").exists()
@@ -206,7 +249,11 @@ def test_returned_work_is_its_makers_until_they_leave(cast, reviewed, image, as_
     assert Task.objects.get(kind="returned").assignee == cast.ben
     member = reviewed.members.get(user=cast.ben)
     as_(cast.ana).delete(f"/api/datasets/{reviewed.pk}/members/{member.pk}/")
-    assert as_(cast.ana).post(f"/api/datasets/{reviewed.pk}/tasks/next/").json()["kind"] == "returned"
+    taken = as_(cast.ana).post(f"/api/datasets/{reviewed.pk}/tasks/next/").json()
+    assert taken["kind"] == "returned"
+    # Whoever takes it up and leaves it does not keep it: it is anybody's again.
+    as_(cast.ana).post(f"/api/tasks/{taken['id']}/release/", {"lease": taken["lease"]}, format="json")
+    assert Task.objects.get(kind="returned").assignee is None
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,17 @@ import json
 import threading
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from annotation import jobkit
 from annotation import jobs as _jobs  # noqa: F401  binds the functions, as a worker does
+from annotation.errors import Missing
 from annotation.models import Delivery, Event, Job, Webhook
 from annotation.services import webhooks
 from tests.cast import add_image, client_of, mask_body
@@ -207,6 +210,61 @@ def test_an_endpoint_that_never_answers_holds_a_worker_for_its_seconds_only(hook
     run()
     release.set()
     assert Delivery.objects.get().problem == "The server takes too long."
+
+
+def test_an_address_that_is_slow_holds_up_no_other_and_hears_in_order(cast, hook, receiver, monkeypatch):
+    """In two threads, as this queue's worker has them: nobody is answered before both were called."""
+    monkeypatch.setattr(webhooks, "ANSWER_SECONDS", 60)
+    other = webhooks.webhook_create(dataset=cast.dataset, url=receiver.url, events=webhooks.EVENTS, user=cast.ana)
+    both = threading.Barrier(2, timeout=30)
+
+    def together(handler):
+        if len(receiver.heard) <= 2:
+            both.wait()
+        handler.send_error(204)
+
+    def work(key):
+        try:
+            return jobkit.run(key)
+        finally:
+            connection.close()
+
+    receiver.answer = together
+    messages = [f"msg_{webhooks.webhook_test(webhook=one).pk}" for one in (hook, other, hook)]
+    keys = list(Job.objects.filter(kind=webhooks.DELIVER.name).values_list("pk", flat=True))
+    assert len(keys) == 2, "one at a time for each address, whatever waits for it"
+    with ThreadPoolExecutor(2) as pool:
+        assert all(pool.map(work, keys))
+    assert not Delivery.objects.filter(delivered_at=None).exists()
+    heard = [headers["webhook-id"] for headers, _ in receiver.heard]
+    assert set(heard[:2]) == set(messages[:2])
+    assert heard[2:] == messages[2:]
+
+
+def test_who_is_to_hear_of_jobs_from_now_on_is_not_told_of_the_past(cast, hook, receiver):
+    url = f"/api/datasets/{cast.dataset.pk}/webhooks/{hook.pk}/"
+    long_ago = timezone.now() - timedelta(days=1)
+    Webhook.objects.update(events=["mask.saved"], created_at=long_ago, jobs_since=long_ago)
+    ended = {"kind": "embed", "state": "failed", "dataset": cast.dataset, "queue": "io"}
+    Job.objects.create(title="before", finished_at=timezone.now() - timedelta(hours=1), **ended)
+    assert client_of(cast.ana).patch(url, {"events": ["mask.saved", "job.ended"]}).status_code == 200
+    Job.objects.create(title="after", finished_at=timezone.now(), **ended)
+    run()
+    assert [one["data"]["job"]["title"] for one in told(receiver)] == ["after"]
+    since = Webhook.objects.get().jobs_since
+    assert client_of(cast.ana).patch(url, {"events": ["job.ended"]}).status_code == 200
+    assert Webhook.objects.get().jobs_since == since, "who heard of them before goes on hearing"
+
+
+def test_an_edit_changes_what_it_names_alone(cast, hook):
+    """Between the two looks of an edit a delivery fails, or somebody removes the webhook."""
+    Webhook.objects.update(failures=2, problem="The server answers 500.")
+    webhooks.webhook_update(webhook=hook, events=["mask.deleted"])
+    row = Webhook.objects.get()
+    assert (row.events, row.failures, row.problem) == (["mask.deleted"], 2, "The server answers 500.")
+    Webhook.objects.all().delete()
+    with pytest.raises(Missing, match="removed meanwhile"):
+        webhooks.webhook_update(webhook=hook, new_secret=True)
 
 
 def test_a_lead_edits_it_and_the_secret_is_shown_once(cast, hook, receiver):

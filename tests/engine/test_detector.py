@@ -11,7 +11,7 @@ from annotation import storage
 from annotation.models import Mask
 from engine import proposals
 from engine.child import ChildFailed
-from engine.models import Detector, ModelVersion, StageResult, TrainingRun
+from engine.models import Detector, Embedding, ModelVersion, StageResult, TrainingRun
 from engine.proposals import detector_for, detector_train
 from engine.snapshots import snapshot_freeze
 from engine.stages import STAGES, semi_automatic
@@ -160,6 +160,17 @@ def test_doing_it_twice_changes_nothing(dataset_of_eight, rough, filled_boxes):
     before = list(Mask.objects.values_list("uuid", "status"))
     assert run(dataset_of_eight)["masks"] == 0
     assert list(Mask.objects.values_list("uuid", "status")) == before
+
+
+def test_a_picture_whose_embedding_made_room_for_others_is_encoded_for_it(dataset_of_eight, rough, filled_boxes):
+    run(dataset_of_eight)
+    before = set(Mask.objects.filter(status="proposed").values_list("uuid", flat=True))
+    StageResult.objects.all().delete()
+    Mask.objects.filter(stage="semi_automatic").delete()
+    storage.full(Embedding.objects.first().path).unlink()
+    result = run(dataset_of_eight)
+    assert (result["images"], result["failed"]) == (8, [])
+    assert len(before) == result["masks"]
 
 
 def test_a_new_detector_is_other_work(dataset_of_eight, rough, real_base, filled_boxes):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from annotation import jobkit
 from annotation.models import Dataset, Image, Job, Mask, Task
@@ -14,7 +16,7 @@ from annotation.signals import image_uploaded
 from engine import jobs  # noqa: F401  binds the functions of the jobs
 from engine.models import Evaluation, ServingModel, StageMove, StageRule, TrainingRun
 from engine.stages.moves import datasets_consider, rule_update, share_kept, stage_consider, stage_move
-from engine.stages.running import part_consider, part_request
+from engine.stages.running import images_waiting, part_consider, part_request
 from modelzoo import rle
 from tests.cast import add_image, add_mask, ellipse
 from tests.engine.conftest import version_row
@@ -180,6 +182,18 @@ def test_a_move_prefills_what_is_in_the_queue_and_leaves_work_alone(cast, base, 
         claimed.pk: "assisted",
         done.pk: "assisted",
     }
+
+
+def test_a_picture_in_anybodys_hands_does_not_wait_for_the_machine(cast, base):
+    image = add_image(cast.dataset)
+    Dataset.objects.update(stage="semi_automatic")
+    dataset = Dataset.objects.get()
+    assert images_waiting(dataset, base).get() == image
+    held = {"state": "claimed", "assignee": cast.rae, "lease_expires_at": timezone.now() + timedelta(minutes=5)}
+    review = Task.objects.create(image=image, kind="review", **held)
+    assert part_request(dataset=dataset) is None
+    review.delete()
+    assert part_request(dataset=dataset) is not None
 
 
 def test_nobody_is_asked_about_what_is_fully_automatic(cast, base, found):

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from io import StringIO
 
 import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from annotation import jobkit, storage
 from annotation.errors import UserError
 from annotation.models import Dataset, Job, Mask, Task
 from annotation.services.masks import mask_delete
+from annotation.services.tasks import task_claim_image
 from engine import jobs  # noqa: F401  binds the functions of the jobs
-from engine.models import Detector, Embedding, StageResult
+from engine.audit import audit_close, audit_measure, audit_start
+from engine.models import Detector, Embedding, ServingModel, StageResult
 from engine.stages import STAGES, fully_automatic, semi_automatic
 from engine.stages.moves import stage_start
 from engine.stages.running import stage_run
@@ -109,8 +113,6 @@ def test_a_new_model_replaces_what_the_old_one_said_and_nobody_touched(image, ca
     run(image.dataset, "semi_automatic")
     kept, gone = Mask.objects.order_by("serial")
     newer = version_row("newer", dataset=cast.dataset)
-    from engine.models import ServingModel
-
     ServingModel.objects.create(dataset=cast.dataset, version=newer)
     found.masks = lambda image: [ellipse(image, x=0.3, size=0.15), ellipse(image, x=0.5, y=0.2, size=0.1)]
     run(image.dataset, "semi_automatic")
@@ -206,6 +208,63 @@ def test_a_grid_that_keeps_no_promise_is_not_run(image, base, found, monkeypatch
     assert found.calls == 0
 
 
+def another_model(dataset, found):
+    """One that serves from now on and sees one other thing."""
+    ServingModel.objects.create(dataset=dataset, version=version_row("newer", dataset=dataset))
+    found.masks = lambda image: [ellipse(image, y=0.3, size=0.1)]
+
+
+def machine_masks(image):
+    return set(image.masks.filter(status__in=Mask.CURRENT).values_list("uuid", flat=True))
+
+
+@pytest.mark.parametrize("stage", ["semi_automatic", "fully_automatic"])
+def test_what_somebody_takes_up_while_the_model_is_at_it_is_not_changed_under_their_hands(
+    image, cast, base, found, stage
+):
+    run(cast.dataset, stage)
+    before = machine_masks(image)
+    another_model(cast.dataset, found)
+    sees = found.masks
+
+    def masks(image):
+        task_claim_image(image=image, user=cast.ben)
+        return sees(image)
+
+    found.masks = masks
+    result = run(cast.dataset, stage)
+    assert (result["images"], result["masks"], result["left"]) == (0, 0, 1)
+    assert machine_masks(image) == before
+    assert run(cast.dataset, stage)["left"] == 1
+    assert found.calls == 2, "the model is not asked about what somebody holds"
+
+    found.masks = sees
+    Task.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
+    result = run(cast.dataset, stage)
+    assert (result["images"], result["masks"], result["left"]) == (1, 1, 0)
+    assert not machine_masks(image) & before
+
+
+def test_masks_under_audit_stay_as_they_are_until_they_are_measured(cast, base, found):
+    Dataset.objects.update(stage="fully_automatic")
+    images = [add_image(cast.dataset, seed=seed) for seed in range(3)]
+    run(cast.dataset, "fully_automatic")
+    audit = audit_start(dataset=cast.dataset, size=2)
+    submitted, asked = (place.task for place in audit.images.order_by("pk"))
+    Task.objects.filter(pk=submitted.pk).update(state="submitted")
+    before = {image.pk: machine_masks(image) for image in images}
+    another_model(cast.dataset, found)
+    result = run(cast.dataset, "fully_automatic")
+    assert (result["images"], result["left"]) == (1, 2)
+    same = {image.pk for image in images if machine_masks(image) == before[image.pk]}
+    assert same == {submitted.image_id, asked.image_id}
+
+    audit_measure(task_id=submitted.pk)
+    assert audit_close(audit=audit).numbers["kept"] == 2
+    assert run(cast.dataset, "fully_automatic")["left"] == 0
+    assert not any(machine_masks(image) & before[image.pk] for image in images)
+
+
 def test_a_stage_is_started_once_and_shown_on_the_dataset(cast, base):
     first = stage_start(dataset=cast.dataset, stage="semi_automatic", by=cast.ana)
     assert stage_start(dataset=cast.dataset, stage="semi_automatic", by=cast.ana) == first
@@ -221,9 +280,12 @@ def test_an_unknown_stage_is_named_with_the_known_ones(cast, base):
 @pytest.mark.django_db(transaction=True)
 def test_the_command_runs_it_here_and_now(cast, base, found):
     add_image(cast.dataset)
+    until = timezone.now() + timedelta(hours=1)
+    Task.objects.filter(image=add_image(cast.dataset, seed=1)).update(state="claimed", lease_expires_at=until)
     out = StringIO()
     call_command("run_stage", "Fruit", "fully_automatic", stdout=out)
     assert "1 images, 2 new masks, 0 failed." in out.getvalue()
+    assert "1 images left alone" in out.getvalue()
     assert Job.objects.get().state == "succeeded"
     with pytest.raises(CommandError, match="no dataset"):
         call_command("run_stage", "Vegetables", "assisted")

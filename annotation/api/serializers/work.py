@@ -90,7 +90,7 @@ class FinishedTaskOut(TaskOut):
     """Work that is done with, and what was handed out in the same request."""
 
     next = serializers.SerializerMethodField(
-        help_text="The next task, where `next_kind` asked for one; null where there is none, or `tasks_next` refuses it."
+        help_text="The next task, where `next_kind` asked for one; null where there is none, or it is refused."
     )
 
     class Meta(TaskOut.Meta):
@@ -100,7 +100,7 @@ class FinishedTaskOut(TaskOut):
     def get_next(self, row: Task) -> dict[str, Any] | None:
         """Brought along by the view."""
         following = self.context.get("next")
-        return dict(TaskOut(following, context=self.context | {"feedback": None}).data) if following else None
+        return dict(TaskOut(following, context={**self.context, "feedback": None}).data) if following else None
 
 
 class TaskKindIn(serializers.Serializer[Any]):

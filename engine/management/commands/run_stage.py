@@ -17,7 +17,10 @@ from engine.stages.moves import stage_start
 class Command(BaseCommand):
     """Resumable: images that are done already with the same model and settings are passed over."""
 
-    help = "Put a dataset into a stage (assisted, semi_automatic, fully_automatic) and do the machine's part of it."
+    help = (
+        "Put a dataset into a stage (assisted, semi_automatic, fully_automatic) and do the machine's part of it. "
+        "Masks of images that somebody works on, or that an audit has not measured yet, are left as they are."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Arguments."""
@@ -39,5 +42,7 @@ class Command(BaseCommand):
             return
         result = job_finish(job, self.stdout).result
         self.stdout.write(f"{result['images']} images, {result['masks']} new masks, {len(result['failed'])} failed.")
+        if result["left"]:
+            self.stdout.write(f"{result['left']} images left alone: people work on them, or they are under audit.")
         for failure in result["failed"]:
             self.stdout.write(f"  image {failure['image']}: {failure['message']}")
