@@ -41,6 +41,13 @@ def test_nothing_to_mask_is_an_answer_and_the_time_is_stored(editor):
     assert told["seconds"] >= before + 1
 
 
+def test_the_keys_go_on_at_the_picture_of_the_next_image(editor):
+    editor.page.locator("canvas[data-layer=overlay]").focus()
+    editor.press("Control+Shift+Enter")
+    to_another(editor)
+    expect(editor.page.locator("canvas[data-layer=overlay]")).to_be_focused()
+
+
 def test_back_leads_to_the_image_before_and_forward_again(editor):
     editor.press("Control+Shift+Enter")
     to_another(editor)

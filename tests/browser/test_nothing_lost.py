@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import expect
 
 NOSE = (225, 175)
 EYE = (155, 105)
+FULL_DISK = """() => {
+  IDBObjectStore.prototype.add = () => { throw new DOMException("full", "QuotaExceededError"); };
+}"""
 
 
 def test_a_half_made_mask_survives_a_reload(editor):
@@ -127,3 +132,22 @@ def test_the_server_dies_in_mid_work_and_comes_back_and_nothing_is_lost(editor, 
     editor.saved()
     (kept,) = editor.masks()
     assert kept["category"] == "eye"
+
+
+def test_a_full_disk_loses_nothing_while_the_page_is_open_and_signing_out_is_asked(editor, site):
+    editor.page.evaluate(FULL_DISK)
+    site.stop_web()
+    try:
+        editor.click(*NOSE)
+        editor.press("Enter")
+        expect(editor.page.locator(".side__foot")).to_contain_text("Offline, 1 waiting, kept only in this page")
+        expect(editor.page.locator(".stage__banner")).to_contain_text("Keep this page open")
+        editor.page.get_by_role("link", name=re.compile("^Back to ")).click()
+        editor.page.locator(".header").get_by_role("button").last.click()
+        editor.page.get_by_role("menuitem", name="Sign out").click()
+        dialog = editor.page.get_by_role("dialog", name="Sign out and lose work?")
+        dialog.get_by_role("button", name="Stay signed in").click()
+    finally:
+        site.start_web()
+    editor.page.locator(".header").get_by_text("waiting").wait_for(state="detached")  # sent, without a reload
+    assert len(editor.masks()) == 1

@@ -123,7 +123,8 @@ export class EditorSession extends ToolHand {
       imageId: image.id,
       taskId: () => this.flow.task?.id ?? null,
       newId: this.newId,
-      onError: () => this.notices.emit("This browser could not store the mask. Free some disk space and try again."),
+      onError: () =>
+        this.notices.emit("This browser could not store the mask: keep this page open until all is saved."),
     });
     this.live = new LiveChanges({
       imageId: image.id,

@@ -47,7 +47,7 @@ beforeEach(() => {
     journal: {
       pendingOf: () => pending as JournalOp[],
       problemsOf: () => [],
-      status: () => ({ waiting: 0, sending: false, offline, signedOut: false, problems: [] }),
+      status: () => ({ waiting: 0, sending: false, offline, signedOut: false, onlyHere: 0, problems: [] }),
       wake: () => {
         woken += 1;
       },

@@ -7,24 +7,30 @@ import { MaskSync } from "./maskSync";
 let store: MaskStore;
 let history: History;
 let ops: string[];
+/** Whether the browser can store what is added, and how often it was told that it could not. */
+let stored: boolean;
+let told: number;
 
 beforeEach(() => {
   store = new MaskStore();
   history = new History(store);
   ops = [];
+  stored = true;
+  told = 0;
   let ids = 0;
   new MaskSync({
     store,
     imageId: 1,
     taskId: () => 9,
     newId: () => `new-${++ids}`,
-    onError: () => undefined,
+    onError: () => void told++,
     journal: {
       add: async (op) => {
         const body = op.body as { parent: string | null; segmentation: { counts: string } } | null;
         ops.push(
           body ? `${op.kind} ${op.maskId} = ${body.segmentation.counts} < ${body.parent}` : `${op.kind} ${op.maskId}`,
         );
+        return stored;
       },
     },
   });
@@ -87,4 +93,16 @@ describe("what the server is told", () => {
     history.undo();
     expect(ops.at(-1)).toBe("restore new-1");
   });
+});
+
+it("tells when the browser could not store a change", async () => {
+  const settle = () => new Promise((resolve) => setTimeout(resolve, 0));
+  accept(item("a"));
+  await settle();
+  expect(told).toBe(0);
+  stored = false;
+  accept(item("b"));
+  await settle();
+  expect(told).toBe(1);
+  expect(ops).toHaveLength(2);
 });

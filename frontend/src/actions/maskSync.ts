@@ -8,7 +8,8 @@ export interface MaskSyncOptions {
   readonly imageId: number;
   readonly taskId: () => number | null;
   readonly newId: () => string;
-  readonly onError: (error: unknown) => void;
+  /** The browser could not store a change: until it is saved, this page alone has it. */
+  readonly onError: () => void;
 }
 
 /**
@@ -107,7 +108,7 @@ export class MaskSync {
     this.send(this.options.journal.add({ imageId, maskId: this.serverId(id), kind, body: null }));
   }
 
-  private send(adding: Promise<void>): void {
-    adding.catch(this.options.onError);
+  private send(adding: Promise<boolean>): void {
+    void adding.then((stored) => stored || this.options.onError());
   }
 }

@@ -1982,7 +1982,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Two queries, however many datasets there are. Labelling itself is told by the list of datasets. */
+        /**
+         * @description Two queries, however many datasets there are, and one for each that this person is still in training for.
+         *
+         *     Labelling itself is told by the list of datasets.
+         */
         get: operations["waiting"];
         put?: never;
         post?: never;
@@ -2719,7 +2723,7 @@ export interface components {
             readonly created_at: string;
             /** Format: date-time */
             submitted_at: string | null;
-            /** @description The next task, where `next_kind` asked for one; null where there is none, or `tasks_next` refuses it. */
+            /** @description The next task, where `next_kind` asked for one; null where there is none, or it is refused. */
             readonly next: components["schemas"]["TaskOut"] | null;
         };
         /** @description What can be written and read. */

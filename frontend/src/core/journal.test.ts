@@ -21,9 +21,10 @@ beforeEach(() => {
   timers = [];
 });
 
-function journal(userId = 7): Journal {
+function journal(userId = 7, durable = true): Journal {
   return new Journal({
     store,
+    durable,
     userId,
     send: async (op: JournalOp) => {
       sent.push(`${op.kind} ${op.maskId}`);
@@ -205,4 +206,104 @@ describe("journal", () => {
     expect(sent).toEqual([]);
     expect(timers).toHaveLength(1);
   });
+});
+
+describe("what the browser cannot store", () => {
+  const full = async () => {
+    throw new DOMException("The disk is full.", "QuotaExceededError");
+  };
+
+  it("waits in memory as if it were stored, is said to be only there, and is sent", async () => {
+    answers = [{ kind: "offline" }];
+    store.add = full;
+    const one = journal();
+    expect(await one.add(put("a", 5))).toBe(false);
+    await settle();
+    expect(one.status()).toMatchObject({ waiting: 1, onlyHere: 1, offline: true });
+    expect(one.pendingOf(5).map((op) => op.maskId)).toEqual(["a"]);
+    let settled = false;
+    void one.settled(5).then(() => {
+      settled = true;
+    });
+    await settle();
+    expect(settled).toBe(false);
+    await tick();
+    expect(sent).toEqual(["put a", "put a"]);
+    expect(settled).toBe(true);
+    expect(one.status()).toMatchObject({ waiting: 0, onlyHere: 0 });
+  });
+
+  it("keeps its place between what was stored before and after it", async () => {
+    answers = Array(4).fill({ kind: "offline" });
+    const one = journal();
+    const { add } = store;
+    expect(await one.add(put("a"))).toBe(true);
+    store.add = full;
+    await one.add({ ...put("b"), body: { parent: "a" } });
+    await one.add({ ...put("c"), body: { parent: "b" } });
+    store.add = add;
+    await one.add({ ...put("d"), body: { parent: "c" } });
+    await settle();
+    expect(one.status()).toMatchObject({ waiting: 4, onlyHere: 2 });
+    answers = [];
+    sent = [];
+    await tick();
+    expect(sent).toEqual(["put a", "put b", "put c", "put d"]);
+    expect(await store.all()).toEqual([]);
+  });
+
+  it("is kept for the decision when the server refuses it, and sent again or given up", async () => {
+    answers = [conflict, { kind: "done" }, conflict];
+    store.add = full;
+    const one = journal();
+    await one.add(put("a"));
+    await settle();
+    expect(one.status()).toMatchObject({ waiting: 0, onlyHere: 1 });
+    await one.resend(one.problemsOf(1)[0]?.seq ?? 0, { body: { parent: "theirs" } });
+    await settle();
+    await one.add(put("b"));
+    await settle();
+    await one.discard(one.problemsOf(1)[0]?.seq ?? 0);
+    expect(one.status()).toMatchObject({ waiting: 0, onlyHere: 0, problems: [] });
+    expect(sent).toEqual(["put a", "put a", "put b"]);
+    expect(await store.all()).toEqual([]);
+  });
+
+  it("is sent while the store cannot be read, but not ahead of what it builds on", async () => {
+    answers = [{ kind: "offline" }];
+    const one = journal();
+    const { all } = store;
+    await one.add(put("a"));
+    await settle();
+    store.add = full;
+    store.all = full;
+    await one.add({ ...put("b"), body: { parent: "a" } });
+    await one.add({ ...put("c"), body: { parent: "b" } });
+    await one.add(put("d"));
+    await tick();
+    expect(sent.slice(1)).toEqual(["put d"]);
+    store.all = all;
+    await tick();
+    expect(sent.slice(2)).toEqual(["put a", "put b", "put c"]);
+    expect(one.status()).toMatchObject({ waiting: 0, onlyHere: 0 });
+  });
+
+  it("does not wait for a store that cannot forget what is saved", async () => {
+    const one = journal();
+    await one.add(put("a"));
+    store.remove = full;
+    store.add = full;
+    await one.add(put("b"));
+    await settle();
+    expect(sent).toEqual(["put a", "put b"]);
+    expect(one.status()).toMatchObject({ waiting: 1, onlyHere: 0 });
+  });
+});
+
+it("says that all is only in this page where the browser gives no storage", async () => {
+  answers = [{ kind: "offline" }];
+  const one = journal(7, false);
+  expect(await one.add(put("a"))).toBe(true);
+  await settle();
+  expect(one.status()).toMatchObject({ waiting: 1, onlyHere: 1 });
 });

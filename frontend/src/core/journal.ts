@@ -3,6 +3,7 @@ import type { Later } from "./later";
 
 /** What is to be done to one mask on the server. Kept until the server has confirmed it. */
 export interface JournalOp {
+  /** The store's number; a fraction above the one before it where the store could not take the operation. */
   readonly seq: number;
   readonly userId: number;
   readonly imageId: number;
@@ -43,11 +44,15 @@ export interface JournalStatus {
   readonly sending: boolean;
   readonly offline: boolean;
   readonly signedOut: boolean;
+  /** How many, of those waiting and those refused, would be lost with the page. */
+  readonly onlyHere: number;
   readonly problems: readonly JournalOp[];
 }
 
 export interface JournalOptions {
   readonly store: JournalStore;
+  /** False where the store is itself no more than this page's memory. */
+  readonly durable?: boolean;
   readonly userId: number;
   readonly send: (op: JournalOp) => Promise<SendResult>;
   readonly later: Later;
@@ -59,10 +64,13 @@ export interface JournalOptions {
 
 const FIRST_DELAY = 500;
 const LONGEST_DELAY = 30_000;
+/** From the last number to that of an operation which the store could not take; a power of two adds up exactly. */
+const BETWEEN = 2 ** -16;
 
 /**
  * Accepted work on its way to the server. `add` resolves when the operation is on disk; sending, retrying with growing
- * pauses and keeping the order per mask happen behind it. Operations of other people on this computer are left alone.
+ * pauses and keeping the order per mask happen behind it. What the browser cannot store is sent from memory all the
+ * same, and `status` says so. Operations of other people on this computer are left alone.
  */
 export class Journal {
   readonly changed = new Emitter<JournalStatus>();
@@ -74,6 +82,8 @@ export class Journal {
   private ops: JournalOp[] = [];
   /** Images of the operations that are on their way to the disk. */
   private readonly storing: number[] = [];
+  /** Numbers of the operations that the store could not take. */
+  private readonly unstored = new Set<number>();
   private readonly since = new Map<number, number>();
   private sending = false;
   private offline = false;
@@ -96,21 +106,21 @@ export class Journal {
     this.cancelTimer?.();
   }
 
-  async add(op: Pick<JournalOp, "imageId" | "maskId" | "kind" | "body">): Promise<void> {
+  /** Resolves when the operation is on disk, or with false when it could not be stored: then this page alone has it. */
+  async add(op: Pick<JournalOp, "imageId" | "maskId" | "kind" | "body">): Promise<boolean> {
     const full = { ...op, userId: this.options.userId, problem: null };
     const started = this.options.now?.() ?? 0;
     // Already "waiting" while it is being stored: the status line must not say "all saved" for a moment.
     this.storing.push(op.imageId);
     this.notify();
-    try {
-      const seq = await this.options.store.add(full);
-      this.since.set(seq, started);
-      if (!this.ops.some((known) => known.seq === seq)) this.ops.push({ ...full, seq });
-    } finally {
-      this.storing.splice(this.storing.indexOf(op.imageId), 1);
-      this.notify();
-    }
+    const seq = await this.options.store.add(full).catch(() => this.numberUnstored());
+    this.since.set(seq, started);
+    if (!this.ops.some((known) => known.seq === seq)) this.ops.push({ ...full, seq });
+    this.storing.splice(this.storing.indexOf(op.imageId), 1);
+    const stored = !this.unstored.has(seq);
+    this.notify();
     this.wake();
+    return stored;
   }
 
   /** Operations of one image that the server has not confirmed and not refused, oldest first. */
@@ -129,6 +139,7 @@ export class Journal {
       sending: this.sending,
       offline: this.offline,
       signedOut: this.signedOut,
+      onlyHere: this.options.durable === false ? this.ops.length : this.unstored.size,
       problems: this.ops.filter((op) => op.problem),
     };
   }
@@ -141,7 +152,7 @@ export class Journal {
     const exclusive = this.options.exclusive ?? ((work) => work());
     this.sending = true;
     this.notify();
-    // A store that cannot be read is tried again as a server that cannot be reached: later, not at once.
+    // Whatever went wrong in between is tried again as a server that cannot be reached: later, not at once.
     const round = exclusive(() => this.round()).catch(() => {
       this.failures += 1;
     });
@@ -157,8 +168,7 @@ export class Journal {
     const op = this.ops.find((one) => one.seq === seq);
     if (!op) return;
     const again = { ...op, ...change, problem: null };
-    await this.options.store.replace(again);
-    this.ops = this.ops.map((one) => (one.seq === seq ? again : one));
+    await this.replace(again);
     this.notify();
     this.decided.emit({ imageId: op.imageId, dropped: [] });
     this.wake();
@@ -174,8 +184,8 @@ export class Journal {
       gone.add(op.maskId);
       return true;
     });
-    for (const op of doomed) await this.options.store.remove(op.seq);
-    this.ops = this.ops.filter((op) => !doomed.includes(op));
+    // The refused one last: it holds back the others until they are gone.
+    for (const op of doomed.toReversed()) await this.remove(op.seq);
     this.notify();
     this.decided.emit({ imageId: first.imageId, dropped: [...gone] });
   }
@@ -213,52 +223,88 @@ export class Journal {
     return held;
   }
 
+  /** A number after all that is known and before all that will be stored: the order of what builds on one another. */
+  private numberUnstored(): number {
+    const seq = (this.ops.at(-1)?.seq ?? 0) + BETWEEN;
+    this.unstored.add(seq);
+    return seq;
+  }
+
+  private async replace(op: JournalOp): Promise<void> {
+    if (!this.unstored.has(op.seq)) await this.options.store.replace(op);
+    this.ops = this.ops.map((other) => (other.seq === op.seq ? op : other));
+  }
+
+  private async remove(seq: number): Promise<void> {
+    if (!this.unstored.delete(seq)) await this.options.store.remove(seq);
+    this.ops = this.ops.filter((other) => other.seq !== seq);
+  }
+
   private async reload(): Promise<void> {
     const all = await this.options.store.all();
     const stored = all.filter((op) => op.userId === this.options.userId).sort((a, b) => a.seq - b.seq);
     // What was added while the store was read is newer than everything read.
     const newest = stored.at(-1)?.seq ?? 0;
-    this.ops = [
-      ...stored,
-      ...this.ops.filter((op) => op.seq > newest && !stored.some((known) => known.seq === op.seq)),
-    ];
+    const others = this.ops.filter((op) => op.seq > newest || this.unstored.has(op.seq));
+    this.ops = [...stored, ...others].sort((a, b) => a.seq - b.seq);
+  }
+
+  /** Whether the store could be read. */
+  private reloaded(): Promise<boolean> {
+    return this.reload().then(
+      () => true,
+      () => false,
+    );
   }
 
   private async round(): Promise<void> {
-    // Another tab may have sent some of ours, or left some behind: the store knows.
-    await this.reload();
-    const stuck = new Set<string>();
-    let failed = false;
+    // Another tab may have sent some of ours, or left some behind: the store knows. Where it does not answer, only what
+    // it never had is sent, and the rest is tried again as with a server that cannot be reached: later, not at once.
+    const readable = await this.reloaded();
+    const unsure = readable ? [] : this.ops.filter((op) => !this.unstored.has(op.seq));
+    const stuck = new Set(unsure.map((op) => op.maskId));
+    let failed = !readable;
     for (let op = this.next(stuck); op && !this.closed; op = this.next(stuck)) {
-      const result = await this.options.send(op);
-      this.offline = result.kind === "offline";
-      this.signedOut = result.kind === "signed_out";
-      if (result.kind === "done") {
-        await this.options.store.remove(op.seq);
-        const { seq } = op;
-        this.ops = this.ops.filter((other) => other.seq !== seq);
-        this.confirmed.emit(op);
-        const since = this.since.get(seq);
-        if (since !== undefined && this.options.now) this.saved.emit(this.options.now() - since);
-        this.since.delete(seq);
-      } else if (result.kind === "problem") {
-        const marked = { ...op, problem: result.problem };
-        await this.options.store.replace(marked);
-        this.ops = this.ops.map((other) => (other.seq === marked.seq ? marked : other));
-        stuck.add(op.maskId);
-      } else {
-        failed = true;
-        if (result.kind !== "busy") break;
-        stuck.add(op.maskId);
-      }
+      const result = await this.carry(op);
+      this.offline = result === "offline";
+      this.signedOut = result === "signed_out";
+      if (result === "done") this.confirm(op);
+      else stuck.add(op.maskId);
+      if (result !== "done" && result !== "problem") failed = true;
+      if (this.offline || this.signedOut) break;
       this.notify();
     }
     this.failures = failed ? this.failures + 1 : 0;
   }
 
-  private next(stuck: ReadonlySet<string>): JournalOp | undefined {
+  /** Sends one and stores what became of it. Where that cannot be stored it is sent again, which counts once. */
+  private async carry(op: JournalOp): Promise<SendResult["kind"]> {
+    const result = await this.options.send(op);
+    try {
+      if (result.kind === "done") await this.remove(op.seq);
+      if (result.kind === "problem") await this.replace({ ...op, problem: result.problem });
+      return result.kind;
+    } catch {
+      return "busy";
+    }
+  }
+
+  private confirm(op: JournalOp): void {
+    this.confirmed.emit(op);
+    const since = this.since.get(op.seq);
+    if (since !== undefined && this.options.now) this.saved.emit(this.options.now() - since);
+    this.since.delete(op.seq);
+  }
+
+  /** The oldest that can be sent now. What builds on masks that are stuck is stuck with them. */
+  private next(stuck: Set<string>): JournalOp | undefined {
     const held = this.held();
-    return this.ops.find((op) => !op.problem && !held.has(op.seq) && !dependsOn(op, stuck));
+    return this.ops.find((op) => {
+      if (op.problem || held.has(op.seq)) return false;
+      if (!dependsOn(op, stuck)) return true;
+      stuck.add(op.maskId);
+      return false;
+    });
   }
 
   private schedule(): void {

@@ -42,7 +42,7 @@ export class FallbackSegmenter implements Segmenter {
     } catch (error) {
       if (!(error instanceof RuntimeUnavailable)) throw error;
       if (this.active === segmenter) {
-        segmenter.close();
+        segmenter.close(error);
         this.active = new RemoteSegmenter();
         this.onSwitch(error.message);
       }

@@ -1,9 +1,11 @@
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { api } from "../api/endpoints";
 import type { EmbeddingAnswer } from "../api/types";
-import { LocalSegmenter } from "./localSegmenter";
+import { Overtaken } from "../core/newestWins";
+import { FallbackSegmenter } from "./fallbackSegmenter";
+import { LocalSegmenter, RuntimeUnavailable } from "./localSegmenter";
 import type { FromWorker, ToWorker } from "./protocol";
-import type { DecodeRequest } from "./segmenter";
+import type { DecodeRequest, Readiness } from "./segmenter";
 
 /** A worker that loads whatever it is told to and answers every prompt with nothing; remembers what it was told. */
 class ObedientWorker extends EventTarget {
@@ -20,6 +22,40 @@ class ObedientWorker extends EventTarget {
   }
 
   terminate(): void {}
+}
+
+/** Says of each load in turn whether the bytes come; all do when nothing is left to say. */
+class FlakyWorker extends ObedientWorker {
+  static readonly loads: ("ok" | "lost" | "broken")[] = [];
+
+  override postMessage(message: ToWorker): void {
+    const fate = message.kind === "load" ? FlakyWorker.loads.shift() : "ok";
+    if (message.kind !== "load" || fate === "ok" || fate === undefined) {
+      super.postMessage(message);
+      return;
+    }
+    ObedientWorker.told.push(message);
+    const data = { kind: "failed", call: message.call, message: fate, runtime: fate === "broken" };
+    queueMicrotask(() => this.dispatchEvent(new MessageEvent("message", { data })));
+  }
+}
+
+/** A worker whose file cannot be loaded: it hears nothing, and the browser says so once. */
+class DeadWorker extends EventTarget {
+  static readonly made: DeadWorker[] = [];
+
+  constructor() {
+    super();
+    DeadWorker.made.push(this);
+  }
+
+  postMessage(): void {}
+
+  terminate(): void {}
+
+  die(): void {
+    this.dispatchEvent(new Event("error"));
+  }
 }
 
 const REQUEST: DecodeRequest = {
@@ -48,7 +84,10 @@ function served(model: string): EmbeddingAnswer {
 afterEach(() => {
   vi.restoreAllMocks();
   vi.unstubAllGlobals();
+  vi.useRealTimers();
   ObedientWorker.told.length = 0;
+  FlakyWorker.loads.length = 0;
+  DeadWorker.made.length = 0;
 });
 
 describe("an image that is open", () => {
@@ -95,5 +134,120 @@ describe("a click while a preview is under way", () => {
     await Promise.all([preview, clicked]);
     await segmenter.decode(other); // nothing is under way any more
     expect(overtakes()).toBe(times);
+  });
+});
+
+const loads = () => ObedientWorker.told.filter((one) => one.kind === "load").length;
+
+/** Opens an image and notes what is told of it; goes on until nothing more is waited for. */
+async function opened(segmenter: LocalSegmenter, signal = new AbortController().signal): Promise<string[]> {
+  const told: string[] = [];
+  const report = (one: Readiness) => void told.push(one.state === "ready" ? `ready ${one.model}` : one.message);
+  const ready = segmenter.prepare(1, report, signal);
+  ready.catch(() => undefined);
+  await vi.runAllTimersAsync();
+  await ready;
+  return told;
+}
+
+describe("a network that fails while an image is loaded", () => {
+  const LOADING = "Loading the model's view of this image";
+  const WAITING = "Waiting for the server";
+
+  beforeEach(() => {
+    vi.useFakeTimers();
+    vi.stubGlobal("Worker", FlakyWorker);
+  });
+
+  it("is waited for, and the image is ready when it is back", async () => {
+    const asked = vi.spyOn(api, "embedding").mockResolvedValue(served("old"));
+    FlakyWorker.loads.push("lost", "lost");
+    const told = await opened(new LocalSegmenter("/wasm/"));
+    expect(told).toEqual([LOADING, WAITING, LOADING, WAITING, LOADING, "ready old"]);
+    expect(asked).toHaveBeenCalledTimes(3);
+  });
+
+  it("leaves the image without the model only after some tries", async () => {
+    vi.spyOn(api, "embedding").mockResolvedValue(served("old"));
+    FlakyWorker.loads.push(...Array(9).fill("lost"));
+    const told = await opened(new LocalSegmenter("/wasm/"));
+    expect(told.at(-1)).toMatch(/could not be loaded/);
+    expect(loads()).toBe(5);
+  });
+
+  it("is waited for no more when the image is left", async () => {
+    vi.spyOn(api, "embedding").mockResolvedValue(served("old"));
+    FlakyWorker.loads.push(...Array(9).fill("lost"));
+    const left = new AbortController();
+    setTimeout(() => left.abort(), 700);
+    const told = await opened(new LocalSegmenter("/wasm/"), left.signal);
+    expect(told).toEqual([LOADING, WAITING, LOADING, WAITING]);
+  });
+
+  it("has the server make anew what it threw away since the image was open", async () => {
+    const asked = vi.spyOn(api, "embedding").mockResolvedValue(served("old"));
+    const segmenter = new LocalSegmenter("/wasm/");
+    await opened(segmenter);
+    asked.mockResolvedValueOnce({ ...served("old"), state: "pending", message: "Reading the image" });
+    FlakyWorker.loads.push("lost");
+    expect(await opened(segmenter)).toEqual(["Reading the image", LOADING, "ready old"]);
+  });
+
+  it("keeps the version that is loaded when a newer one cannot be", async () => {
+    const asked = vi.spyOn(api, "embedding").mockResolvedValue(served("old"));
+    const segmenter = new LocalSegmenter("/wasm/");
+    await opened(segmenter);
+    asked.mockResolvedValue(served("new"));
+    FlakyWorker.loads.push("ok", ...Array(9).fill("lost"));
+    expect(await opened(segmenter)).toEqual(["ready old"]);
+    expect((await segmenter.decode(REQUEST)).model).toBe("old");
+  });
+
+  it("is not taken for a browser that cannot run the decoder, nor the other way round", async () => {
+    vi.spyOn(api, "embedding").mockResolvedValue(served("old"));
+    FlakyWorker.loads.push("lost", "broken");
+    await expect(opened(new LocalSegmenter("/wasm/"))).rejects.toBeInstanceOf(RuntimeUnavailable);
+    expect(loads()).toBe(2);
+  });
+});
+
+describe("a worker that cannot start", () => {
+  it("has the server answer, also when nobody was waiting as it failed", async () => {
+    vi.stubGlobal("Worker", DeadWorker);
+    vi.spyOn(api, "embedding").mockResolvedValue(served("old"));
+    const reasons: string[] = [];
+    const segmenter = new FallbackSegmenter("/wasm/", "browser", (reason) => reasons.push(reason));
+    segmenter.warm("/api/models/old/decoder/");
+    DeadWorker.made[0]?.die();
+    const told: Readiness[] = [];
+    await segmenter.prepare(1, (one) => told.push(one), new AbortController().signal);
+    expect(told.at(-1)).toEqual({ state: "ready", model: "old" });
+    expect(segmenter.place).toBe("server");
+    expect(reasons).toEqual(["The decoder could not be started in this browser."]);
+  });
+
+  it("has the server answer for every image that was being opened", async () => {
+    vi.stubGlobal("Worker", FlakyWorker);
+    const asked = vi.spyOn(api, "embedding").mockResolvedValue(served("old"));
+    const segmenter = new FallbackSegmenter("/wasm/", "browser", () => undefined);
+    const open = new AbortController().signal;
+    let answer: (value: EmbeddingAnswer) => void = () => undefined;
+    asked.mockReturnValueOnce(new Promise((resolve) => (answer = resolve)));
+    const told: Readiness[] = [];
+    const slow = segmenter.prepare(2, (one) => told.push(one), open);
+    FlakyWorker.loads.push("broken");
+    await segmenter.prepare(1, () => undefined, open);
+    answer(served("old"));
+    await slow;
+    expect(told.at(-1)).toEqual({ state: "ready", model: "old" });
+  });
+
+  it("answers nothing once it is closed, and keeps nobody waiting", async () => {
+    vi.stubGlobal("Worker", DeadWorker);
+    const segmenter = new LocalSegmenter("/wasm/");
+    const under = segmenter.decode(REQUEST);
+    segmenter.close();
+    await expect(under).rejects.toBeInstanceOf(Overtaken);
+    await expect(segmenter.decode(REQUEST)).rejects.toBeInstanceOf(Overtaken);
   });
 });

@@ -1,3 +1,4 @@
+import { sleep } from "../api/sleep";
 import { NewestWins, Overtaken } from "../core/newestWins";
 import { EMPTY_PATCH } from "../core/patch";
 import { waitForEmbedding } from "./embeddings";
@@ -11,6 +12,10 @@ import {
   type Readiness,
   type Segmenter,
 } from "./segmenter";
+
+/** Milliseconds before each further try to load what the server has said is there. */
+const PAUSES = [500, 1000, 2000, 4000];
+const UNREACHED = "The model's view of this image could not be loaded. Reload the page to try again.";
 
 /** The decoder could not run in this browser at all; somebody else has to answer. */
 export class RuntimeUnavailable extends Error {}
@@ -32,29 +37,37 @@ export class LocalSegmenter implements Segmenter {
   /** What was asked last, if it was a preview. */
   private preview: DecodeRequest | null = null;
   private nextCall = 1;
+  /** Why the worker answers no more, whatever it is asked. */
+  private gone: Error | null = null;
 
   constructor(wasmBase: string) {
     this.worker = new Worker(new URL("./decoder.worker.ts", import.meta.url), { type: "module", name: "decoder" });
     this.worker.addEventListener("message", (event: MessageEvent<FromWorker>) => this.answer(event.data));
     this.worker.addEventListener("error", (event) => {
-      this.failAll(new RuntimeUnavailable(event.message || "The decoder could not be started in this browser."));
+      this.giveUp(new RuntimeUnavailable(event.message || "The decoder could not be started in this browser."));
     });
     this.post({ kind: "start", wasmBase });
   }
 
   async prepare(imageId: number, report: (readiness: Readiness) => void, signal: AbortSignal): Promise<void> {
-    const known = this.sources.get(imageId);
-    if (known) {
-      await this.load(known);
-      if (signal.aborted) return;
-      report({ state: "ready", model: known.model });
-    }
+    const known = await this.loadedAgain(imageId);
+    if (signal.aborted) return;
+    if (known) report({ state: "ready", model: known.model });
     // Fetched ahead, it answers at once; whether another model serves by now is asked behind its back.
-    const source = await waitForEmbedding(imageId, known ? () => undefined : report, signal);
-    if (!source || signal.aborted || source.model === known?.model) return;
-    if (!known) report({ state: "pending", message: "Loading the model's view of this image", progress: null });
-    await this.load(source);
-    if (!signal.aborted) report({ state: "ready", model: source.model });
+    const tell = known ? () => undefined : report;
+    for (let tries = 0; ; tries += 1) {
+      // Asked before every try: a server that is away is waited for, and what it threw away meanwhile is made anew.
+      const source = await waitForEmbedding(imageId, tell, signal);
+      if (!source || signal.aborted || source.model === known?.model) return;
+      tell({ state: "pending", message: "Loading the model's view of this image", progress: null });
+      const loaded = await this.load(source);
+      if (signal.aborted) return;
+      if (loaded) return report({ state: "ready", model: source.model });
+      const pause = PAUSES[tries];
+      if (pause === undefined) return tell({ state: "failed", message: UNREACHED });
+      tell({ state: "pending", message: "Waiting for the server", progress: null });
+      await sleep(pause, signal);
+    }
   }
 
   async decode(request: DecodeRequest, onBest?: (best: Candidate) => void): Promise<Decoded> {
@@ -87,17 +100,31 @@ export class LocalSegmenter implements Segmenter {
     this.call((call) => ({ kind: "warm", call, decoderUrl })).catch(() => undefined);
   }
 
-  close(): void {
+  close(reason: Error = new Overtaken()): void {
     this.worker.terminate();
-    this.failAll(new Overtaken());
+    this.giveUp(reason);
   }
 
-  private async load(source: EmbeddingSource): Promise<void> {
-    await this.call((call) => ({ kind: "load", call, source }));
+  /** What was loaded before; null if it cannot be again: the worker has forgotten it, and its bytes cannot be had. */
+  private async loadedAgain(imageId: number): Promise<EmbeddingSource | null> {
+    const known = this.sources.get(imageId);
+    return known && (await this.load(known)) ? known : null;
+  }
+
+  /** False when the bytes could not be had, which may be over soon. */
+  private async load(source: EmbeddingSource): Promise<boolean> {
+    try {
+      await this.call((call) => ({ kind: "load", call, source }));
+    } catch (error) {
+      if (this.gone || error instanceof RuntimeUnavailable) throw error;
+      return false;
+    }
     this.sources.set(source.imageId, source);
+    return true;
   }
 
   private call(make: (call: number) => ToWorker, onBest?: Call["onBest"]): Promise<FromWorker> {
+    if (this.gone) return Promise.reject(this.gone);
     const call = this.nextCall++;
     return new Promise((resolve, reject) => {
       this.calls.set(call, { resolve, reject, onBest });
@@ -121,8 +148,10 @@ export class LocalSegmenter implements Segmenter {
     else call?.reject(message.runtime ? new RuntimeUnavailable(message.message) : new Error(message.message));
   }
 
-  private failAll(error: Error): void {
-    for (const call of this.calls.values()) call.reject(error);
+  /** Nothing that is under way will be answered, and nothing that is asked from now on. The first reason stays. */
+  private giveUp(reason: Error): void {
+    this.gone ??= reason;
+    for (const call of this.calls.values()) call.reject(this.gone);
     this.calls.clear();
   }
 }

@@ -62,7 +62,8 @@ export interface Segmenter {
   decode(request: DecodeRequest, onBest?: (best: Candidate) => void): Promise<Decoded>;
   /** Loads the decoder of a model version ahead of the first image. A favour: it may do nothing, and never fails. */
   warm(decoderUrl: string): void;
-  close(): void;
+  /** What is under way is rejected, as is what is still asked: for the reason if there is one, else as overtaken. */
+  close(reason?: Error): void;
 }
 
 /** Several prompts: the single mask first, then the readings. One point: the readings from small to large. */

@@ -1,9 +1,12 @@
 import "fake-indexeddb/auto";
-import { expect, it } from "vitest";
+import { forceCloseDatabase } from "fake-indexeddb";
+import { afterEach, expect, it, vi } from "vitest";
 import { EMPTY_DRAFT } from "../core/draft";
 import { imagePoint } from "../core/geometry";
 import { EMPTY_PATCH, paintStroke } from "../core/patch";
 import { openDatabase } from "./database";
+
+afterEach(() => vi.restoreAllMocks());
 
 const op = { userId: 1, imageId: 2, maskId: "a", kind: "put" as const, body: { n: 1 }, problem: null };
 
@@ -53,4 +56,28 @@ it("opens a database of the version before with what waits in it", async () => {
   const database = await openDatabase("four");
   expect(database.durable).toBe(true);
   expect(await database.journal.all()).toHaveLength(1);
+});
+
+it("opens the database again when the browser has ended the connection", async () => {
+  const opening = vi.spyOn(indexedDB, "open");
+  const { journal, drafts } = await openDatabase("five");
+  await journal.add(op);
+  const request = opening.mock.results[0]?.value as IDBOpenDBRequest;
+  forceCloseDatabase(request.result as never);
+  expect(await journal.add({ ...op, maskId: "b" })).toBe(2);
+  await drafts.set(1, 2, EMPTY_DRAFT);
+  expect((await journal.all()).map((one) => one.maskId)).toEqual(["a", "b"]);
+  expect(opening).toHaveBeenCalledTimes(2);
+});
+
+it("tries to open it again later when that did not work at first", async () => {
+  const opening = vi.spyOn(indexedDB, "open");
+  const { journal } = await openDatabase("six");
+  const request = opening.mock.results[0]?.value as IDBOpenDBRequest;
+  forceCloseDatabase(request.result as never);
+  opening.mockImplementationOnce(() => {
+    throw new DOMException("Gone.", "UnknownError");
+  });
+  await expect(journal.add(op)).rejects.toThrow("Gone.");
+  expect(await journal.add(op)).toBe(1);
 });

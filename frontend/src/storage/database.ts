@@ -10,6 +10,9 @@ interface Schema extends DBSchema {
   visits: { key: string; value: Visit };
 }
 
+type Database = IDBPDatabase<Schema>;
+type Connect = () => Promise<Database>;
+
 /** What a visit to an image left behind in this browser. */
 export interface Visit {
   readonly layout: KeptLayout;
@@ -42,21 +45,13 @@ export interface LocalDatabase {
 const VISIT_DAYS = 60;
 
 export async function openDatabase(name = "anymask"): Promise<LocalDatabase> {
+  const connect = connectionTo(name);
   try {
-    const database = await openDB<Schema>(name, 2, {
-      upgrade(fresh, before) {
-        if (before < 1) {
-          fresh.createObjectStore("ops", { keyPath: "seq", autoIncrement: true });
-          fresh.createObjectStore("drafts");
-        }
-        if (before < 2) fresh.createObjectStore("visits");
-      },
-    });
-    await forgetOldVisits(database);
+    await forgetOldVisits(await connect());
     return {
-      journal: new IdbJournal(database),
-      drafts: new IdbPersonal(database, "drafts"),
-      visits: new IdbPersonal(database, "visits"),
+      journal: new IdbJournal(connect),
+      drafts: new IdbPersonal(connect, "drafts"),
+      visits: new IdbPersonal(connect, "visits"),
       durable: true,
     };
   } catch {
@@ -64,7 +59,30 @@ export async function openDatabase(name = "anymask"): Promise<LocalDatabase> {
   }
 }
 
-async function forgetOldVisits(database: IDBPDatabase<Schema>): Promise<void> {
+/** Gives the one connection. One that the browser has ended, for lack of memory or disk, is opened anew. */
+function connectionTo(name: string): Connect {
+  let opened: Promise<Database> | null = null;
+  const forget = () => {
+    opened = null;
+  };
+  return () => {
+    if (opened) return opened;
+    opened = openDB<Schema>(name, 2, {
+      upgrade(fresh, before) {
+        if (before < 1) {
+          fresh.createObjectStore("ops", { keyPath: "seq", autoIncrement: true });
+          fresh.createObjectStore("drafts");
+        }
+        if (before < 2) fresh.createObjectStore("visits");
+      },
+      terminated: forget,
+    });
+    opened.catch(forget);
+    return opened;
+  };
+}
+
+async function forgetOldVisits(database: Database): Promise<void> {
   const oldest = Date.now() - VISIT_DAYS * 86_400_000;
   const { store, done } = database.transaction("visits", "readwrite");
   for (let cursor = await store.openCursor(); cursor; cursor = await cursor.continue()) {
@@ -74,43 +92,45 @@ async function forgetOldVisits(database: IDBPDatabase<Schema>): Promise<void> {
 }
 
 class IdbJournal implements JournalStore {
-  constructor(private readonly database: IDBPDatabase<Schema>) {}
+  constructor(private readonly connect: Connect) {}
 
   async all(): Promise<JournalOp[]> {
-    return (await this.database.getAll("ops")) as JournalOp[];
+    const database = await this.connect();
+    return (await database.getAll("ops")) as JournalOp[];
   }
 
   async add(op: Omit<JournalOp, "seq">): Promise<number> {
     // Strict: the promise resolves when the operation has reached the disk, not just the browser's memory.
-    const transaction = this.database.transaction("ops", "readwrite", { durability: "strict" });
-    const key = await transaction.store.add(op);
-    await transaction.done;
-    return key;
+    const { store, done } = (await this.connect()).transaction("ops", "readwrite", { durability: "strict" });
+    const [seq] = await Promise.all([store.add(op), done]);
+    return seq;
   }
 
   async replace(op: JournalOp): Promise<void> {
-    await this.database.put("ops", op);
+    await (await this.connect()).put("ops", op);
   }
 
   async remove(seq: number): Promise<void> {
-    await this.database.delete("ops", seq);
+    await (await this.connect()).delete("ops", seq);
   }
 }
 
 class IdbPersonal<Name extends "drafts" | "visits"> implements PersonalStore<Schema[Name]["value"]> {
   constructor(
-    private readonly database: IDBPDatabase<Schema>,
+    private readonly connect: Connect,
     private readonly name: Name,
   ) {}
 
   async get(userId: number, imageId: number): Promise<Schema[Name]["value"] | null> {
-    return (await this.database.get(this.name, `${userId}:${imageId}`)) ?? null;
+    const database = await this.connect();
+    return (await database.get(this.name, `${userId}:${imageId}`)) ?? null;
   }
 
   async set(userId: number, imageId: number, value: Schema[Name]["value"] | null): Promise<void> {
     const key = `${userId}:${imageId}`;
-    if (value) await this.database.put(this.name, value, key);
-    else await this.database.delete(this.name, key);
+    const database = await this.connect();
+    if (value) await database.put(this.name, value, key);
+    else await database.delete(this.name, key);
   }
 }
 

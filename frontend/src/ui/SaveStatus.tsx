@@ -3,6 +3,7 @@ import { useState } from "react";
 import type { JournalStatus } from "../core/journal";
 import { ProblemsDialog } from "./ProblemsDialog";
 import { SignInAgain } from "./SignInAgain";
+import { waitingWords } from "./saveWords";
 import { useJournalStatus } from "./workbench";
 
 /** One line that is always true: what is saved, what waits, what needs a decision. */
@@ -30,7 +31,7 @@ function Line({ status, decide }: { status: JournalStatus; decide: () => void })
     return (
       <SignInAgain className="status status--bad">
         <CircleAlert size={16} aria-hidden />
-        Signed out, {status.waiting} waiting: sign in again
+        Signed out, {waitingWords(status)}: sign in again
       </SignInAgain>
     );
   }
@@ -38,15 +39,15 @@ function Line({ status, decide }: { status: JournalStatus; decide: () => void })
     return (
       <span className="status status--warn" role="status">
         <CloudOff size={16} aria-hidden />
-        Offline, {status.waiting} waiting
+        Offline, {waitingWords(status)}
       </span>
     );
   }
   if (status.waiting > 0) {
     return (
-      <span className="status" role="status">
+      <span className={status.onlyHere > 0 ? "status status--warn" : "status"} role="status">
         <LoaderCircle size={16} className="spinner" aria-hidden />
-        {status.waiting} waiting
+        {waitingWords(status)}
       </span>
     );
   }

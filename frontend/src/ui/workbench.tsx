@@ -55,9 +55,14 @@ export function Workbench({ user, children }: { user: User; children: ReactNode 
       await journal.open();
       let segmenter: Segmenter | null = null;
       const wake = () => journal.wake();
+      const leaving = (event: BeforeUnloadEvent) => {
+        if (journal.status().onlyHere > 0) event.preventDefault();
+      };
       window.addEventListener("online", wake);
+      window.addEventListener("beforeunload", leaving);
       close = () => {
         window.removeEventListener("online", wake);
+        window.removeEventListener("beforeunload", leaving);
         journal.close();
         segmenter?.close();
       };
@@ -96,6 +101,7 @@ export function Workbench({ user, children }: { user: User; children: ReactNode 
 function openJournal(user: User, database: LocalDatabase): Journal {
   return new Journal({
     store: database.journal,
+    durable: database.durable,
     userId: user.id,
     send: sendOperation,
     now: () => performance.now(),

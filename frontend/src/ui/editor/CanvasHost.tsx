@@ -44,6 +44,8 @@ export function CanvasHost({ session, image }: CanvasHostProps) {
     });
     observer.observe(element);
     const detach = attachPointer(element, layers.overlay, session);
+    // The editor of the image before took the focus along, and keys and screen readers would begin at the page's top.
+    if (document.activeElement === document.body) layers.overlay.focus({ preventScroll: true });
     return () => {
       detach();
       observer.disconnect();

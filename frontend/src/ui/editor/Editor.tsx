@@ -8,7 +8,6 @@ import { earlier, later } from "../../core/trail";
 import type { Picture } from "../../render/picture";
 import { useToast } from "../kit/toast";
 import { taskOf, trailOf } from "../lastWork";
-import { useWorkbench } from "../workbench";
 import { CandidateStrip } from "./CandidateStrip";
 import { CanvasHost } from "./CanvasHost";
 import { HelpDialog, SkipDialog } from "./dialogs";
@@ -145,14 +144,10 @@ function usePicture(record: ImageRecord): { image: Picture | null; failed: boole
   return state;
 }
 
-/** Feeds the active-time clock, and warns before closing when the browser could not store what waits. */
+/** Feeds the active-time clock, and gives the image back with the page. */
 function usePresence(session: EditorSession): void {
-  const { database, journal } = useWorkbench();
   useEffect(() => {
     const visibility = () => session.setHidden(document.hidden);
-    const leaving = (event: BeforeUnloadEvent) => {
-      if (!database.durable && journal.status().waiting > 0) event.preventDefault();
-    };
     const away = (event: PageTransitionEvent) => {
       // A page that the browser keeps in memory may come back as it was.
       if (!event.persisted) session.leave();
@@ -160,15 +155,13 @@ function usePresence(session: EditorSession): void {
     const keep = setInterval(() => session.keepVisit(), KEEP_EVERY);
     document.addEventListener("visibilitychange", visibility);
     window.addEventListener("pagehide", away);
-    window.addEventListener("beforeunload", leaving);
     session.clock.activity();
     return () => {
       clearInterval(keep);
       document.removeEventListener("visibilitychange", visibility);
       window.removeEventListener("pagehide", away);
-      window.removeEventListener("beforeunload", leaving);
     };
-  }, [session, database, journal]);
+  }, [session]);
 }
 
 function useNotices(session: EditorSession): void {

@@ -62,7 +62,9 @@ export function StageBanner({ session, dataset, saving, pictureFailed }: BannerP
   if (offline) {
     return (
       <Banner icon={CloudOff} tone="warn">
-        Offline. Go on working: everything is kept here and sent later.
+        {journal.onlyHere > 0
+          ? "Offline. Keep this page open: this browser could not store everything that is to be sent."
+          : "Offline. Go on working: everything is kept here and sent later."}
       </Banner>
     );
   }
