@@ -44,17 +44,21 @@ def main() -> int:
     if unknown := set(wanted) - set(SCENARIOS):
         print(f"No such requirement: {', '.join(sorted(unknown))}.", file=sys.stderr)
         return 2
+    stamp = datetime.now(UTC)
     rows = []
     for name in wanted:
         row = _row(name, stacks, asked)
         rows.append(row)
         print(row["line"], flush=True)
+        _keep(rows, stamp, asked)  # after each: a long run that is broken off keeps what it found
+    return 0 if all(row["met"] for row in rows) else 1
+
+
+def _keep(rows: list[dict[str, Any]], stamp: datetime, asked: argparse.Namespace) -> None:
     RESULTS.mkdir(exist_ok=True)
-    stamp = datetime.now(UTC)
     target = RESULTS / f"reliability-{stamp:%Y-%m-%d-%H%M%S}.json"
     about = {"machine": machine(), "at": stamp.isoformat(timespec="seconds"), "seed": asked.seed, "share": asked.share}
     target.write_text(json.dumps({**about, "rows": rows}, indent=1) + "\n", encoding="utf-8")
-    return 0 if all(row["met"] for row in rows) else 1
 
 
 def _row(name: str, stacks: list[str], asked: argparse.Namespace) -> dict[str, Any]:
