@@ -10,6 +10,7 @@ from celery import current_app
 
 from annotation import jobkit
 from annotation.broker_line import Line
+from annotation.jobcontext import JobContext
 from tests import cast as people
 from tests import scheduling
 from tests.modelzoo.reference import pytest_terminal_summary  # noqa: F401  under xdist only this conftest is asked
@@ -50,6 +51,14 @@ def sent(monkeypatch) -> list[dict[str, Any]]:
     monkeypatch.setattr(current_app._get_current_object(), "send_task", send_task)
     monkeypatch.setattr(jobkit, "_line", Line())  # what one test breaks is whole for the next
     return messages
+
+
+@pytest.fixture(autouse=True)
+def lease_of_a_lone_transaction(request, monkeypatch):
+    """In a test that is one transaction no lease is renewed: the thread's own connection would not see the job."""
+    marker = request.node.get_closest_marker("django_db")
+    if not (marker and marker.kwargs.get("transaction")) and "transactional_db" not in request.fixturenames:
+        monkeypatch.setattr(JobContext, "_beat", lambda context: context._ended.wait())
 
 
 @pytest.fixture(scope="session")
