@@ -42,13 +42,13 @@ class Devices:
         for parameter, mean in zip(used, message.split([p.numel() for p in used]), strict=True):
             parameter.grad = mean.view_as(parameter)
 
-    def agree(self, stop: bool) -> bool:
-        """What the first process says, for everybody: all have to stop at the same step."""
+    def of_first(self, value: float) -> float:
+        """The first process's value, for everybody."""
         if self.world == 1:
-            return stop
-        said = torch.tensor(float(stop), device=self.device)
+            return value
+        said = torch.tensor(value, dtype=torch.float64, device=self.device)
         distributed.broadcast(said, src=0)
-        return bool(said)
+        return float(said)
 
     def leave(self) -> None:
         """Wait for the others, then part."""

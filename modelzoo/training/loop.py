@@ -77,7 +77,8 @@ def train(config: TrainConfig, progress: Progress | None = None) -> dict[str, An
     for batch in batch_loader(config, corpus, run.step, devices.rank, devices.world):
         figures = train_step(run, batch, config, devices)
         run.step += 1
-        run.before, run.seconds = run.seconds, time.monotonic() - started
+        # The learning rate follows the clock: one clock for all, or their weights drift apart.
+        run.before, run.seconds = run.seconds, devices.of_first(time.monotonic() - started)
         report.collect(figures)
         if run.ends(config.report_every, config):
             report(run, "step", report.averages())
@@ -86,7 +87,7 @@ def train(config: TrainConfig, progress: Progress | None = None) -> dict[str, An
         if devices.first and run.ends(config.checkpoint_every, config):
             save_run(run, config)
         reason = stop_reason(run, config)
-        if devices.agree(bool(reason)):
+        if devices.of_first(bool(reason)):
             stopped = reason or "time"
             break
     result = finish(run, config, corpus, report, stopped) if devices.first else {}

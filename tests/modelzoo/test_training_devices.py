@@ -1,7 +1,10 @@
 """Several processes train one model: the same weights in each, one of them writes."""
 
+import contextlib
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -27,32 +30,54 @@ def one_of_two(rank: int, folder: str) -> None:
     if rank == 1:
         model.bias.grad = torch.full_like(model.bias, 8.0)
     devices.average_gradients(model)
-    stops = devices.agree(rank == 0), devices.agree(rank == 1)
-    torch.save([model.weight.grad, model.bias.grad, *stops], f"{folder}/{rank}.pt")
+    told = devices.of_first(rank == 0), devices.of_first(0.1 + rank)
+    torch.save([model.weight.grad, model.bias.grad, *told], f"{folder}/{rank}.pt")
     devices.leave()
 
 
 @pytest.mark.slow
-def test_gradients_become_their_mean_and_the_first_process_decides_when_to_stop(tmp_path):
+def test_gradients_become_their_mean_and_the_first_process_has_the_clock_and_the_last_word(tmp_path):
     multiprocessing.spawn(one_of_two, (str(tmp_path),), nprocs=2)
     for rank in range(2):
-        weight, bias, first_says, second_says = torch.load(tmp_path / f"{rank}.pt", weights_only=True)  # noqa: TID251  tensors of the test itself
+        weight, bias, stops, seconds = torch.load(tmp_path / f"{rank}.pt", weights_only=True)  # noqa: TID251  tensors of the test itself
         assert weight.tolist() == [[1.5, 1.5]]
         assert bias.tolist() == [4.0]
-        assert (first_says, second_says) == (True, False)
+        assert (stops, seconds) == (1.0, 0.1)
+
+
+def one_machine() -> list[list[str]]:
+    return [["--standalone", "--nproc-per-node", "2"]]
+
+
+def two_machines() -> list[list[str]]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    there = ["--nnodes", "2", "--nproc-per-node", "1", "--master-addr", "127.0.0.1", "--master-port", str(port)]
+    return [[*there, "--node-rank", str(rank)] for rank in range(2)]
 
 
 @pytest.mark.slow
-def test_two_processes_make_one_run(tmp_path):
+@pytest.mark.parametrize("machines", [one_machine, two_machines])
+def test_two_processes_make_one_run(tmp_path, machines):
     data = write_coco(tmp_path / "set", count=6)
     file = tmp_path / "train.toml"
     file.write_text(
         f'out = "run"\nsteps = 4\nbatch = 2\nprompts = 3\nlong_sides = [64]\nreport_every = 2\nvalidation_every = 100\n'
         f'validation_masks = 2\nloaders = 0\n[[data]]\npath = "{data}"\n'
     )
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "modelzoo"]
+    torchrun, train = [sys.executable, "-m", "torch.distributed.run"], ["-m", "modelzoo", "train", str(file)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    subprocess.run([*command, "train", str(file)], cwd=ROOT, env=environment, check=True, timeout=240)
+    running = [
+        subprocess.Popen([*torchrun, *options, *train], cwd=ROOT, env=environment, start_new_session=True)
+        for options in machines()
+    ]
+    try:
+        assert [process.wait(timeout=240) for process in running] == [0] * len(running)
+    finally:
+        for process in running:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
     events = [json.loads(line)["event"] for line in (tmp_path / "run/progress.jsonl").read_text().splitlines()]
     assert events == ["start", "step", "step", "end"]
     assert json.loads((tmp_path / "run/result.json").read_text())["steps"] == 4
