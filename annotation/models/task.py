@@ -46,7 +46,7 @@ class Task(models.Model):
         DONE = "done", "done"
         NOTHING_LEFT = "nothing_left", "nothing left to mask"
 
-    image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="tasks")
+    image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="tasks", db_index=False)  # Meta has one
     kind = models.CharField(max_length=16, choices=Kind.choices, default=Kind.ANNOTATE)
     state = models.CharField(max_length=16, choices=State.choices, default=State.OPEN)
     assignee = models.ForeignKey(
@@ -89,6 +89,8 @@ class Task(models.Model):
             ),
         ]
         indexes: ClassVar = [
+            # Without statistics SQLite would look for an image's tasks of a kind among all of that kind.
+            models.Index(fields=["image", "kind", "state"], name="annotation_task_of_image"),
             models.Index(fields=["state", "lease_expires_at"], name="annotation_task_leases"),
             models.Index(fields=["kind", "state", "-priority", "id"], name="annotation_task_queue"),
             models.Index(fields=["kind", "state", "-priority", "-image", "id"], name="annotation_task_newest"),
