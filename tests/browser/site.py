@@ -166,27 +166,14 @@ def running(folder: Path, copy_of: Path | None = None, **environment: str) -> It
         site.stop()
 
 
-def random_sam(folder: Path, side: int = 1024) -> Path:
-    """A checkpoint of MobileSAM's shape with random weights: SAM's decoder behind an encoder that a CPU can run.
-
-    side: pixels that it sees, a multiple of 16; SAM's own takes a minute of a core for each click in parts.
-    """
+def random_sam(folder: Path) -> Path:
+    """A checkpoint of MobileSAM's shape with random weights: SAM's decoder behind an encoder that a CPU can run."""
     import torch
 
     from modelzoo.build import build
     from modelzoo.checkpoint import save_checkpoint
-    from modelzoo.model.segmenter import sam_config, tiny_vit_config
 
     torch.manual_seed(0)
     path = folder / "random_sam.safetensors"
-    usual = sam_config("mobile_sam", tiny_vit_config())
-    smaller = {
-        "image_encoder": {**usual["image_encoder"], "img_size": side},
-        "prompt_encoder": {
-            **usual["prompt_encoder"],
-            "image_embedding_size": [side // 16] * 2,
-            "input_image_size": [side] * 2,
-        },
-    }
-    save_checkpoint(build("mobile_sam", **smaller), path)
+    save_checkpoint(build("mobile_sam"), path)
     return path

@@ -102,7 +102,7 @@ def test_several_clicks_with_the_previous_mask_fed_back(editor, decode):
 
 def test_a_sam_decoder_in_parts(browser, tmp_path):
     """A site with a SAM of random weights: clicks, and clicks that feed a mask back with its padding."""
-    with running(tmp_path / "site", ANYMASK_MODEL=str(random_sam(tmp_path, side=384))) as site:
+    with running(tmp_path / "site", ANYMASK_MODEL=str(random_sam(tmp_path))) as site:
         page = as_demo(browser.new_context(base_url=site.url, viewport={"width": 1440, "height": 900}).new_page())
         editor = Editor(page, "chelsea the cat.png")
         asked = []
