@@ -23,10 +23,11 @@ let notices: string[];
 let exclusive: boolean;
 let locked: Set<string>;
 
-function fresh(from: MaskStore = new MaskStore()): void {
+function fresh(from: MaskStore = new MaskStore(), stubborn = false): void {
   store = from;
   history = new History(store);
   segmenter = new FakeSegmenter(size);
+  segmenter.stubborn = stubborn;
   notices = [];
   exclusive = false;
   locked = new Set();
@@ -166,6 +167,28 @@ describe("a mask in the making", () => {
     expect(asked?.points).toHaveLength(3);
     expect(asked?.feed).toBeNull();
     expect(asked?.rough && decodePatch(asked.rough)).toEqual(painted);
+  });
+
+  it("lets go of a rough mask for good once an answer disobeys a click", async () => {
+    drafting.stroke([imagePoint(30, 30)], 6, 1, null);
+    segmenter.stubborn = true;
+    drafting.addPoint(imagePoint(60, 30), 1);
+    await settle();
+    const [held, freed] = segmenter.requests.slice(-2);
+    expect([held?.feed, freed?.feed?.token]).toEqual([null, 0]);
+    expect(drafting.patch && patchHas(drafting.patch, imagePoint(60, 30))).toBe(true);
+
+    drafting.scribble([imagePoint(90, 30), imagePoint(90, 60)], 1);
+    await settle();
+    const [mask, first, ...others] = drafting.draft.steps.map((step) => step.fed);
+    expect([mask, first, new Set(others)]).toEqual([null, null, new Set([0])]);
+    const made = drafting.patch;
+    expect(segmenter.requests.slice(-3).every((asked) => asked.feed?.token === 0)).toBe(true);
+
+    fresh(store, true);
+    await settle();
+    expect(drafting.patch).toEqual(made);
+    expect(segmenter.requests.at(-1)?.points).toHaveLength(drafting.draft.steps.length);
   });
 
   it("gives up the middle of a rough mask where a negative click says that the object is not there", async () => {

@@ -1,12 +1,11 @@
 import {
-  beganFromMask,
   type Draft,
   EMPTY_DRAFT,
   type Fed,
+  heldByMask,
   isEmptyDraft,
   type PromptStep,
   promptRecord,
-  promptsOf,
   stepsKey,
   withBox,
   withMask,
@@ -21,7 +20,8 @@ import { EMPTY_PATCH, type Patch, paintStroke, patchArea, type StrokePoint } fro
 import { samePixels, subtract, union } from "../core/pixels";
 import { encodePatch } from "../core/rle";
 import { spreadPoints } from "../core/strokes";
-import { bestOf, type Candidate, type Decoded } from "../segmenter/segmenter";
+import { bestOf, type Candidate } from "../segmenter/segmenter";
+import { type Answer, Answers } from "./answers";
 import { cutOutOfOthers, type ModelWorkOptions, without } from "./corrections";
 import { HoverPreview } from "./hoverPreview";
 import { candidateRecords } from "./records";
@@ -36,9 +36,6 @@ export interface DraftingOptions extends ModelWorkOptions {
 const SCRIBBLE_SPACING = 0.05;
 const SCRIBBLE_MOST = 4;
 
-/** Answers kept, so that undo shows a mask again at once. */
-const KEEP_ANSWERS = 60;
-
 /** The mask in the making: prompts in, candidates out, brush on top, accepted or given up. */
 export class Drafting {
   candidates: readonly Candidate[] = [];
@@ -46,8 +43,9 @@ export class Drafting {
   busy = false;
   ready = false;
   private readonly preview: HoverPreview;
-  private readonly answers = new Map<string, Decoded>();
+  private readonly answers: Answers;
   private shownKey = "";
+  private letGo = false;
   /** Of an answer that is still being made: what will be shown first. */
   private early: Candidate | null = null;
   private onAnswer: (() => void) | null = null;
@@ -55,6 +53,7 @@ export class Drafting {
 
   constructor(private readonly options: DraftingOptions) {
     const { segmenter, imageId, decodes, changed } = options;
+    this.answers = new Answers({ segmenter, imageId, decodes });
     const wanted = () => this.empty && this.ready;
     // A preview that was under way when the click came is its answer: it need not be asked for a second time.
     const answered = () => {
@@ -231,9 +230,10 @@ export class Drafting {
     return this.preview.patch;
   }
 
-  /** What goes along with the next point: the candidate on the screen, unless it was painted over or begun from a mask. */
+  /** What goes along with the next point: the candidate on the screen, unless it was painted over or a mask holds it. */
   private get fed(): Fed {
-    return this.chosen && !this.draft.edited && !beganFromMask(this.draft) ? this.chosen.token : null;
+    const held = heldByMask(this.draft.steps) && !this.letGo;
+    return this.chosen && !this.draft.edited && !held ? this.chosen.token : null;
   }
 
   private holds(item: MaskItem): boolean {
@@ -309,16 +309,17 @@ export class Drafting {
     }
     this.shownKey = key;
     this.early = null;
-    const known = this.answers.get(key);
+    const known = this.answers.known(steps);
     if (steps.length === 0 || known || !this.ready) {
       this.show(known ?? null);
       return;
     }
     this.busy = true;
+    this.letGo = false;
     this.early = this.foretold(steps);
     this.options.changed();
     try {
-      const answer = await this.decodeSteps(steps, (best) => {
+      const answer = await this.answers.to(steps, (best) => {
         if (this.shownKey !== key) return;
         this.early = best;
         this.options.changed();
@@ -337,32 +338,15 @@ export class Drafting {
     return steps.length === 1 && first?.kind === "point" && first.label === 1 ? this.preview.answerTo(first) : null;
   }
 
-  private show(answer: Decoded | null): void {
+  private show(answer: Answer | null): void {
     this.busy = false;
     this.early = null;
     this.candidates = answer?.candidates ?? [];
+    this.letGo = answer?.letGo ?? false;
     if (answer) this.model = answer.model;
     this.options.changed();
     const next = this.onAnswer;
     this.onAnswer = null;
     next?.();
-  }
-
-  /** Decodes a recipe: from the longest part whose answer is known, step by step, each fed with what was seen. */
-  private async decodeSteps(steps: readonly PromptStep[], onBest?: (best: Candidate) => void): Promise<Decoded> {
-    const key = stepsKey(steps);
-    const known = this.answers.get(key);
-    if (known) return known;
-    const last = steps.at(-1);
-    const fed = last?.fed ?? null;
-    const before = fed === null ? null : await this.decodeSteps(steps.slice(0, -1));
-    const feed = before?.candidates.find((one) => one.token === fed) ?? null;
-    const { imageId, segmenter } = this.options;
-    const answer = await segmenter.decode({ imageId, ...promptsOf(steps), feed, purpose: "prompt" }, onBest);
-    this.options.decodes.add(answer.milliseconds);
-    this.answers.set(key, answer);
-    const oldest = this.answers.keys().next().value;
-    if (this.answers.size > KEEP_ANSWERS && oldest !== undefined) this.answers.delete(oldest);
-    return answer;
   }
 }

@@ -1,6 +1,6 @@
-import type { Box, ImagePoint, Size } from "./geometry";
+import { type Box, type ImagePoint, imagePoint, type Size } from "./geometry";
 import { innermost, type Middle } from "./innermost";
-import type { Patch } from "./patch";
+import { type Patch, patchHas } from "./patch";
 import { encodePatch, type Segmentation } from "./rle";
 
 /** The decoder token (0..3) of the candidate on the screen when a prompt was given, whose logits go in; null: none. */
@@ -71,15 +71,28 @@ export function withPoint(draft: Draft, point: ImagePoint, label: 0 | 1, fed: Fe
   return { ...draft, steps: [...draft.steps, { kind: "point", x: point.x, y: point.y, label, fed }], chosen: null };
 }
 
-/** Whether the draft began from a rough mask, which then is what goes along with every prompt (decision 13). */
-export const beganFromMask = (draft: Draft): boolean => draft.steps.some((step) => step.kind === "mask");
+/**
+ * Whether a rough mask is what goes along with every prompt, and not the last answer (decision 13). It is let go of, for
+ * good, once an answer disobeys a click: the prompts after that are fed.
+ */
+export function heldByMask(steps: readonly PromptStep[]): boolean {
+  const mask = steps.findLastIndex((step) => step.kind === "mask");
+  return mask >= 0 && steps.slice(mask).every((step) => step.fed === null);
+}
+
+/** Whether a mask leaves out a positive click, or holds a negative one, that was given since the last rough mask. */
+export function disobeys(patch: Patch, steps: readonly PromptStep[]): boolean {
+  return steps
+    .slice(steps.findLastIndex((step) => step.kind === "mask") + 1)
+    .some((step) => step.kind === "point" && patchHas(patch, imagePoint(step.x, step.y)) !== (step.label === 1));
+}
 
 /**
  * Points of one scribble, as clicks one after the other. The first ones of a mask are all asked at once; later ones go
  * in one by one, each fed with the single mask (token 0) that the one before gave.
  */
 export function withPoints(draft: Draft, points: readonly ImagePoint[], label: 0 | 1, fed: Fed): Draft {
-  const again = draft.steps.length === 0 || beganFromMask(draft) ? null : 0;
+  const again = draft.steps.length === 0 || (fed === null && heldByMask(draft.steps)) ? null : 0;
   return points.reduce((all, point, index) => withPoint(all, point, label, index === 0 ? fed : again), draft);
 }
 

@@ -11,10 +11,14 @@ import {
   type Segmenter,
 } from "./segmenter";
 
-/** Answers with discs round the positive points (radius 4, 8 and 12 pixels), less discs round the negative ones. */
+/**
+ * Answers with discs round the positive points (radius 4, 8 and 12 pixels), less discs round the negative ones. A
+ * `stubborn` one sees no click but the first as long as a rough mask goes along.
+ */
 export class FakeSegmenter implements Segmenter {
   readonly place = "fake";
   readonly requests: DecodeRequest[] = [];
+  stubborn = false;
 
   constructor(private readonly size: Size) {}
 
@@ -39,7 +43,9 @@ export class FakeSegmenter implements Segmenter {
       x: (request.box.x0 + request.box.x1) / 2,
       y: (request.box.y0 + request.box.y1) / 2,
     };
-    const points = centre ? [centre, ...request.points] : request.points;
+    const blind = this.stubborn && request.rough && !request.feed;
+    const seen = blind ? request.points.slice(0, 1) : request.points;
+    const points = centre ? [centre, ...seen] : seen;
     const labels = centre ? [1 as const, ...request.labels] : request.labels;
     for (const wanted of [1, 0] as const) {
       points.forEach((point, index) => {
