@@ -22,11 +22,11 @@ def permission_table(trial: Trial) -> Finding:
 
 
 def no_script_runs(trial: Trial) -> Finding:
-    """R28: the policy on every page, and text that is served as it is; tests/browser has hostile names on the pages."""
+    """R28: the policy on every page, text that is served as it is, and hostile names on the pages of a real browser."""
     if trial.stack != "embedded":
         return Finding(0, 0, "", "the pages are the same")
-    names = ("tests/annotation/test_pages_and_health.py", "tests/annotation/test_hostile_requests.py")
-    return trial.by_tests(*names)
+    policy, text = "tests/annotation/test_pages_and_health.py", "tests/annotation/test_hostile_requests.py"
+    return trial.by_tests(policy, text, "tests/browser/test_hostile_names.py")
 
 
 def no_stray_access(trial: Trial) -> Finding:
