@@ -52,10 +52,11 @@ def figures(works: Sequence[ImageWork]) -> Json:
 def _actions(works: Sequence[ImageWork]) -> Json:
     """What people did per picture beside what the same pictures would have taken without any proposal.
 
-    An action is a click, the key that accepts or keeps a mask, the key that discards a proposal. Strokes of a brush are
-    not counted, but the masks that needed it are. ``saved``: share of the actions, and its 95 % interval over pictures.
+    An action is a click, the key that accepts a mask or discards a proposal, and the one that keeps all which are left
+    at the end. Strokes of a brush are not counted, but the masks that needed it are. ``saved``: share of the actions,
+    and its 95 % interval over pictures.
     """
-    took = np.array([sum(one.clicks + 1 for one in work.objects) + work.discarded for work in works], float)
+    took = np.array([_took(work) for work in works], float)
     bare = [[one.otherwise or one for one in work.objects] for work in works]
     otherwise = np.array([sum(one.clicks + 1 for one in objects) for objects in bare], float)
     resampling = Resampling(None, len(works), CONFIDENCE, RESAMPLES, seed=0)
@@ -70,6 +71,11 @@ def _actions(works: Sequence[ImageWork]) -> Json:
         "painted": sum(one.painted for work in works for one in work.objects),
         "painted_otherwise": sum(one.painted for objects in bare for one in objects),
     }
+
+
+def _took(work: ImageWork) -> int:
+    made = [one.clicks + 1 for one in work.objects if one.start != "untouched"]
+    return sum(made) + work.discarded + (len(made) < len(work.objects))
 
 
 def training_figures(run: TrainingRun) -> Json:

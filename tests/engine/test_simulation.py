@@ -189,18 +189,19 @@ def test_nobody_can_sign_in_as_a_simulated_person(db):
 
 
 def test_a_round_in_figures():
+    kept = ObjectWork(0, 0.95, "untouched")
     works = [
-        ImageWork(1, [ObjectWork(1, 0.9, "prompt"), ObjectWork(0, 0.95, "untouched")], proposed=2, discarded=1),
+        ImageWork(1, [ObjectWork(1, 0.9, "prompt"), kept, kept], proposed=3, discarded=1),
         ImageWork(2, [ObjectWork(20, 0.5, "prompt"), ObjectWork(3, 0.88, "corrected")], proposed=1),
     ]
     told = figures(works)
-    assert (told["images"], told["masks"], told["clicks"], told["clicks_per_mask"]) == (2, 4, 24, 6.0)
+    assert (told["images"], told["masks"], told["clicks"], told["clicks_per_mask"]) == (2, 5, 24, 4.8)
     assert (told["one_click_share"], told["not_reached_share"]) == (0.5, 0.3333)
-    assert told["prefilled"]["untouched_share"] == 0.3333
-    assert told["prefilled"]["share_of_objects"] == 0.25
+    assert told["prefilled"]["untouched_share"] == 0.5
+    assert told["prefilled"]["share_of_objects"] == 0.4
     assert told["prefilled"]["clicks_per_corrected_mask"] == 3
     assert told["prefilled"]["clicks_per_prompted_mask"] == 10.5
-    assert told["prefilled"]["actions"]["per_image"] == (4 + 25) / 2
+    assert told["prefilled"]["actions"]["per_image"] == (4 + 25) / 2  # both that are kept take one key
     assert figures([])["clicks_per_mask"] is None
     assert figures([])["prefilled"]["actions"] is None
 
