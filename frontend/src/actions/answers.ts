@@ -32,6 +32,11 @@ export class Answers {
     return this.kept.get(stepsKey(steps));
   }
 
+  /** Whether the rough mask that the prompts began from goes along with the next one, and not the answer to these. */
+  held(steps: readonly PromptStep[]): boolean {
+    return heldByMask(steps) && !this.known(steps)?.letGo;
+  }
+
   /** Decodes from the longest part whose answer is known, step by step, each fed with what was seen. */
   async to(steps: readonly PromptStep[], onBest?: OnBest): Promise<Answer> {
     const known = this.known(steps);

@@ -170,8 +170,8 @@ describe("a mask in the making", () => {
   });
 
   it("lets go of a rough mask for good once an answer disobeys a click", async () => {
+    fresh(store, true);
     drafting.stroke([imagePoint(30, 30)], 6, 1, null);
-    segmenter.stubborn = true;
     drafting.addPoint(imagePoint(60, 30), 1);
     await settle();
     const [held, freed] = segmenter.requests.slice(-2);

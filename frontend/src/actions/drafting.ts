@@ -2,7 +2,6 @@ import {
   type Draft,
   EMPTY_DRAFT,
   type Fed,
-  heldByMask,
   isEmptyDraft,
   type PromptStep,
   promptRecord,
@@ -20,8 +19,8 @@ import { EMPTY_PATCH, type Patch, paintStroke, patchArea, type StrokePoint } fro
 import { samePixels, subtract, union } from "../core/pixels";
 import { encodePatch } from "../core/rle";
 import { spreadPoints } from "../core/strokes";
-import { bestOf, type Candidate } from "../segmenter/segmenter";
-import { type Answer, Answers } from "./answers";
+import { bestOf, type Candidate, type Decoded } from "../segmenter/segmenter";
+import { Answers } from "./answers";
 import { cutOutOfOthers, type ModelWorkOptions, without } from "./corrections";
 import { HoverPreview } from "./hoverPreview";
 import { candidateRecords } from "./records";
@@ -45,7 +44,6 @@ export class Drafting {
   private readonly preview: HoverPreview;
   private readonly answers: Answers;
   private shownKey = "";
-  private letGo = false;
   /** Of an answer that is still being made: what will be shown first. */
   private early: Candidate | null = null;
   private onAnswer: (() => void) | null = null;
@@ -232,8 +230,8 @@ export class Drafting {
 
   /** What goes along with the next point: the candidate on the screen, unless it was painted over or a mask holds it. */
   private get fed(): Fed {
-    const held = heldByMask(this.draft.steps) && !this.letGo;
-    return this.chosen && !this.draft.edited && !held ? this.chosen.token : null;
+    const { chosen, draft } = this;
+    return chosen && !draft.edited && !this.answers.held(draft.steps) ? chosen.token : null;
   }
 
   private holds(item: MaskItem): boolean {
@@ -315,7 +313,6 @@ export class Drafting {
       return;
     }
     this.busy = true;
-    this.letGo = false;
     this.early = this.foretold(steps);
     this.options.changed();
     try {
@@ -338,11 +335,10 @@ export class Drafting {
     return steps.length === 1 && first?.kind === "point" && first.label === 1 ? this.preview.answerTo(first) : null;
   }
 
-  private show(answer: Answer | null): void {
+  private show(answer: Decoded | null): void {
     this.busy = false;
     this.early = null;
     this.candidates = answer?.candidates ?? [];
-    this.letGo = answer?.letGo ?? false;
     if (answer) this.model = answer.model;
     this.options.changed();
     const next = this.onAnswer;

@@ -76,16 +76,18 @@ export function withPoint(draft: Draft, point: ImagePoint, label: 0 | 1, fed: Fe
  * good, once an answer disobeys a click: the prompts after that are fed.
  */
 export function heldByMask(steps: readonly PromptStep[]): boolean {
-  const mask = steps.findLastIndex((step) => step.kind === "mask");
-  return mask >= 0 && steps.slice(mask).every((step) => step.fed === null);
+  return lastMask(steps) >= 0 && sinceMask(steps).every((step) => step.fed === null);
 }
 
 /** Whether a mask leaves out a positive click, or holds a negative one, that was given since the last rough mask. */
 export function disobeys(patch: Patch, steps: readonly PromptStep[]): boolean {
-  return steps
-    .slice(steps.findLastIndex((step) => step.kind === "mask") + 1)
-    .some((step) => step.kind === "point" && patchHas(patch, imagePoint(step.x, step.y)) !== (step.label === 1));
+  return sinceMask(steps).some(
+    (step) => step.kind === "point" && patchHas(patch, imagePoint(step.x, step.y)) !== (step.label === 1),
+  );
 }
+
+const lastMask = (steps: readonly PromptStep[]): number => steps.findLastIndex((step) => step.kind === "mask");
+const sinceMask = (steps: readonly PromptStep[]): readonly PromptStep[] => steps.slice(lastMask(steps) + 1);
 
 /**
  * Points of one scribble, as clicks one after the other. The first ones of a mask are all asked at once; later ones go
