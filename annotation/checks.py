@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
+from django.db import connection
 
 from annotation import object_store, storage
 
@@ -30,10 +31,9 @@ def storage_is_writable(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 @register()
 def sqlite_waits_for_its_turn(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """annotation.E002: on SQLite, transactions must start as IMMEDIATE; else a third of concurrent writes fail."""
-    database = settings.DATABASES["default"]
-    if not database["ENGINE"].endswith("sqlite3"):
+    if connection.vendor != "sqlite":
         return []
-    if database.get("OPTIONS", {}).get("transaction_mode") == "IMMEDIATE":
+    if settings.DATABASES["default"].get("OPTIONS", {}).get("transaction_mode") == "IMMEDIATE":
         return []
     return [Error("SQLite needs transaction_mode IMMEDIATE.", id="annotation.E002")]
 
@@ -69,7 +69,7 @@ def machines_share_a_key(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 @register()
 def store_wants_a_database_server(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """annotation.E006: while a file is sent to the store a transaction may be open, and SQLite has one writer."""
-    if not object_store.is_used() or not settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    if not object_store.is_used() or connection.vendor != "sqlite":
         return []
     return [Error("ANYMASK_STORE needs PostgreSQL (DATABASE_URL).", id="annotation.E006")]
 

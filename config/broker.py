@@ -36,7 +36,7 @@ class Channel(filesystem.Channel):
 
     @contextmanager
     def _table_lock(self) -> Iterator[None]:
-        self.control_folder.mkdir(exist_ok=True)
+        self.control_folder.mkdir(parents=True, exist_ok=True)
         with (self.control_folder / ".lock").open("a") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
@@ -65,14 +65,24 @@ class Channel(filesystem.Channel):
 
     def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:  # type: ignore[override]  # theirs says message
         name = f"{time.time_ns():020d}_{uuid.uuid4()}.{queue}.msg"
-        _write(Path(self.data_folder_out) / name, dumps(payload))
+        folder = Path(self.data_folder_out)
+        folder.mkdir(parents=True, exist_ok=True)  # somebody tidied up
+        _write(folder / name, dumps(payload))
+
+    def _size(self, queue: str) -> int:
+        return len(self._of(queue))
+
+    def _purge(self, queue: str) -> int:
+        names = self._of(queue)
+        for name in names:
+            (Path(self.data_folder_in) / name).unlink(missing_ok=True)
+        return len(names)
 
     def _get(self, queue: str, timeout: float | None = None) -> Any:
         taken_folder = Path(self.processed_folder)
-        for name in sorted(file.name for file in Path(self.data_folder_in).iterdir()):
-            if name.partition(".")[2] != f"{queue}.msg":
-                continue
+        for name in self._of(queue):
             taken = taken_folder / name
+            taken_folder.mkdir(parents=True, exist_ok=True)
             try:
                 (Path(self.data_folder_in) / name).rename(taken)
             except FileNotFoundError:
@@ -88,6 +98,14 @@ class Channel(filesystem.Channel):
             taken.unlink()
             return payload
         raise Empty
+
+    def _of(self, queue: str) -> list[str]:
+        """Names of a queue's messages, oldest first; none while the folder is away, so that a worker lives on."""
+        try:
+            names = [file.name for file in Path(self.data_folder_in).iterdir()]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        return sorted(name for name in names if name.partition(".")[2] == f"{queue}.msg")
 
 
 class Transport(filesystem.Transport):

@@ -24,8 +24,6 @@ LONGEST_SLEEP = 3.0  # of one that ticks: it must be back well before its hold e
 class SingleScheduler(DatabaseScheduler):  # type: ignore[misc]  # django-celery-beat publishes no types
     """Ticks while it holds the clock."""
 
-    sync_every_tasks = 1  # whoever takes over goes on from what was called last, not from minutes before
-
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.me = uuid.uuid4()
         self.ticking = False
@@ -42,6 +40,17 @@ class SingleScheduler(DatabaseScheduler):  # type: ignore[misc]  # django-celery
             self._read_anew()
         seconds: float = super().tick(*args, **kwargs)
         return seconds
+
+    def reserve(self, entry: Any) -> Any:
+        """What comes after a row is called, noted before it is.
+
+        Here, since the library builds its heap anew from what it has noted, when rows change beside it. In the
+        database, since sending may take longer than the hold lasts, and who takes over must not send it too.
+        """
+        reserved = super().reserve(entry)
+        self._schedule[reserved.name] = reserved
+        self.sync()
+        return reserved
 
     def close(self) -> None:
         """What was called is written down, and the next clock may go on at once."""

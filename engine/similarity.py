@@ -205,7 +205,9 @@ def masks_forget(*, dataset_id: int) -> int:
     """Take the vectors of masks that are gone for good out of every block; how many there were."""
     removed = 0
     for index in MaskIndex.objects.filter(dataset=dataset_id):
-        for block in index.blocks.all().iterator(chunk_size=1):
+        # Not by one open read: once somebody else has written meanwhile, SQLite lets who reads write no more.
+        for pk in list(index.blocks.values_list("pk", flat=True)):
+            block = index.blocks.get(pk=pk)
             serials, vectors = _read(block)
             there = set(Mask.objects.filter(serial__in=serials.tolist()).values_list("serial", flat=True))
             keep = np.isin(serials, list(there))

@@ -48,8 +48,9 @@ def images_remove(*, dataset: Dataset, image_ids: Sequence[int], user: Any, reas
     With a frame goes the file of its video, which shows it too; the other frames stay.
     """
     chosen = images_chosen(dataset, image_ids)
-    for image in Image.objects.filter(pk__in=chosen).select_related("video").iterator(chunk_size=CHUNK):
-        _remove(dataset, image, user, reason)
+    for start in range(0, len(chosen), CHUNK):
+        for image in Image.objects.filter(pk__in=chosen[start : start + CHUNK]).select_related("video"):
+            _remove(dataset, image, user, reason)
     if chosen:
         Video.objects.filter(dataset=dataset, complete=True, frames=None).delete()
         _exports_remove(dataset)

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
-from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
+from django.db import IntegrityError, connection, transaction
+from django.db.models import Case, Exists, F, IntegerField, OuterRef, Q, QuerySet, Value, When
 from django.utils import timezone
 
 from annotation.errors import Conflict, Missing, NotAllowed, UserError
@@ -62,9 +62,13 @@ def task_claim_next(*, dataset: Dataset, user: Any, kind: str = Kind.ANNOTATE) -
         first = first_of(dataset, may, _ways_to_be_free(now), BATCH)
         if not first:
             return None
-        for one in first:  # somebody may be quicker with the first ones; then the next is ours
-            if (task := _claim(Task.objects.filter(_free(now), pk=one.pk), user)) is not None:
-                return task
+        claimable = Task.objects.filter(any_of(may), _free(now))
+        task = _claim_first(claimable, first, user)
+        if task is None and connection.features.has_select_for_update_skip_locked:
+            # Some rows are being written now: wait for one of them, as it may yet be free.
+            task = _claim(claimable.filter(pk=first[0].pk), user)
+        if task is not None:
+            return task
 
 
 def _refuse_trainees(dataset: Dataset, user: Any, kind: str) -> None:
@@ -251,6 +255,18 @@ def _kept(task: Task) -> Task | None:
         return task_renew(task=task, lease=task.lease) if task.lease else None
     except Conflict:
         return None
+
+
+def _claim_first(claimable: QuerySet[Task], tasks: list[Task], user: Any) -> Task | None:
+    """The first of these tasks that is claimable yet, since nobody took it, and that nobody is taking.
+
+    Chosen once it is our turn to write, not before: of many people who read the same tasks, everybody has one at once.
+    """
+    order = Case(*(When(pk=one.pk, then=place) for place, one in enumerate(tasks)), output_field=IntegerField())
+    with transaction.atomic():
+        left = claimable.select_for_update(skip_locked=True).filter(pk__in=[one.pk for one in tasks])
+        first = left.order_by(order).only("pk").first()
+        return _claim(claimable.filter(pk=first.pk), user) if first else None
 
 
 def _claim(claimable: QuerySet[Task], user: Any) -> Task | None:

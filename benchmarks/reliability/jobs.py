@@ -68,13 +68,14 @@ def fast_recovery(trial: Trial) -> Finding:
 
 
 def zombies_write_nothing(trial: Trial) -> Finding:
-    """R13: four workers are frozen past their leases, a fifth does their jobs, then they wake."""
-    old = tried = doubles = 0
+    """R13: four workers are frozen past their leases, a fifth does their jobs, then they wake; until enough were."""
     sleepers = ["batch", "batch:2", "batch:3", "batch:4"]
     with trial.installation() as one:
         one.start("interactive", "beat", "batch:5", *sleepers)
         wait_for("five workers", lambda: one.inside("alive")["batch"] >= 5, 600)
-        for turn in range(trial.size(1, 13)):
+        for turn in range(trial.size(2, 50)):
+            if _taken_over(one) >= trial.size(1, 50):
+                break
             keys = [f"{turn}-{number}" for number in range(4)]
             one.signal("batch:5", signal.SIGSTOP)
             one.inside("enqueue", kind="probe_quick_lease", keys=keys, seconds=4.0)
@@ -89,15 +90,20 @@ def zombies_write_nothing(trial: Trial) -> Finding:
             time.sleep(6)  # the sleepers are through by now
         told = one.inside("ledger", kind="probe_quick_lease")
         rows = one.inside("effects")
-    starts = Counter(key for key, _, _ in told["starts"])
-    tried = sum(number > 1 for number in starts.values())
-    last = {key: max(attempt for name, attempt, _ in told["starts"] if name == key) for key in starts}
+        tried = _taken_over(one)
+    last = {key: max(attempt for name, attempt, _ in told["starts"] if name == key) for key, _, _ in told["starts"]}
     old = sum(attempt < last[key] for key, attempt in rows)
     doubles = sum(number - 1 for number in told["effects"].values())
-    lost = len(starts) - len(told["effects"])
+    lost = len(last) - len(told["effects"])
     return Finding(
         old, tried, "rows of old attempts", f"{doubles} double, {lost} lost", holds=not (old or doubles or lost)
     )
+
+
+def _taken_over(one: Installation) -> int:
+    """Jobs of the trial that were started a second time, since who began them was away."""
+    starts = Counter(key for key, _, _ in one.inside("ledger", kind="probe_quick_lease")["starts"])
+    return sum(number > 1 for number in starts.values())
 
 
 def _until_done_or_stuck(one: Installation, keys: list[str], seconds: float = 90) -> None:
@@ -227,7 +233,8 @@ def broker_down_loses_nothing(trial: Trial) -> Finding:
         wait_for("the messages", lambda: not one.inside("deliveries")["waiting"], PATIENCE)
         told = one.inside("deliveries")["delivered"]
     notes.append(f"{told} messages of webhooks for them arrived in the end")
-    slow = max(worst.values()) > 1 + worst["as usual"]  # a busy machine is slow by itself
+    # The short trial runs beside tests: a busy machine is slow by itself.
+    slow = max(worst.values()) > (1 if trial.long else 1 + worst["as usual"])
     return Finding(failed, tried, "saves failed", "; ".join(notes), holds=not failed and not slow and told > 0)
 
 

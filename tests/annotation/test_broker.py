@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 
 import pytest
@@ -56,6 +57,52 @@ def test_garbage_is_set_aside(connect, data):
         queue = connection.SimpleQueue("io")
         queue.put({"good": 1})
         assert queue.get(timeout=1).payload == {"good": 1}
+
+
+@pytest.mark.parametrize("folder", ["messages", "taken"])
+def test_a_folder_that_was_deleted_is_made_anew(connect, folder):
+    with connect() as connection:
+        queue = connection.SimpleQueue("io")
+        (connect.messages.parent / folder).rmdir()
+        assert drain(queue.queue) == []
+        queue.put({"good": 1})
+        assert queue.get(timeout=1).payload == {"good": 1}
+
+
+@pytest.mark.parametrize("folder", ["messages", "."])
+def test_who_comes_after_the_folder_was_deleted_can_send(connect, folder):
+    shutil.rmtree(connect.messages.parent if folder == "." else connect.messages)
+    with connect() as connection:
+        queue = connection.SimpleQueue("io")
+        assert queue.qsize() == 0
+        queue.put({"good": 1})
+        assert queue.get(timeout=1).payload == {"good": 1}
+
+
+def test_a_queue_is_emptied_and_others_are_not(connect):
+    with connect() as connection:
+        one, other = connection.SimpleQueue("io"), connection.SimpleQueue("batch")
+        for number in range(3):
+            one.put({"number": number})
+        other.put({"number": 9})
+        assert one.qsize() == 3
+        assert one.clear() == 3
+        assert one.qsize() == 0
+        assert drain(other.queue) == [{"number": 9}]
+
+
+def test_a_reader_lives_on_while_the_folder_is_away(connect):
+    with connect() as connection:
+        queue = connection.SimpleQueue("io")
+        queue.put({"number": 1})
+        connect.messages.rename(connect.messages.with_name("away"))
+        connect.messages.write_text("a file where the folder was")
+        assert drain(queue.queue) == []
+        with pytest.raises(OSError):
+            queue.put({"number": 2})
+        connect.messages.unlink()
+        connect.messages.with_name("away").rename(connect.messages)
+        assert drain(queue.queue) == [{"number": 1}]
 
 
 def test_a_broken_queue_table_is_rebuilt(connect):

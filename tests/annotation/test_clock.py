@@ -54,8 +54,6 @@ def run(one, rounds=5):
     """Some rounds of Celery's service, without its sleep."""
     for _ in range(rounds):
         one.tick()
-        if one.should_sync():
-            one._do_sync()
 
 
 def test_two_clocks_call_what_is_due_once(clock, calls):
@@ -82,6 +80,35 @@ def test_whoever_waits_takes_over_and_repeats_nothing(clock, calls):
     second._read_anew()
     run(second)
     assert calls == ["tick", "tick"]
+
+
+def test_a_message_that_is_long_on_its_way_is_not_sent_by_who_takes_over(clock, monkeypatch):
+    """As when the broker is slow to answer: the hold ends while the first clock still sends."""
+    overdue()
+    first, second = clock(), clock()
+    sent: list[str] = []
+
+    def send(one, entry, producer=None):
+        sent.append(entry.task)
+        if one is first:
+            Hold.objects.update(ends_at=timezone.now() - timedelta(seconds=1))
+            run(second)
+
+    monkeypatch.setattr(SingleScheduler, "producer", None)
+    monkeypatch.setattr(SingleScheduler, "apply_entry", send)
+    run(first)
+    assert sent == ["tick"]
+    assert (first.ticking, second.ticking) == (False, True)
+
+
+def test_what_was_called_is_not_called_again_when_rows_change_meanwhile(clock, calls, monkeypatch):
+    """The change is seen while the heap is being built, so that it is built once more after the first call."""
+    overdue()
+    one = clock()
+    changed = iter([True])
+    monkeypatch.setattr(one, "schedule_changed", lambda: next(changed, False))
+    run(one)
+    assert calls == ["tick"]
 
 
 def test_one_that_stops_lets_the_next_begin_at_once(clock, calls):

@@ -90,6 +90,15 @@ def test_every_page_fits_and_complains_of_nothing(page, complaints, width, schem
     assert complaints == []
 
 
+@pytest.mark.parametrize("path", ["/datasets/99999", "/datasets/99999/videos", "/images/99999"])
+def test_a_link_to_what_is_gone_leads_back(page, path):
+    page.goto(path)
+    page.get_by_role("heading", name="There is nothing at this address", level=1).wait_for()
+    assert page.get_by_role("button", name="Try again").count() == 0
+    page.get_by_role("link", name="To the datasets").click()
+    page.locator(".dataset-card", has_text="Sample pictures").wait_for()
+
+
 def test_the_page_is_isolated_and_strict(page):
     assert page.evaluate("crossOriginIsolated")
     policy = page.request.get("/").headers["content-security-policy"]

@@ -16,5 +16,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """One after another; how many."""
-        cut = sum(bool(tiles.image_tile(image=image)) for image in tiles.images_whole().iterator(chunk_size=100))
+        whole = tiles.images_whole()
+        cut = 0
+        for pk in list(whole.values_list("pk", flat=True)):
+            image = whole.filter(pk=pk).first()
+            cut += image is not None and bool(tiles.image_tile(image=image))
         self.stdout.write(f"{cut} pictures cut into tiles")

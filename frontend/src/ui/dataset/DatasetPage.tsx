@@ -5,7 +5,7 @@ import { Link, NavLink, Outlet, useLocation, useOutletContext, useParams } from 
 import { api } from "../../api/endpoints";
 import type { Dataset } from "../../api/types";
 import { ago, count, counted } from "../kit/format";
-import { Badge, Bar, buttonClass, ErrorState, Loading } from "../kit/kit";
+import { Badge, Bar, buttonClass, ErrorPage, Loading } from "../kit/kit";
 import { usePageTitle } from "../usePageTitle";
 import { useWorkbench } from "../workbench";
 import { STAGE_NAMES } from "./stageNames";
@@ -39,13 +39,7 @@ export function DatasetPage() {
   usePageTitle(dataset.data?.name ?? "Dataset");
   useWarmDecoder(dataset.data);
   if (dataset.isPending) return <Loading label="Loading the dataset" />;
-  if (dataset.isLoadingError) {
-    return (
-      <main className="page" id="content">
-        <ErrorState error={dataset.error} retry={() => void dataset.refetch()} />
-      </main>
-    );
-  }
+  if (dataset.isLoadingError) return <ErrorPage error={dataset.error} retry={() => void dataset.refetch()} />;
   return (
     <main className="page" id="content">
       <Head dataset={dataset.data} />

@@ -7,7 +7,7 @@ import { api } from "../../api/endpoints";
 import type { ChangesAnswer, Dataset, ImageRecord, Task } from "../../api/types";
 import { patchBox } from "../../core/patch";
 import type { Visit } from "../../storage/database";
-import { ErrorState, Loading } from "../kit/kit";
+import { ErrorPage, Loading } from "../kit/kit";
 import { rememberWork } from "../lastWork";
 import { useSignedOut, useUser } from "../session";
 import { ToSignIn } from "../ToSignIn";
@@ -51,13 +51,7 @@ function OneImage({ id, video }: { id: number; video: VideoDesk | null }) {
   usePageTitle(image.data?.file_name ?? "Image");
   const failed = [image, masks, dataset].find((query) => query.isLoadingError);
   if (failed && signedOut) return <ToSignIn />;
-  if (failed) {
-    return (
-      <main className="page" id="content">
-        <ErrorState error={failed.error} retry={() => void failed.refetch()} />
-      </main>
-    );
-  }
+  if (failed) return <ErrorPage error={failed.error} retry={() => void failed.refetch()} />;
   const here = image.data?.video === (video?.options.video ?? null);
   if (!image.data || !here || !masks.data || !dataset.data || visit.data === undefined)
     return <Loading label="Opening the image" />;

@@ -4,7 +4,7 @@ import { Link, useParams } from "react-router";
 import { api } from "../../api/endpoints";
 import type { Feedback } from "../../api/types";
 import { counted, percent } from "../kit/format";
-import { Badge, buttonClass, ErrorState, Loading, Note, TableScroll } from "../kit/kit";
+import { Badge, buttonClass, ErrorPage, Loading, Note, TableScroll } from "../kit/kit";
 import { usePageTitle } from "../usePageTitle";
 
 /** What a trainee is told of a gold picture: each object, and what was missed. */
@@ -18,13 +18,7 @@ export function FeedbackPage() {
   });
   usePageTitle("Training");
   const failed = [task, dataset].find((query) => query.isLoadingError);
-  if (failed) {
-    return (
-      <main className="page" id="content">
-        <ErrorState error={failed.error} retry={() => void failed.refetch()} />
-      </main>
-    );
-  }
+  if (failed) return <ErrorPage error={failed.error} retry={() => void failed.refetch()} />;
   if (!task.data || !dataset.data) return <Loading label="Comparing your masks" />;
   const { image, feedback } = task.data;
   return (

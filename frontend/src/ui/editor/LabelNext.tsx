@@ -4,7 +4,7 @@ import { Link, Navigate, useParams, useSearchParams } from "react-router";
 import { ApiError } from "../../api/client";
 import { api } from "../../api/endpoints";
 import type { TaskKind } from "../../api/types";
-import { buttonClass, EmptyState, ErrorState, Loading } from "../kit/kit";
+import { buttonClass, EmptyState, ErrorPage, Loading } from "../kit/kit";
 
 const NOTHING: Partial<Record<TaskKind, { title: string; text: string; to: string }>> = {
   audit: {
@@ -56,13 +56,7 @@ export function LabelNext() {
       </main>
     );
   }
-  if (next.isError) {
-    return (
-      <main className="page" id="content">
-        <ErrorState error={next.error} retry={() => void next.refetch()} />
-      </main>
-    );
-  }
+  if (next.isError) return <ErrorPage error={next.error} retry={() => void next.refetch()} />;
   if (next.data) return <Navigate to={`/images/${next.data.image.id}`} replace state={{ task: next.data }} />;
   const { title, text, to } = NOTHING[work] ?? NOTHING_TO_LABEL;
   return (

@@ -1,7 +1,8 @@
-import { CircleAlert, Info, LoaderCircle, type LucideIcon, TriangleAlert, X } from "lucide-react";
+import { CircleAlert, Compass, Info, LoaderCircle, type LucideIcon, TriangleAlert, X } from "lucide-react";
 import { Tooltip as RadixTooltip } from "radix-ui";
 import { type ButtonHTMLAttributes, type ReactNode, type Ref, useEffect, useId, useRef } from "react";
-import { messageOf } from "../../api/client";
+import { Link } from "react-router";
+import { ApiError, messageOf } from "../../api/client";
 
 type Look = "primary" | "quiet" | "danger";
 type ButtonSize = "small" | "large";
@@ -96,15 +97,16 @@ interface StateProps {
   title: string;
   /** Where nothing else on the page is a heading of the first level. */
   page?: boolean;
+  role?: "alert";
   children?: ReactNode;
   action?: ReactNode;
 }
 
 /** What a page says when there is nothing to list yet. */
-export function EmptyState({ icon: Icon, title, page, children, action }: StateProps) {
+export function EmptyState({ icon: Icon, title, page, role, children, action }: StateProps) {
   const Heading = page ? "h1" : "h2";
   return (
-    <div className="state">
+    <div className="state" role={role}>
       <span className="state__icon">
         <Icon size={25} aria-hidden />
       </span>
@@ -115,16 +117,53 @@ export function EmptyState({ icon: Icon, title, page, children, action }: StateP
   );
 }
 
-export function ErrorState({ error, retry }: { error: unknown; retry?: () => void }) {
+/** What stands where a link leads to something that is gone, or that is not this person's. */
+export function NothingHere({ role }: { role?: "alert" }) {
+  return (
+    <EmptyState
+      page
+      role={role}
+      icon={Compass}
+      title="There is nothing at this address"
+      action={
+        <Link className={buttonClass("primary")} to="/">
+          To the datasets
+        </Link>
+      }
+    >
+      It may have been deleted, or you are not a member of its dataset.
+    </EmptyState>
+  );
+}
+
+interface ErrorStateProps {
+  error: unknown;
+  retry?: () => void;
+  page?: boolean;
+}
+
+export function ErrorState({ error, retry, page }: ErrorStateProps) {
+  // Below a heading the sentence of the server says more, and the way back is in sight.
+  if (page && error instanceof ApiError && error.code === "not_found") return <NothingHere role="alert" />;
+  const Heading = page ? "h1" : "h2";
   return (
     <div className="state state--error" role="alert">
       <span className="state__icon">
         <CircleAlert size={25} aria-hidden />
       </span>
-      <h2>That did not work</h2>
+      <Heading>That did not work</Heading>
       <p>{messageOf(error)}</p>
       {retry && <Button onClick={retry}>Try again</Button>}
     </div>
+  );
+}
+
+/** Instead of a page: what it is about could not be asked for, or is not there. */
+export function ErrorPage(props: Omit<ErrorStateProps, "page">) {
+  return (
+    <main className="page" id="content">
+      <ErrorState page {...props} />
+    </main>
   );
 }
 
