@@ -53,6 +53,17 @@ describe("journal", () => {
     expect(one.status()).toMatchObject({ waiting: 0, offline: false, sending: false });
   });
 
+  it("counts as on its way from the moment it is made, before it is on disk", async () => {
+    const one = journal();
+    const storing = one.add(put("a", 5));
+    void one.add(put("b", 5));
+    expect(one.pendingOf(5).map((op) => op.maskId)).toEqual(["a", "b"]);
+    expect(one.pendingOf(6)).toEqual([]);
+    await storing;
+    await settle();
+    expect(one.pendingOf(5)).toEqual([]);
+  });
+
   it("retries with growing pauses while the server is away, then says all saved", async () => {
     answers = [{ kind: "offline" }, { kind: "offline" }, { kind: "offline" }];
     const one = journal();

@@ -3,7 +3,10 @@ import type { Later } from "./later";
 
 /** What is to be done to one mask on the server. Kept until the server has confirmed it. */
 export interface JournalOp {
-  /** The store's number; a fraction above the one before it where the store could not take the operation. */
+  /**
+   * The store's number; a fraction above the one before it where the store could not take the operation, and above all
+   * others while it is being stored.
+   */
   readonly seq: number;
   readonly userId: number;
   readonly imageId: number;
@@ -66,6 +69,7 @@ const FIRST_DELAY = 500;
 const LONGEST_DELAY = 30_000;
 /** From the last number to that of an operation which the store could not take; a power of two adds up exactly. */
 const BETWEEN = 2 ** -16;
+const BEING_STORED = Number.MAX_SAFE_INTEGER;
 
 /**
  * Accepted work on its way to the server. `add` resolves when the operation is on disk; sending, retrying with growing
@@ -80,8 +84,8 @@ export class Journal {
   /** Milliseconds from `add` to the server's confirmation, for what was added here. */
   readonly saved = new Emitter<number>();
   private ops: JournalOp[] = [];
-  /** Images of the operations that are on their way to the disk. */
-  private readonly storing: number[] = [];
+  /** Operations that are on their way to the disk. */
+  private readonly storing: JournalOp[] = [];
   /** Numbers of the operations that the store could not take. */
   private readonly unstored = new Set<number>();
   private readonly since = new Map<number, number>();
@@ -109,23 +113,27 @@ export class Journal {
   /** Resolves when the operation is on disk, or with false when it could not be stored: then this page alone has it. */
   async add(op: Pick<JournalOp, "imageId" | "maskId" | "kind" | "body">): Promise<boolean> {
     const full = { ...op, userId: this.options.userId, problem: null };
+    const coming = { ...full, seq: BEING_STORED };
     const started = this.options.now?.() ?? 0;
     // Already "waiting" while it is being stored: the status line must not say "all saved" for a moment.
-    this.storing.push(op.imageId);
+    this.storing.push(coming);
     this.notify();
     const seq = await this.options.store.add(full).catch(() => this.numberUnstored());
     this.since.set(seq, started);
     if (!this.ops.some((known) => known.seq === seq)) this.ops.push({ ...full, seq });
-    this.storing.splice(this.storing.indexOf(op.imageId), 1);
+    this.storing.splice(this.storing.indexOf(coming), 1);
     const stored = !this.unstored.has(seq);
     this.notify();
     this.wake();
     return stored;
   }
 
-  /** Operations of one image that the server has not confirmed and not refused, oldest first. */
+  /**
+   * Operations of one image that the server has not confirmed and not refused, oldest first. They count from `add` on:
+   * an answer of the server that comes while one is being stored is older than it.
+   */
   pendingOf(imageId: number): JournalOp[] {
-    return this.ops.filter((op) => op.imageId === imageId && !op.problem);
+    return [...this.ops, ...this.storing].filter((op) => op.imageId === imageId && !op.problem);
   }
 
   /** Operations of one image that need a decision. */
@@ -194,8 +202,7 @@ export class Journal {
   settled(imageId: number): Promise<void> {
     const busy = () => {
       const held = this.held();
-      const coming = this.ops.some((op) => op.imageId === imageId && !op.problem && !held.has(op.seq));
-      return coming || this.storing.includes(imageId);
+      return this.pendingOf(imageId).some((op) => !held.has(op.seq));
     };
     if (!busy()) return Promise.resolve();
     return new Promise((resolve) => {
