@@ -97,16 +97,15 @@ interface StateProps {
   title: string;
   /** Where nothing else on the page is a heading of the first level. */
   page?: boolean;
-  role?: "alert";
   children?: ReactNode;
   action?: ReactNode;
 }
 
 /** What a page says when there is nothing to list yet. */
-export function EmptyState({ icon: Icon, title, page, role, children, action }: StateProps) {
+export function EmptyState({ icon: Icon, title, page, children, action }: StateProps) {
   const Heading = page ? "h1" : "h2";
   return (
-    <div className="state" role={role}>
+    <div className="state">
       <span className="state__icon">
         <Icon size={25} aria-hidden />
       </span>
@@ -118,11 +117,10 @@ export function EmptyState({ icon: Icon, title, page, role, children, action }: 
 }
 
 /** What stands where a link leads to something that is gone, or that is not this person's. */
-export function NothingHere({ role }: { role?: "alert" }) {
+export function NothingHere() {
   return (
     <EmptyState
       page
-      role={role}
       icon={Compass}
       title="There is nothing at this address"
       action={
@@ -143,8 +141,6 @@ interface ErrorStateProps {
 }
 
 export function ErrorState({ error, retry, page }: ErrorStateProps) {
-  // Below a heading the sentence of the server says more, and the way back is in sight.
-  if (page && error instanceof ApiError && error.code === "not_found") return <NothingHere role="alert" />;
   const Heading = page ? "h1" : "h2";
   return (
     <div className="state state--error" role="alert">
@@ -159,10 +155,11 @@ export function ErrorState({ error, retry, page }: ErrorStateProps) {
 }
 
 /** Instead of a page: what it is about could not be asked for, or is not there. */
-export function ErrorPage(props: Omit<ErrorStateProps, "page">) {
+export function ErrorPage({ error, retry }: Omit<ErrorStateProps, "page">) {
+  const gone = error instanceof ApiError && error.code === "not_found";
   return (
     <main className="page" id="content">
-      <ErrorState page {...props} />
+      {gone ? <NothingHere /> : <ErrorState page error={error} retry={retry} />}
     </main>
   );
 }
