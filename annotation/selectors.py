@@ -73,10 +73,14 @@ def masks_changed(image: Image, since: datetime | None, task: Task | None = None
 
 
 def task_shown(image: Image, user: Any) -> Task | None:
-    """The task this person holds on an image, whatever its kind; else the newest annotate task, with its holder."""
+    """The task this person holds on an image, whatever its kind; else the newest annotate task, with its holder.
+
+    A training that is not submitted is held without a lease, too: the true masks are not for the trainee's eyes.
+    """
     tasks = Task.objects.filter(image=image).select_related("assignee").order_by("-id")
-    held = tasks.filter(state=Task.State.CLAIMED, assignee=user, lease_expires_at__gt=timezone.now()).first()
-    return held or tasks.filter(_ANNOTATE).first()
+    held = Q(state=Task.State.CLAIMED, lease_expires_at__gt=timezone.now())
+    begun = Q(kind=Task.Kind.TRAINING, state__in=[Task.State.OPEN, Task.State.CLAIMED])
+    return tasks.filter(held | begun, assignee=user).first() or tasks.filter(_ANNOTATE).first()
 
 
 def categories_of(dataset: Dataset, limit: int) -> list[dict[str, Any]]:

@@ -26,10 +26,11 @@ def mask_save(*, image: Image, mask_uuid: uuid.UUID, user: Any, body: dict[str, 
     """Save an accepted mask; (mask, True), or (the same mask saved before, False) when the request is a repetition.
 
     `body` has `segmentation` and any of: parent (uuid), category, stage, source, prompts, candidates, chosen,
-    predicted_iou, stability_score, crop_box, point_coords, model, seconds, edits, task (id), track (uuid). Area and box
-    are computed here. With a parent, the parent is superseded in the same transaction and its track is the new mask's.
+    predicted_iou, stability_score, crop_box, point_coords, model, seconds, edits, task (id), track (uuid), proposed.
+    Area and box are computed here. With a parent, the parent is superseded in the same transaction and its track is the
+    new mask's. With `proposed` what the parent took over from the machine is the machine's proposal again.
 
-    Raises UserError for a bad mask or parent, Missing if the image is deleted meanwhile, Conflict `mask_conflict` if
+    Raises UserError for a bad mask or parent, `not_a_proposal` where the machine made no such mask, Missing if the image is deleted meanwhile, Conflict `mask_conflict` if
     the id is taken by another mask, Conflict `mask_superseded` if the parent is no longer current and `frame_taken` if
     the track has another mask on this image: `details.current` is the uuid of the mask that is there.
     """
@@ -41,14 +42,18 @@ def mask_save(*, image: Image, mask_uuid: uuid.UUID, user: Any, body: dict[str, 
     if parent is not None:
         fields["crowd"] = parent.crowd  # no tool draws crowds: a corrected one stays one
         fields["track"] = parent.track or fields["track"]
-    fields |= _apart(fields["task"], parent)
+    fields |= {"created_by": user, **_apart(fields["task"], parent)}
+    if body.get("proposed"):
+        fields |= _as_proposed(parent, fields["segmentation"])
     try:
         with transaction.atomic():
             if parent is not None:
                 _supersede(parent, user)
-            mask = Mask.objects.create(uuid=mask_uuid, image=image, parent=parent, created_by=user, **fields)
+            mask = Mask.objects.create(uuid=mask_uuid, image=image, parent=parent, **fields)
             if mask.status == Mask.Status.ACCEPTED:
                 send_on_commit(mask_saved, mask_id=mask.serial)
+            elif mask.status == Mask.Status.PROPOSED and parent is not None:
+                send_on_commit(mask_deleted, mask_id=parent.serial)
     except (IntegrityError, Conflict):  # perhaps the same request came twice at once
         if (existing := Mask.objects.filter(uuid=mask_uuid).first()) is not None:
             return _same(existing, fields["body_digest"]), False
@@ -61,16 +66,17 @@ def mask_save(*, image: Image, mask_uuid: uuid.UUID, user: Any, body: dict[str, 
 
 def mask_delete(*, mask: Mask, user: Any) -> Mask:
     """Put a mask into the bin; deleting twice is deleting once. Raises Conflict if it was superseded meanwhile."""
-    for status in Mask.LIVE:
-        changed = Mask.objects.filter(pk=mask.pk, status=status).update(
-            status=Mask.Status.DELETED,
-            status_before=status,
-            status_changed_at=timezone.now(),
-            status_changed_by=user,
-        )
-        if changed:
-            send_on_commit(mask_deleted, mask_id=mask.serial)
-            break
+    with transaction.atomic():  # and then the moment: whoever waits for its turn may wait for seconds
+        for status in Mask.LIVE:
+            changed = Mask.objects.filter(pk=mask.pk, status=status).update(
+                status=Mask.Status.DELETED,
+                status_before=status,
+                status_changed_at=timezone.now(),
+                status_changed_by=user,
+            )
+            if changed:
+                send_on_commit(mask_deleted, mask_id=mask.serial)
+                break
     mask.refresh_from_db()
     if mask.status == Mask.Status.SUPERSEDED:
         raise superseded(mask)
@@ -145,9 +151,7 @@ def masks_add(
     track that has another mask here; then none of this call is stored.
     """
     rows: dict[uuid.UUID, dict[str, Any]] = {}
-    now = timezone.now()
     common = {"image_id": image.pk, "status": status, "created_by_id": getattr(user, "pk", None)}
-    common |= {"created_at": now, "status_changed_at": now}
     same: Counter[str] = Counter()
     for record in records:
         fields = checked(image, {**record, "stage": stage, "source": source, "model": model})
@@ -175,7 +179,8 @@ def _stored(rows: dict[uuid.UUID, dict[str, Any]]) -> list[int]:
         new = [row for key, row in rows.items() if key not in known]
         try:
             with transaction.atomic():
-                rows_insert(model=Mask, rows=new)
+                now = timezone.now()  # once it is our turn: open editors ask for what is newer than a few seconds
+                rows_insert(model=Mask, rows=[{**row, "created_at": now, "status_changed_at": now} for row in new])
             mine = Mask.objects.filter(uuid__in=[row["uuid"] for row in new])
             return list(mine.order_by("serial").values_list("serial", flat=True))
         except IntegrityError:  # the same work is done twice at this moment
@@ -274,6 +279,17 @@ def _apart(task: Task | None, parent: Mask | None) -> dict[str, Any]:
     if parent is not None and parent.status in Mask.CURRENT:
         raise UserError("parent_missing", "The mask to correct is not on this image.")
     return {"status": Mask.Status.COMPARED, "task": task, "track": None}
+
+
+def _as_proposed(parent: Mask | None, segmentation: rle.RLE) -> dict[str, Any]:
+    """Fields of the machine's mask that the parent, or one before it, was made of. Raises UserError."""
+    machine = Mask.Source.MODEL
+    for row in reversed(mask_history(mask=parent) if parent is not None else []):
+        if row.created_by_id is None and row.source == machine and row.segmentation == segmentation:
+            names = ("stage", "source", "model", "predicted_iou", "stability_score", "crop_box")
+            names += ("point_coords", "prompts", "candidates", "chosen", "seconds", "edits", "task", "created_by")
+            return {"status": Mask.Status.PROPOSED} | {name: getattr(row, name) for name in names}
+    raise UserError("not_a_proposal", "The machine has not proposed this mask, so it cannot be a proposal again.")
 
 
 def _supersede(parent: Mask, user: Any) -> None:

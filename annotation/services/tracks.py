@@ -153,7 +153,8 @@ def _usable(video: Video, mask: Mask) -> None:
 
 def _moved(mask: Mask, before: Track | None, after: Track | None, user: Any) -> bool:
     """From one track to another, conditional: False if the mask was changed meanwhile."""
-    changed = Mask.objects.filter(pk=mask.pk, track=before, status__in=Mask.CURRENT).update(
-        track=after, status_changed_at=timezone.now(), status_changed_by=user
-    )
+    with transaction.atomic():  # and then the moment: whoever waits for its turn may wait for seconds
+        changed = Mask.objects.filter(pk=mask.pk, track=before, status__in=Mask.CURRENT).update(
+            track=after, status_changed_at=timezone.now(), status_changed_by=user
+        )
     return bool(changed)

@@ -56,6 +56,8 @@ def test_a_new_annotator_begins_with_gold_and_sees_no_gold_mask(cast, gold, as_,
     task = take(ben, url).json()
     assert (task["kind"], task["image"]["id"]) == ("training", gold[0].pk)
     assert ben.get(f"/api/images/{gold[0].pk}/changes/").json()["masks"] == []
+    assert ben.post(f"/api/tasks/{task['id']}/release/", {"lease": task["lease"]}).status_code == 200
+    assert ben.get(f"/api/images/{gold[0].pk}/changes/").json()["masks"] == [], "a page that is loaded anew asks first"
     direct = ben.post(f"/api/images/{gold[0].pk}/task/")
     assert (direct.status_code, direct.json()["code"]) == (403, "in_training")
 

@@ -22,7 +22,7 @@ from annotation import jobs as _jobs  # noqa: F401  binds the functions, as a wo
 from annotation.errors import Missing
 from annotation.models import Delivery, Event, Job, Webhook
 from annotation.services import webhooks
-from tests.cast import add_image, client_of, mask_body
+from tests.cast import add_image, add_mask, client_of, mask_body
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -105,6 +105,19 @@ def test_saving_and_deleting_a_mask_is_told_with_a_signature_that_holds(cast, ho
     assert abs(time.time() - int(headers["webhook-timestamp"])) < 300
     run()
     assert len(receiver.heard) == 2, "each once"
+
+
+def test_a_mask_that_is_a_proposal_again_is_told_as_deleted(cast, hook, receiver):
+    image = add_image(cast.dataset)
+    proposal = add_mask(image, source="model", created_by=None, status="proposed")
+    kept = uuid.uuid4()
+    for key, about in ((kept, {"parent": str(proposal.uuid)}), (uuid.uuid4(), {"parent": str(kept), "proposed": True})):
+        assert client_of(cast.ben).put(f"/api/masks/{key}/", mask_body(image, **about)).status_code == 201
+    run()
+    assert [(one["type"], one["data"]["mask"]["id"]) for one in told(receiver)] == [
+        ("mask.saved", str(kept)),
+        ("mask.deleted", str(kept)),
+    ]
 
 
 def test_jobs_that_people_asked_for_are_told_when_they_end(cast, hook, receiver):

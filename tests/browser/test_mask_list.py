@@ -88,6 +88,20 @@ def test_a_name_is_offered_from_those_in_use(three):
     assert {one.get_attribute("value") for one in offered.all()} == {"cat", "dog"}
 
 
+def test_a_name_counts_when_a_button_or_another_mask_is_clicked_next(three):
+    field = three.page.locator(".side__detail").get_by_label("Category")
+    three.page.keyboard.press("v")
+    row(three, "dog").locator(".mask-row__main").click()
+    field.fill("hound")
+    three.page.mouse.click(*three.at(60, 150))  # the cat, on the picture
+    expect(field).to_have_value("cat")
+    field.fill("kitten")
+    three.page.locator(".side__tools").get_by_role("button", name="Duplicate").click()
+    expect(row(three, "kitten")).to_have_count(2)
+    three.saved()
+    assert sorted(mask["category"] for mask in three.masks()) == ["", "hound", "kitten", "kitten"]
+
+
 def test_an_older_version_is_shown_beside_the_newest_and_can_come_back(three):
     (cat,) = (mask for mask in three.masks() if mask["category"] == "cat")
     three.put(str(uuid.uuid4()), segmentation=disc(three, 60, 150, 20), category="kitten", parent=cat["id"])

@@ -85,6 +85,9 @@ class MaskIn(serializers.Serializer[Any]):
     track = serializers.UUIDField(
         required=False, allow_null=True, help_text="Of a new mask on a frame; a correction has its parent's."
     )
+    proposed = serializers.BooleanField(
+        required=False, help_text="Undo of taking a proposal over: what the parent was made of is proposed again."
+    )
 
 
 class MaskOut(serializers.ModelSerializer[Any]):

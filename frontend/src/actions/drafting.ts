@@ -13,7 +13,7 @@ import {
 } from "../core/draft";
 import type { Box, ImagePoint } from "../core/geometry";
 import type { Latency } from "../core/latency";
-import type { MaskItem } from "../core/maskStore";
+import { isCurrent, type MaskItem } from "../core/maskStore";
 import { Overtaken } from "../core/newestWins";
 import { EMPTY_PATCH, type Patch, paintStroke, patchArea, type StrokePoint } from "../core/patch";
 import { samePixels, subtract, union } from "../core/pixels";
@@ -66,8 +66,19 @@ export class Drafting {
     });
   }
 
-  close(): void {
-    this.off();
+  /** Ends the work, then runs `ended`: at once, or after an accept that waits for the model's answer. */
+  close(ended: () => void): void {
+    const waiting = this.onAnswer;
+    const end = () => {
+      this.off();
+      ended();
+    };
+    if (!waiting) end();
+    else
+      this.onAnswer = () => {
+        waiting();
+        end();
+      };
   }
 
   get draft(): Draft {
@@ -211,7 +222,7 @@ export class Drafting {
     const item = this.item(patch, seconds);
     history.gesture("Accept mask", () => {
       const before = parent ? store.mask(parent) : null;
-      if (before) store.setMask(before.id, { ...before, status: "superseded" });
+      if (before && isCurrent(before)) store.setMask(before.id, { ...before, status: "superseded" });
       if (this.options.exclusive()) cutOutOfOthers(patch, new Set([item.id]), this.options);
       store.setMask(item.id, item);
       store.setDraft(EMPTY_DRAFT);
@@ -254,7 +265,8 @@ export class Drafting {
       category: parent?.category ?? "",
       source: draft.edits === 0 && asOffered ? "model" : fromModel ? "model_edited" : "hand",
       stage: options.stage,
-      parent: parent?.id ?? null,
+      // One that somebody else has put an end to, too: the server says so, and the person decides.
+      parent: draft.parent,
       predictedIou: asOffered ? chosen.predictedIou : null,
       stability: asOffered ? chosen.stability : null,
       prompts: promptRecord(draft.steps),

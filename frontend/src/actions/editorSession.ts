@@ -1,7 +1,6 @@
 import { api } from "../api/endpoints";
 import { sleep } from "../api/sleep";
 import type { ActiveClock } from "../core/clock";
-import { EMPTY_DRAFT, isEmptyDraft } from "../core/draft";
 import { Emitter } from "../core/emitter";
 import { History } from "../core/history";
 import { type KeptLayout, MaskLayout } from "../core/layout";
@@ -16,6 +15,7 @@ import type { Tool } from "../tools/tool";
 import { Alike } from "./alike";
 import type { CorrectionOptions } from "./corrections";
 import { Drafting } from "./drafting";
+import { KeptDraft } from "./keptDraft";
 import { KeyCursor } from "./keyCursor";
 import { LiveChanges } from "./liveChanges";
 import { MaskActions } from "./maskActions";
@@ -66,11 +66,13 @@ export class EditorSession extends ToolHand {
   private readonly chosen = new Selection(this.store, () => this.touch());
   private opened = false;
   private touched = false;
-  private readonly sync: MaskSync;
+  readonly sync: MaskSync;
+  readonly keptDraft: KeptDraft;
   protected readonly tools: Record<ToolId, Tool>;
   private readonly stop = new AbortController();
   private readonly time: WorkTime;
   private readonly offs: (() => void)[];
+  private readonly offStore: () => void;
   /** An id for a new mask. */
   readonly newId = () => uuidFrom(crypto.getRandomValues(new Uint8Array(16)));
 
@@ -81,6 +83,7 @@ export class EditorSession extends ToolHand {
       imageId: image.id,
       me: options.user.username,
       changed: () => this.touch(),
+      taken: (task) => this.live.takenUp(task.kind),
       seconds: () => this.time.untold,
       told: (seconds) => {
         this.time.tell(seconds);
@@ -121,10 +124,14 @@ export class EditorSession extends ToolHand {
       store: this.store,
       journal: options.journal,
       imageId: image.id,
-      taskId: () => this.flow.task?.id ?? null,
+      taskId: () => this.flow.taskId,
       newId: this.newId,
       onError: () =>
         this.notices.emit("This browser could not store the mask: keep this page open until all is saved."),
+    });
+    this.keptDraft = new KeptDraft({
+      ...{ store: this.store, drafts: options.drafts, userId: options.user.id, imageId: image.id },
+      serverId: (id) => this.serverId(id),
     });
     this.live = new LiveChanges({
       imageId: image.id,
@@ -145,6 +152,7 @@ export class EditorSession extends ToolHand {
     this.tools = createTools(this);
     this.tool = this.tools.click;
     this.offs = this.listen();
+    this.offStore = this.listenToStore();
   }
 
   /** Claims the task, brings back a half-made mask, and waits until the model can answer. */
@@ -152,9 +160,9 @@ export class EditorSession extends ToolHand {
     const { options, stop } = this;
     if (options.video) this.offs.push(options.video.attach(this));
     void this.restoreDraft();
+    this.live.start(options.loaded);
     if (options.mayEdit) void this.flow.open(options.task);
     else this.flow.readOnly("You may look at this dataset, not change it.");
-    this.live.start(options.loaded.at);
     void this.review?.load();
     const opened = performance.now();
     const report = (readiness: Readiness) => {
@@ -174,9 +182,8 @@ export class EditorSession extends ToolHand {
 
   /** While server and model are asked; a mask that was begun meanwhile is not overwritten. */
   private async restoreDraft(): Promise<void> {
-    const { drafts, user, image } = this.options;
-    const draft = await drafts.get(user.id, image.id).catch(() => null);
-    if (!draft || isEmptyDraft(draft) || this.stop.signal.aborted || !this.drafting.empty) return;
+    const draft = await this.keptDraft.read();
+    if (!draft || this.stop.signal.aborted || !this.drafting.empty) return;
     this.store.setDraft(draft, "remote");
     this.touched = true;
   }
@@ -187,8 +194,10 @@ export class EditorSession extends ToolHand {
     this.alike.forget();
     this.proposals.reset();
     this.live.close();
-    this.sync.close();
-    this.drafting.close();
+    this.drafting.close(() => {
+      this.offStore();
+      this.sync.close();
+    });
     this.values.close();
     this.leave();
     this.layout.close();
@@ -316,12 +325,14 @@ export class EditorSession extends ToolHand {
   }
 
   undo(): void {
+    if (!this.mayChange()) return;
     const label = this.history.undo();
     this.notices.emit(label ? `Undone: ${label}` : "Nothing to undo.");
     this.touch();
   }
 
   redo(): void {
+    if (!this.mayChange()) return;
     const label = this.history.redo();
     this.notices.emit(label ? `Done again: ${label}` : "Nothing to redo.");
     this.touch();
@@ -330,11 +341,6 @@ export class EditorSession extends ToolHand {
   showMask(id: string): void {
     const item = this.store.mask(id);
     if (item) this.setView(zoomToBox(patchBox(item.patch), this.canvas));
-  }
-
-  /** Gives up the stored half-made mask, after the image was submitted or skipped. */
-  async forgetDraft(): Promise<void> {
-    await this.options.drafts.set(this.options.user.id, this.options.image.id, null);
   }
 
   /** Keeps layout and active time for the next visit, whenever that is. */
@@ -369,17 +375,18 @@ export class EditorSession extends ToolHand {
     return { store: this.store, stage, author: user.username, newId: this.newId, locked };
   }
 
+  private listenToStore(): () => void {
+    return this.store.changed.on((set) => {
+      if (set.origin === "local") this.touched = true;
+      this.keptDraft.follow(set);
+      if (this.selectedId && !this.selected) this.select(null);
+      this.touch();
+    });
+  }
+
   private listen(): (() => void)[] {
     const touch = () => this.touch();
     return [
-      this.store.changed.on((set) => {
-        if (set.origin === "local") {
-          this.touched = true;
-          if (set.changes.some((change) => change.kind === "draft")) this.keepDraft();
-        }
-        if (this.selectedId && !this.selected) this.select(null);
-        this.touch();
-      }),
       this.layout.changed.on(() => {
         this.keepVisit();
         this.touch();
@@ -387,13 +394,5 @@ export class EditorSession extends ToolHand {
       this.options.view.changed.on(touch),
       this.preferences.changed.on(touch),
     ];
-  }
-
-  private keepDraft(): void {
-    const { drafts, user, image } = this.options;
-    const { draft } = this.store;
-    const kept = isEmptyDraft(draft) ? null : { ...EMPTY_DRAFT, ...draft };
-    // A half-made mask that cannot be stored is still on the screen; accepting it will say that the disk is full.
-    drafts.set(user.id, image.id, kept).catch(() => undefined);
   }
 }

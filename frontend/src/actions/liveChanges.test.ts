@@ -55,6 +55,7 @@ beforeEach(() => {
       decided,
     },
     sync: {
+      forget: () => undefined,
       serverId: (id) => aliases.get(id) ?? id,
       localId: (id) => [...aliases].find(([, name]) => name === id)?.[0] ?? (aliases.has(id) ? null : id),
     },

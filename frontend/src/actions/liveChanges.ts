@@ -1,6 +1,6 @@
 import { ApiError } from "../api/client";
-import type { ChangesAnswer, Holder, MaskRecord } from "../api/types";
-import type { Journal } from "../core/journal";
+import type { ChangesAnswer, Holder, MaskRecord, TaskKind } from "../api/types";
+import type { Journal, JournalOp } from "../core/journal";
 import type { Later } from "../core/later";
 import { isCurrent, type MaskItem, type MaskStore, sameState } from "../core/maskStore";
 import { afterwards } from "./afterwards";
@@ -12,7 +12,7 @@ export interface LiveOptions {
   readonly me: string;
   readonly store: MaskStore;
   readonly journal: Pick<Journal, "pendingOf" | "problemsOf" | "status" | "wake" | "confirmed" | "decided">;
-  readonly sync: Pick<MaskSync, "localId" | "serverId">;
+  readonly sync: Pick<MaskSync, "localId" | "serverId" | "forget">;
   readonly ask: (imageId: number, since: string | null) => Promise<ChangesAnswer>;
   /** Who has the image now, as the server says. */
   readonly onHolder: (task: Holder | null) => void;
@@ -21,6 +21,7 @@ export interface LiveOptions {
   readonly later?: Later;
 }
 
+const APART: ReadonlySet<TaskKind> = new Set(["training", "overlap"]);
 const EVERY = 3000;
 const LONGEST = 15_000;
 
@@ -32,6 +33,7 @@ const LONGEST = 15_000;
 export class LiveChanges {
   connected = true;
   private cursor: string | null = null;
+  private shownFor: TaskKind = "annotate";
   private failures = 0;
   private asking = false;
   private hidden = false;
@@ -50,6 +52,7 @@ export class LiveChanges {
         if (decision.imageId !== imageId) return;
         const dropped = decision.dropped.filter((id) => store.mask(id) !== null);
         store.setMasks(new Map(dropped.map((id) => [id, null])), "remote");
+        options.sync.forget(decision.dropped);
         // What the decision brought back here, the server knows.
         this.cursor = null;
         void this.look();
@@ -57,9 +60,21 @@ export class LiveChanges {
     ];
   }
 
-  /** `since`: the cursor that came with the masks the editor began with; without it everything is compared. */
-  start(since: string | null): void {
-    this.cursor = since;
+  /** Given the answer that the editor began with. */
+  start({ at, task }: Pick<ChangesAnswer, "at" | "task">): void {
+    this.cursor = at;
+    this.shownFor = task?.kind ?? "annotate";
+    void this.look();
+  }
+
+  /**
+   * Whose masks an image shows depends on the work: those of a trainee or a second person are apart from the dataset's.
+   * Where the editor began with others, as when a lease had ended before, everything is asked for.
+   */
+  takenUp(kind: TaskKind): void {
+    if (kind === this.shownFor || ![kind, this.shownFor].some((one) => APART.has(one))) return;
+    this.shownFor = kind;
+    this.cursor = null;
     void this.look();
   }
 
@@ -88,8 +103,9 @@ export class LiveChanges {
       this.setConnected(true);
       // An answer from before our own change arrived there would undo it here; the next one knows.
       if (this.confirmed === confirmed && this.cursor === since) {
-        this.apply(answer, since === null);
-        this.cursor = answer.at;
+        const whole = this.apply(answer, since === null);
+        // What was passed over is told again: the change on its way may be old news there, or be refused.
+        if (whole) this.cursor = answer.at;
       }
       this.options.onHolder(answer.task);
     } catch (error) {
@@ -112,9 +128,11 @@ export class LiveChanges {
     onConnection();
   }
 
-  private apply(answer: ChangesAnswer, complete: boolean): void {
-    const { me, store, sync } = this.options;
-    const ours = this.unconfirmed();
+  /** Takes in what others changed; false if something was passed over for the sake of what is on its way from here. */
+  private apply(answer: ChangesAnswer, complete: boolean): boolean {
+    const { me, store, sync, journal, imageId } = this.options;
+    const onItsWay = masksOf(journal.pendingOf(imageId));
+    const ours = new Set([...onItsWay, ...journal.problemsOf(imageId).map((op) => op.maskId)]);
     const changed = new Map<string, MaskItem | null>(complete ? this.unknown(answer.masks, ours) : []);
     const authors = new Map<string, number>();
     for (const record of answer.masks) {
@@ -133,13 +151,18 @@ export class LiveChanges {
     for (const [author, count] of authors) {
       this.options.notice(count === 1 ? `${author} changed a mask here.` : `${author} changed ${count} masks here.`);
     }
+    return !answer.masks.some((record) => onItsWay.has(record.id));
   }
 
   /** The mask as the server has it, under its name here. */
   private inLine(id: string, local: MaskItem | null, record: MaskRecord): MaskItem | null {
-    const { sync } = this.options;
-    // Superseded here too: by our own correction, which undo may take back.
-    if (record.status === "superseded") return local?.status === "superseded" ? local : null;
+    const { store, sync } = this.options;
+    if (record.status === "superseded") {
+      // Superseded here too: by our own correction, which undo may take back. Or by somebody else's while ours is in the
+      // making: known still, so that the server refuses ours and the person is asked.
+      const kept = local?.status === "superseded" || store.draft.parent === id;
+      return local && kept ? { ...local, status: "superseded" } : null;
+    }
     const parent = record.parent === null ? null : (sync.localId(record.parent) ?? record.parent);
     return { ...itemFromRecord(record), id, parent };
   }
@@ -154,15 +177,10 @@ export class LiveChanges {
     });
     return gone.map(({ id }) => [id, null]);
   }
+}
 
-  /** Server ids of masks that operations on their way, or waiting for a decision, are about. */
-  private unconfirmed(): Set<string> {
-    const { journal, imageId } = this.options;
-    const ids = new Set<string>();
-    for (const op of [...journal.pendingOf(imageId), ...journal.problemsOf(imageId)]) {
-      ids.add(op.maskId);
-      if (typeof op.body?.parent === "string" && !op.problem) ids.add(op.body.parent);
-    }
-    return ids;
-  }
+/** Server ids of the masks that these operations are about, and of those that they correct. */
+function masksOf(ops: readonly JournalOp[]): Set<string> {
+  const parents = ops.flatMap((op) => (typeof op.body?.parent === "string" ? [op.body.parent] : []));
+  return new Set([...ops.map((op) => op.maskId), ...parents]);
 }

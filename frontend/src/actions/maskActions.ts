@@ -1,3 +1,4 @@
+import { EMPTY_DRAFT } from "../core/draft";
 import type { MaskItem } from "../core/maskStore";
 import type { EditorSession } from "./editorSession";
 
@@ -9,7 +10,10 @@ export class MaskActions {
     const item = this.changeable(id);
     if (!item) return;
     const { session } = this;
-    session.history.gesture("Delete mask", () => session.store.setMask(id, { ...item, status: "deleted" }));
+    session.history.gesture("Delete mask", () => {
+      session.store.setMask(id, { ...item, status: "deleted" });
+      if (session.store.draft.parent === id) session.store.setDraft(EMPTY_DRAFT);
+    });
     if (session.selectedId === id) session.select(null);
     session.notices.emit("Mask deleted. Ctrl+Z brings it back.");
   }
@@ -111,7 +115,10 @@ export class MaskActions {
       items.forEach((item, at) => {
         const next = successors[at];
         session.store.setMask(item.id, { ...item, status: "superseded" });
-        if (next) session.store.setMask(next.id, next);
+        if (!next) return;
+        session.store.setMask(next.id, next);
+        const { draft } = session.store; // a correction in the making is one of the new version from now on
+        if (draft.parent === item.id) session.store.setDraft({ ...draft, parent: next.id });
       });
     });
     if (items.some((item) => item.id === session.selectedId)) session.select(successors[0]?.id ?? null);

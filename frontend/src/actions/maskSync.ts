@@ -20,8 +20,13 @@ export interface MaskSyncOptions {
  */
 export class MaskSync {
   private readonly serverIds = new Map<string, string>();
+  /** By the name that a mask got on the server: which one it had there before. */
+  private readonly earlier = new Map<string, string>();
   private readonly known: Set<string>;
+  /** By the mask that was superseded here: its correction, which is taken back when that one becomes current again. */
   private readonly correctedBy = new Map<string, string>();
+  private readonly superseded = new Set<string>();
+  private needed: string | undefined;
   private readonly off: () => void;
 
   /** What the store holds already, the server is taken to know. */
@@ -52,6 +57,29 @@ export class MaskSync {
     return this.serverIds.has(serverId) ? null : serverId;
   }
 
+  /** Runs `work`, whose changes make no sense on the server unless this mask is saved first. */
+  needing(id: string | null, work: () => void): void {
+    this.needed = id === null ? undefined : this.serverId(id);
+    try {
+      work();
+    } finally {
+      this.needed = undefined;
+    }
+  }
+
+  /** These will never be saved: what was brought back under one of their names has the one it had before. */
+  forget(names: readonly string[]): void {
+    const gone = new Set(names);
+    for (const [local, latest] of this.serverIds) {
+      let name: string | undefined = latest;
+      while (name !== undefined && gone.has(name)) name = this.earlier.get(name);
+      if (name === undefined || name === local) this.serverIds.delete(local);
+      else this.serverIds.set(local, name);
+    }
+    for (const [parent, child] of this.correctedBy) if (gone.has(child)) this.correctedBy.delete(parent);
+    for (const name of gone) this.known.delete(name);
+  }
+
   private learn(change: Change & { kind: "mask" }): void {
     if (change.after) this.known.add(change.id);
   }
@@ -60,10 +88,12 @@ export class MaskSync {
     if (before === null && after) {
       this.writeNew(after);
     } else if (before && after === null) {
-      // Undone. A correction is taken back when its parent becomes current again, just below.
+      // Undone. A correction is taken back when its parent becomes current again, by the next change.
       if (before.parent === null || !this.correctedBy.has(before.parent)) this.add("delete", id);
     } else if (before?.status === "superseded" && after && isCurrent(after)) {
       this.takeBack(after);
+    } else if (before && isCurrent(before) && after?.status === "superseded") {
+      this.superseded.add(id);
     } else if (after?.status === "deleted") {
       this.add("delete", id);
     } else if (before?.status === "deleted" && after) {
@@ -75,7 +105,8 @@ export class MaskSync {
     const parent = item.parent;
     const again = this.known.has(item.id);
     this.known.add(item.id);
-    if (parent) this.correctedBy.set(parent, item.id);
+    // A parent that was gone already does not come back when its correction is undone.
+    if (parent && this.superseded.delete(parent)) this.correctedBy.set(parent, item.id);
     if (!again) {
       this.put(item.id, item, parent && this.serverId(parent));
     } else if (parent) {
@@ -93,6 +124,7 @@ export class MaskSync {
 
   private putAnew(item: MaskItem, parent: string): void {
     const id = this.options.newId();
+    this.earlier.set(id, this.serverId(item.id));
     this.serverIds.set(item.id, id);
     this.put(id, item, parent);
   }
@@ -100,15 +132,16 @@ export class MaskSync {
   private put(id: string, item: MaskItem, parent: string | null): void {
     const { imageId } = this.options;
     const body = bodyFromItem(item, imageId, this.options.taskId(), parent);
-    this.send(this.options.journal.add({ imageId, maskId: id, kind: "put", body }));
+    this.send({ imageId, maskId: id, kind: "put", body });
   }
 
   private add(kind: "delete" | "restore", id: string): void {
     const { imageId } = this.options;
-    this.send(this.options.journal.add({ imageId, maskId: this.serverId(id), kind, body: null }));
+    this.send({ imageId, maskId: this.serverId(id), kind, body: null });
   }
 
-  private send(adding: Promise<boolean>): void {
+  private send(op: Parameters<Journal["add"]>[0]): void {
+    const adding = this.options.journal.add(this.needed === undefined ? op : { ...op, needs: this.needed });
     void adding.then((stored) => stored || this.options.onError());
   }
 }

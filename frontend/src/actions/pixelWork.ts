@@ -88,10 +88,12 @@ export class PixelWork {
       const [largest = EMPTY_PATCH, ...others] = parts(item.patch);
       const kept = session.history.gesture("Split", () => {
         const id = replacePixels(item, largest, options);
-        for (const part of others) {
-          const one = { ...corrected(item, part, options), parent: null, track: null };
-          session.store.setMask(one.id, one);
-        }
+        session.sync.needing(id, () => {
+          for (const part of others) {
+            const one = { ...corrected(item, part, options), parent: null, track: null };
+            session.store.setMask(one.id, one);
+          }
+        });
         return id;
       });
       session.select(kept);
@@ -109,8 +111,11 @@ export class PixelWork {
       }
       const all = others.map((item) => item.patch).reduce(union, largest.patch);
       const kept = session.history.gesture("Merge", () => {
-        for (const item of others) session.store.setMask(item.id, { ...item, status: "deleted" });
-        return replacePixels(largest, all, options);
+        const id = replacePixels(largest, all, options);
+        session.sync.needing(id, () => {
+          for (const item of others) session.store.setMask(item.id, { ...item, status: "deleted" });
+        });
+        return id;
       });
       session.select(kept);
       return `${others.length + 1} masks merged.`;

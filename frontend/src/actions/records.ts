@@ -34,7 +34,7 @@ export function itemFromRecord(record: MaskRecord): MaskItem {
   };
 }
 
-/** What a PUT sends. Area, box, status and author are the server's to say. `parent` is the server's id of the parent. */
+/** What a PUT sends. Area, box and author are the server's to say, and it accepts what is not proposed again. `parent` is the server's id of the parent. */
 export function bodyFromItem(item: MaskItem, imageId: number, taskId: number | null, parent: string | null) {
   return {
     image: imageId,
@@ -54,6 +54,8 @@ export function bodyFromItem(item: MaskItem, imageId: number, taskId: number | n
     seconds: Math.round(item.seconds * 100) / 100,
     edits: item.edits,
     task: taskId,
+    // Undo of keeping or correcting a proposal: nobody vouches for it again.
+    proposed: item.status === "proposed" || undefined,
     // The server gives a correction the track of what it corrects.
     track: parent === null ? (item.track ?? undefined) : undefined,
   };
@@ -68,7 +70,7 @@ export function itemFromBody(id: string, body: Record<string, unknown>, author: 
     segmentation: sent.segmentation,
     patch,
     area: patchArea(patch),
-    status: "accepted",
+    status: sent.proposed ? "proposed" : "accepted",
     category: sent.category,
     source: sent.source,
     stage: sent.stage ?? "",

@@ -42,6 +42,7 @@ beforeEach(() => {
     imageId: 5,
     me: "ben",
     changed: () => undefined,
+    taken: () => undefined,
     seconds: () => 12.34,
     told: (seconds) => told.push(seconds),
   });

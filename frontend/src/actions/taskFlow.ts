@@ -18,6 +18,8 @@ export interface TaskFlowOptions {
   readonly imageId: number;
   readonly me: string;
   readonly changed: () => void;
+  /** A task was taken up that was not held before. */
+  readonly taken: (task: Task) => void;
   /** Active seconds that the server has not been told; asked when the image is left. */
   readonly seconds: () => number;
   /** The server was told so many seconds. */
@@ -37,6 +39,8 @@ export class TaskFlow {
   hold: Hold = { kind: "claiming" };
   /** What is to be done here; an image that nobody handed out is taken up for labelling. */
   work: TaskKind = "annotate";
+  /** What is held here or was last: masks are made under it, whether or not its lease has ended. */
+  taskId: number | null = null;
   /** The task that was submitted here. */
   finishedTask: number | null = null;
   /** What came with the answer to that, already held: the image to go on with. */
@@ -209,6 +213,11 @@ export class TaskFlow {
 
   private set(hold: Hold): void {
     this.hold = hold;
+    const { task } = this;
+    if (task && task.id !== this.taskId) {
+      this.taskId = task.id;
+      this.options.taken(task);
+    }
     if (!this.closed) this.options.changed();
   }
 }

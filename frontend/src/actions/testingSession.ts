@@ -1,9 +1,11 @@
-import type { ImageRecord, Task, User } from "../api/types";
+import type { ImageRecord, MaskRecord, Task, User } from "../api/types";
+import type { Draft } from "../core/draft";
 import type { Size } from "../core/geometry";
-import { Journal } from "../core/journal";
+import { Journal, type JournalOp } from "../core/journal";
 import { Timings } from "../core/latency";
 import { MemoryJournal } from "../core/memoryJournal";
 import { FakeSegmenter } from "../segmenter/fakeSegmenter";
+import type { Segmenter } from "../segmenter/segmenter";
 import { MemoryPersonal } from "../storage/database";
 import { EditorSession } from "./editorSession";
 import type { VideoDesk } from "./videoDesk";
@@ -13,34 +15,43 @@ let users = 100;
 
 interface Opened {
   readonly image: number;
+  readonly user: number;
   readonly video: VideoDesk;
   readonly task: Task;
+  readonly masks: readonly MaskRecord[];
+  readonly segmenter: Segmenter;
+  readonly drafts: MemoryPersonal<Draft>;
+  /** What goes to the server is put here. */
+  readonly sent: JournalOp[];
   /** Whether the canvas has its size already. */
   readonly measured: boolean;
 }
 
 /**
- * For tests: an empty editor without a browser, whose model can answer and whose server is away. Each has a person of
+ * For tests: an editor without a browser, whose model can answer and whose server is away. Each has a person of
  * its own, so that nobody's preferences are another's.
  */
 export function openSession(size: Size, part: Partial<Opened> = {}): EditorSession {
-  const user: User = { id: users++, username: "ben", name: "Ben" };
+  const user: User = { id: part.user ?? users++, username: "ben", name: "Ben" };
   const session = new EditorSession({
     image: { id: part.image ?? 5, dataset: 1, ...size } as ImageRecord,
-    loaded: { at: "2026-01-01T00:00:00Z", masks: [], task: null },
+    loaded: { at: "2026-01-01T00:00:00Z", masks: [...(part.masks ?? [])], task: null },
     visit: null,
     stage: "assisted",
     user,
     task: part.task ?? null,
     mayEdit: true,
-    segmenter: new FakeSegmenter(size),
+    segmenter: part.segmenter ?? new FakeSegmenter(size),
     journal: new Journal({
       store: new MemoryJournal(),
       userId: user.id,
       later: () => () => undefined,
-      send: async () => ({ kind: "done" }),
+      send: async (op) => {
+        part.sent?.push(op);
+        return { kind: "done" };
+      },
     }),
-    drafts: new MemoryPersonal(),
+    drafts: part.drafts ?? new MemoryPersonal(),
     visits: new MemoryPersonal(),
     timings: new Timings(),
     view: new ViewState({ getItem: () => null, setItem: () => undefined }),

@@ -1471,7 +1471,7 @@ export interface paths {
         /**
          * @description Save an accepted mask: 201, or 200 for the same request again.
          *
-         *     409 `mask_conflict` if another mask has this id; with the current mask as details 409 `mask_superseded` if the
+         *     400 `not_a_proposal` for `proposed` where the parent was made of no mask of the machine with these pixels. 409 `mask_conflict` if another mask has this id; with the current mask as details 409 `mask_superseded` if the
          *     parent was corrected meanwhile, 409 `frame_taken` if its track has another mask on the frame. Annotators,
          *     reviewers and leads.
          */
@@ -3160,6 +3160,8 @@ export interface components {
              * @description Of a new mask on a frame; a correction has its parent's.
              */
             track?: string | null;
+            /** @description Undo of taking a proposal over: what the parent was made of is proposed again. */
+            proposed?: boolean;
         };
         /** @enum {string} */
         MaskInSourceEnum: "model" | "model_edited" | "hand";

@@ -1,5 +1,5 @@
 import type { Draft } from "./draft";
-import { type Change, type MaskItem, type MaskStore, sameState } from "./maskStore";
+import { type Change, isCurrent, type MaskItem, type MaskStore, sameState } from "./maskStore";
 import type { Patch } from "./patch";
 import { type PackedPatch, packPatch, unpackPatch } from "./rle";
 
@@ -107,14 +107,26 @@ export class History {
   /** What others changed meanwhile is left alone. A mask whose accept was undone is told of as deleted by the server. */
   private isAsBefore(id: string, before: MaskItem | null): boolean {
     const now = this.store.mask(id);
-    return sameState(now, before) || (before === null && now?.status === "deleted");
+    if (before === null) return now === null || now.status === "deleted";
+    // What came out of the bin is what it was before, as the server alone knows: accepted or proposed.
+    const alike = now !== null && isCurrent(now) && isCurrent(before) ? { ...now, status: before.status } : now;
+    return sameState(alike, before);
+  }
+
+  /** Whether a change is left alone; then so is that of what the mask corrects, and of its correction. */
+  private isLeft({ id, before, after }: Change & { kind: "mask" }, left: Set<string>): boolean {
+    const pair = [id, (before ?? after)?.parent ?? id];
+    if (this.isAsBefore(id, before) && !pair.some((one) => left.has(one))) return false;
+    for (const one of pair) left.add(one);
+    return true;
   }
 
   private replay(changes: readonly Change[]): void {
+    const left = new Set<string>();
     this.replaying = true;
     try {
       for (const change of changes) {
-        if (change.kind === "mask" && !this.isAsBefore(change.id, change.before)) continue;
+        if (change.kind === "mask" && this.isLeft(change, left)) continue;
         this.store.apply([change], "local");
       }
     } finally {

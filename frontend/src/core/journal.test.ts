@@ -188,6 +188,43 @@ describe("journal", () => {
     expect(await store.all()).toEqual([]);
   });
 
+  it("holds back and gives up with a refused mask what needs it, as the other half of a merge", async () => {
+    answers = [conflict];
+    const one = journal();
+    await one.add(put("union"));
+    await one.add({ imageId: 1, maskId: "small", kind: "delete", body: null, needs: "union" });
+    await settle();
+    expect(sent).toEqual(["put union"]);
+    const dropped: string[] = [];
+    one.decided.on((decision) => dropped.push(...decision.dropped));
+    await one.discard(one.problemsOf(1)[0]?.seq ?? 0);
+    await settle();
+    expect(sent).toEqual(["put union"]);
+    expect(dropped).toEqual(["union", "small"]);
+  });
+
+  it("never sends again what another tab has sent, and says that it is saved", async () => {
+    answers = [{ kind: "signed_out" }];
+    const one = journal();
+    const saved: string[] = [];
+    const asked: number[] = [];
+    one.confirmed.on((op) => saved.push(op.maskId));
+    one.decided.on((decision) => asked.push(decision.imageId));
+    await one.add({ ...put("m", 4), kind: "delete" });
+    await settle();
+    const other = journal();
+    await other.open();
+    await settle();
+    await other.add({ ...put("m", 4), kind: "restore" });
+    await settle();
+    expect(await store.all()).toEqual([]);
+    one.wake();
+    await settle();
+    expect(sent).toEqual(["delete m", "delete m", "restore m"]);
+    expect(one.status()).toMatchObject({ waiting: 0 });
+    expect([saved, asked]).toEqual([["m"], [4]]);
+  });
+
   it("tells how long saving took", async () => {
     let now = 100;
     const one = new Journal({

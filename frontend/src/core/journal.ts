@@ -14,6 +14,8 @@ export interface JournalOp {
   readonly kind: "put" | "delete" | "restore";
   /** The mask record of a put, in the API's form. */
   readonly body: Record<string, unknown> | null;
+  /** A mask that has to be saved first, where one gesture is several operations: without it they make no sense. */
+  readonly needs?: string;
   /** Set when the server refused for good: it is then shown to the person, not sent again by itself. */
   readonly problem: JournalProblem | null;
 }
@@ -79,7 +81,10 @@ const BEING_STORED = Number.MAX_SAFE_INTEGER;
 export class Journal {
   readonly changed = new Emitter<JournalStatus>();
   readonly confirmed = new Emitter<JournalOp>();
-  /** A refused operation was decided upon; masks that will never be saved are named. */
+  /**
+   * A refused operation was decided upon, here or in another tab, or that tab saved one of ours: what the server has
+   * is asked for anew. Masks that will never be saved are named.
+   */
   readonly decided = new Emitter<{ readonly imageId: number; readonly dropped: readonly string[] }>();
   /** Milliseconds from `add` to the server's confirmation, for what was added here. */
   readonly saved = new Emitter<number>();
@@ -111,7 +116,7 @@ export class Journal {
   }
 
   /** Resolves when the operation is on disk, or with false when it could not be stored: then this page alone has it. */
-  async add(op: Pick<JournalOp, "imageId" | "maskId" | "kind" | "body">): Promise<boolean> {
+  async add(op: Pick<JournalOp, "imageId" | "maskId" | "kind" | "body" | "needs">): Promise<boolean> {
     const full = { ...op, userId: this.options.userId, problem: null };
     const coming = { ...full, seq: BEING_STORED };
     const started = this.options.now?.() ?? 0;
@@ -248,12 +253,22 @@ export class Journal {
   }
 
   private async reload(): Promise<void> {
+    const before = new Set(this.ops.map((op) => op.seq));
     const all = await this.options.store.all();
     const stored = all.filter((op) => op.userId === this.options.userId).sort((a, b) => a.seq - b.seq);
-    // What was added while the store was read is newer than everything read.
-    const newest = stored.at(-1)?.seq ?? 0;
-    const others = this.ops.filter((op) => op.seq > newest || this.unstored.has(op.seq));
-    this.ops = [...stored, ...others].sort((a, b) => a.seq - b.seq);
+    const there = new Set(stored.map((op) => op.seq));
+    const missing = this.ops.filter((op) => !there.has(op.seq));
+    // Here alone is what was added while the store was read, or never was in it. Another tab has finished the rest.
+    const mine = missing.filter((op) => !before.has(op.seq) || this.unstored.has(op.seq));
+    this.ops = [...stored, ...mine].sort((a, b) => a.seq - b.seq);
+    for (const op of missing) if (!mine.includes(op)) this.finishedElsewhere(op);
+  }
+
+  /** Saved or given up in another tab: what the server said before that is old. */
+  private finishedElsewhere(op: JournalOp): void {
+    this.since.delete(op.seq);
+    this.confirmed.emit(op);
+    this.decided.emit({ imageId: op.imageId, dropped: [] });
   }
 
   /** Whether the store could be read. */
@@ -329,7 +344,8 @@ export class Journal {
   }
 }
 
-/** Whether the operation is about one of these masks, or corrects one. */
+/** Whether the operation is about one of these masks, corrects one or needs one. */
 function dependsOn(op: JournalOp, masks: ReadonlySet<string>): boolean {
-  return masks.has(op.maskId) || (typeof op.body?.parent === "string" && masks.has(op.body.parent));
+  const others = [op.body?.parent, op.needs];
+  return masks.has(op.maskId) || others.some((id) => typeof id === "string" && masks.has(id));
 }

@@ -37,6 +37,7 @@ function Problem({ op }: { op: JournalOp }) {
   const [theirs] = useState(() => (isMask(op.problem?.current) ? itemFromRecord(op.problem.current) : null));
   const conflict = op.problem?.kind === "conflict";
   const versions = conflict && op.kind === "put";
+  const orphan = op.problem?.code === "parent_missing" && op.kind === "put";
   // The server took nothing of it under this id: the same mask goes again, on top of theirs or beside it.
   const send = (parent: string | null) => void journal.resend(op.seq, { body: { ...op.body, parent } });
   return (
@@ -76,6 +77,11 @@ function Problem({ op }: { op: JournalOp }) {
         {versions && (
           <Button size="small" look="primary" onClick={() => send(theirs?.id ?? null)}>
             Keep mine
+          </Button>
+        )}
+        {orphan && (
+          <Button size="small" look="primary" onClick={() => send(null)}>
+            Save it as a new mask
           </Button>
         )}
         {conflict && op.kind === "delete" && theirs && (

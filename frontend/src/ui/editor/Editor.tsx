@@ -1,5 +1,5 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { useEffect, useMemo, useState } from "react";
+import { type PointerEvent, useEffect, useMemo, useState } from "react";
 import { useNavigate } from "react-router";
 import type { EditorSession } from "../../actions/editorSession";
 import type { Page } from "../../actions/registry";
@@ -79,6 +79,7 @@ export function Editor({ session, dataset }: { session: EditorSession; dataset: 
     <main
       className={large ? "editor editor--large" : "editor"}
       id="content"
+      onPointerDownCapture={leaveField}
       // A clicked button must not take the focus from the picture: Enter and Space are wanted there.
       onMouseDown={(event) => {
         if ((event.target as HTMLElement).closest("button")) event.preventDefault();
@@ -162,6 +163,15 @@ function usePresence(session: EditorSession): void {
       window.removeEventListener("pagehide", away);
     };
   }, [session]);
+}
+
+/**
+ * What was typed counts before the press does anything: a button leaves the focus in the field, and the picture selects
+ * another mask at once, which takes the field away.
+ */
+function leaveField(event: PointerEvent): void {
+  const field = document.activeElement;
+  if (field instanceof HTMLInputElement && field !== event.target) field.blur();
 }
 
 function useNotices(session: EditorSession): void {

@@ -46,7 +46,7 @@ export function MaskDetail({ session, item, onHistory }: DetailProps) {
   const free = editable && !locked;
   return (
     <section className="side__detail" aria-label="Selected mask">
-      <Category session={session} item={item} disabled={!free} />
+      <Category key={item.id} session={session} item={item} disabled={!free} />
       <p className="muted small">
         {item.status === "proposed" ? "Proposed" : "Made"} {SOURCES[item.source]}
         {item.createdBy && `, ${item.createdBy}`}

@@ -41,7 +41,7 @@ export function MaskList({ session, image, open, onClose, onHistory }: MaskListP
       <ProposalBar session={session} />
       {session.review && <ReviewPanel session={session} review={session.review} />}
       <Rows session={session} image={image} current={current} />
-      {selected && <MaskDetail key={selected.id} session={session} item={selected} onHistory={onHistory} />}
+      {selected && <MaskDetail session={session} item={selected} onHistory={onHistory} />}
       <div className="side__foot">
         <SaveStatus />
       </div>

@@ -23,7 +23,7 @@ interface Finish {
 const FIRST_PAUSE = 1000;
 const LONGEST_PAUSE = 10_000;
 
-/** Ends the work on an image and opens the next: first every mask must be on the server. */
+/** Ends the work on an image and opens the next: first every mask must be on the server. Skipping gives up what is half-made. */
 export function useFinish(session: EditorSession, dataset: Dataset): Finish {
   const { journal } = useWorkbench();
   const navigate = useNavigate();
@@ -47,17 +47,12 @@ export function useFinish(session: EditorSession, dataset: Dataset): Finish {
       const { finishedTask, following, work } = session.flow;
       if (left.current) return following ? giveBack(following) : undefined;
       if (work === "training" && finishedTask) {
-        await session.forgetDraft();
         return navigate(`/training/${finishedTask}`);
       }
       const frame = await ahead;
-      if (frame) {
-        await session.forgetDraft();
-        if (!left.current) navigate(`/images/${frame}`);
-        return;
-      }
+      if (frame) return left.current ? undefined : navigate(`/images/${frame}`);
       const queue = queueOf(work);
-      const [task] = await Promise.all([following ?? api.nextTask(dataset.id, queue), session.forgetDraft()]);
+      const task = following ?? (await api.nextTask(dataset.id, queue));
       if (left.current) return task ? giveBack(task) : undefined;
       if (task) navigate(`/images/${task.image.id}`, { state: { task } });
       else navigate(`/datasets/${dataset.id}/label${queue === "annotate" ? "" : `?work=${queue}`}`);
@@ -112,15 +107,24 @@ export function useFinish(session: EditorSession, dataset: Dataset): Finish {
   const submit = useCallback(
     async (answer: Answer) => {
       if (session.options.video?.settle()) return;
+      const work = async () => {
+        const refusal = whyNot(session, answer); // asked each time: people work on while the server is away
+        if (refusal) throw new Error(refusal);
+        await session.flow.submit(answer, nextKind(session));
+      };
       const refusal = whyNot(session, answer);
-      if (refusal) return toast(refusal);
-      await run(() => session.flow.submit(answer, nextKind(session)));
+      if (refusal) toast(refusal);
+      else await run(work);
     },
     [session, run, toast],
   );
   const skip = useCallback(
     async (reason: string) => {
-      if (!session.options.video?.settle()) await run(() => session.flow.skip(reason, nextKind(session)));
+      if (session.options.video?.settle()) return;
+      await run(async () => {
+        await session.flow.skip(reason, nextKind(session));
+        await session.keptDraft.forget();
+      });
     },
     [session, run],
   );
