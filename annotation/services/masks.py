@@ -19,6 +19,11 @@ from annotation.signals import mask_deleted, mask_saved, send_on_commit
 from modelzoo import rle
 
 ATTEMPTS = 5  # to store many masks while somebody else stores the same
+# What a proposal says of how the machine made it; its category, track and crowd may be others by now.
+OF_THE_MACHINE = [
+    *("stage", "source", "model", "predicted_iou", "stability_score", "crop_box", "point_coords", "prompts"),
+    *("candidates", "chosen", "seconds", "edits", "task", "created_by"),
+]
 NAMESPACE = uuid.UUID("6c0b3a0e-7a3c-5d6e-9b1f-2f4f6f0a8f11")
 
 
@@ -30,9 +35,10 @@ def mask_save(*, image: Image, mask_uuid: uuid.UUID, user: Any, body: dict[str, 
     Area and box are computed here. With a parent, the parent is superseded in the same transaction and its track is the
     new mask's. With `proposed` what the parent took over from the machine is the machine's proposal again.
 
-    Raises UserError for a bad mask or parent, `not_a_proposal` where the machine made no such mask, Missing if the image is deleted meanwhile, Conflict `mask_conflict` if
-    the id is taken by another mask, Conflict `mask_superseded` if the parent is no longer current and `frame_taken` if
-    the track has another mask on this image: `details.current` is the uuid of the mask that is there.
+    Raises UserError for a bad mask or parent, `not_a_proposal` where the machine made no such mask, Missing if the
+    image is deleted meanwhile, Conflict `mask_conflict` if the id is taken by another mask, Conflict `mask_superseded`
+    if the parent is no longer current and `frame_taken` if the track has another mask on this image:
+    `details.current` is the uuid of the mask that is there.
     """
     fields = checked(image, body)
     fields["body_digest"] = _digest(image, user, body, fields["segmentation"])
@@ -283,12 +289,9 @@ def _apart(task: Task | None, parent: Mask | None) -> dict[str, Any]:
 
 def _as_proposed(parent: Mask | None, segmentation: rle.RLE) -> dict[str, Any]:
     """Fields of the machine's mask that the parent, or one before it, was made of. Raises UserError."""
-    machine = Mask.Source.MODEL
     for row in reversed(mask_history(mask=parent) if parent is not None else []):
-        if row.created_by_id is None and row.source == machine and row.segmentation == segmentation:
-            names = ("stage", "source", "model", "predicted_iou", "stability_score", "crop_box")
-            names += ("point_coords", "prompts", "candidates", "chosen", "seconds", "edits", "task", "created_by")
-            return {"status": Mask.Status.PROPOSED} | {name: getattr(row, name) for name in names}
+        if row.created_by_id is None and row.source == Mask.Source.MODEL and row.segmentation == segmentation:
+            return {"status": Mask.Status.PROPOSED, **{name: getattr(row, name) for name in OF_THE_MACHINE}}
     raise UserError("not_a_proposal", "The machine has not proposed this mask, so it cannot be a proposal again.")
 
 

@@ -1471,7 +1471,8 @@ export interface paths {
         /**
          * @description Save an accepted mask: 201, or 200 for the same request again.
          *
-         *     400 `not_a_proposal` for `proposed` where the parent was made of no mask of the machine with these pixels. 409 `mask_conflict` if another mask has this id; with the current mask as details 409 `mask_superseded` if the
+         *     400 `not_a_proposal` for `proposed` where the parent was made of no mask of the machine with these pixels.
+         *     409 `mask_conflict` if another mask has this id; with the current mask as details 409 `mask_superseded` if the
          *     parent was corrected meanwhile, 409 `frame_taken` if its track has another mask on the frame. Annotators,
          *     reviewers and leads.
          */
