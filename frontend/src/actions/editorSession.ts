@@ -2,7 +2,7 @@ import { api } from "../api/endpoints";
 import { sleep } from "../api/sleep";
 import type { ActiveClock } from "../core/clock";
 import { Emitter } from "../core/emitter";
-import { History } from "../core/history";
+import { History, type Replayed } from "../core/history";
 import { type KeptLayout, MaskLayout } from "../core/layout";
 import { type MaskItem, MaskStore } from "../core/maskStore";
 import { patchBox } from "../core/patch";
@@ -325,16 +325,17 @@ export class EditorSession extends ToolHand {
   }
 
   undo(): void {
-    if (!this.mayChange()) return;
-    const label = this.history.undo();
-    this.notices.emit(label ? `Undone: ${label}` : "Nothing to undo.");
-    this.touch();
+    if (this.mayChange()) this.tell("Undone", this.history.undo(), "Nothing to undo.");
   }
 
   redo(): void {
-    if (!this.mayChange()) return;
-    const label = this.history.redo();
-    this.notices.emit(label ? `Done again: ${label}` : "Nothing to redo.");
+    if (this.mayChange()) this.tell("Done again", this.history.redo(), "Nothing to redo.");
+  }
+
+  private tell(done: string, replayed: Replayed | null, nothing: string): void {
+    const { label, changed } = replayed ?? { label: null, changed: false };
+    if (changed) this.notices.emit(`${done}: ${label}`);
+    else this.notices.emit(label ? `${label}: it stays as it is, since it was changed by others meanwhile.` : nothing);
     this.touch();
   }
 

@@ -142,7 +142,7 @@ describe("undo of a correction", () => {
     await journal.discard(journal.problemsOf(1)[0]?.seq ?? 0);
     await settle();
     expect(seen()).toEqual(["c accepted"]);
-    history.undo();
+    expect(history.undo()).toEqual({ label: "Correct", changed: false });
     await settle();
     expect(seen()).toEqual(["c accepted"]);
     expect(sent).toEqual(["put b < a"]);

@@ -22,10 +22,10 @@ describe("history", () => {
       store.setMask("a", mask("a"));
       store.setDraft({ ...store.draft, steps: [] });
     });
-    expect(history.undo()).toBe("Accept");
+    expect(history.undo()).toEqual({ label: "Accept", changed: true });
     expect(store.mask("a")).toBeNull();
     expect(store.draft.steps).toHaveLength(1);
-    expect(history.undo()).toBe("Click");
+    expect(history.undo()?.label).toBe("Click");
     expect(store.draft.steps).toHaveLength(0);
     expect(history.undo()).toBeNull();
     expect([history.redo(), history.redo(), history.redo()]).toEqual(["Click", "Accept", null]);

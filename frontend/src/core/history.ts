@@ -8,6 +8,13 @@ interface Entry {
   readonly changes: readonly (Change | PackedChange)[];
 }
 
+/** What undo or redo came to. */
+export interface Replayed {
+  readonly label: string;
+  /** False where others had changed since all that it was about. */
+  readonly changed: boolean;
+}
+
 /** A draft whose painted pixels are kept as run lengths. */
 interface PackedDraft {
   readonly draft: Draft;
@@ -72,25 +79,23 @@ export class History {
     return this.past.length;
   }
 
-  /** Label of what was undone; null when there was nothing. */
-  undo(): string | null {
+  /** What was undone; null when there was nothing. */
+  undo(): Replayed | null {
     const entry = this.past.pop();
     if (!entry) return null;
     const changes = entry.changes.map(unpacked);
     this.future.push({ label: entry.label, changes });
     packFar(this.future);
-    this.replay(changes.toReversed().map(inverse));
-    return entry.label;
+    return { label: entry.label, changed: this.replay(changes.toReversed().map(inverse)) };
   }
 
-  redo(): string | null {
+  redo(): Replayed | null {
     const entry = this.future.pop();
     if (!entry) return null;
     const changes = entry.changes.map(unpacked);
     this.past.push({ label: entry.label, changes });
     packFar(this.past);
-    this.replay(changes);
-    return entry.label;
+    return { label: entry.label, changed: this.replay(changes) };
   }
 
   clear(): void {
@@ -121,17 +126,20 @@ export class History {
     return true;
   }
 
-  private replay(changes: readonly Change[]): void {
+  private replay(changes: readonly Change[]): boolean {
     const left = new Set<string>();
+    let changed = false;
     this.replaying = true;
     try {
       for (const change of changes) {
         if (change.kind === "mask" && this.isLeft(change, left)) continue;
         this.store.apply([change], "local");
+        changed = true;
       }
     } finally {
       this.replaying = false;
     }
+    return changed;
   }
 }
 
