@@ -10,10 +10,7 @@ export class MaskActions {
     const item = this.changeable(id);
     if (!item) return;
     const { session } = this;
-    session.history.gesture("Delete mask", () => {
-      session.store.setMask(id, { ...item, status: "deleted" });
-      if (session.store.draft.parent === id) session.store.setDraft(EMPTY_DRAFT);
-    });
+    session.history.gesture("Delete mask", () => this.bin(item));
     if (session.selectedId === id) session.select(null);
     session.notices.emit("Mask deleted. Ctrl+Z brings it back.");
   }
@@ -52,7 +49,7 @@ export class MaskActions {
     if (!session.mayChange()) return;
     const items = ids.flatMap((id) => session.store.mask(id) ?? []).filter((item) => item.status === "proposed");
     session.history.gesture(`Discard ${items.length} proposals`, () => {
-      for (const item of items) session.store.setMask(item.id, { ...item, status: "deleted" });
+      for (const item of items) this.bin(item);
     });
     if (items.length > 0) session.notices.emit("Proposals discarded. Ctrl+Z brings them back.");
   }
@@ -106,6 +103,13 @@ export class MaskActions {
     if (!session.layout.locked.has(id)) return item;
     session.notices.emit("This mask is locked. Unlock it (Shift+L) to change it.");
     return null;
+  }
+
+  /** Into the bin, and a correction in the making with it. */
+  private bin(item: MaskItem): void {
+    const { store } = this.session;
+    store.setMask(item.id, { ...item, status: "deleted" });
+    if (store.draft.parent === item.id) store.setDraft(EMPTY_DRAFT);
   }
 
   private supersede(label: string, items: readonly MaskItem[], change: (item: MaskItem) => MaskItem): void {

@@ -34,7 +34,10 @@ export function itemFromRecord(record: MaskRecord): MaskItem {
   };
 }
 
-/** What a PUT sends. Area, box and author are the server's to say, and it accepts what is not proposed again. `parent` is the server's id of the parent. */
+/**
+ * What a PUT sends. Area, box and author are the server's to say; what is not proposed again is accepted. `parent` is
+ * the server's id of the parent.
+ */
 export function bodyFromItem(item: MaskItem, imageId: number, taskId: number | null, parent: string | null) {
   return {
     image: imageId,

@@ -23,7 +23,10 @@ interface Finish {
 const FIRST_PAUSE = 1000;
 const LONGEST_PAUSE = 10_000;
 
-/** Ends the work on an image and opens the next: first every mask must be on the server. Skipping gives up what is half-made. */
+/**
+ * Ends the work on an image and opens the next: first every mask must be on the server. Skipping gives up what is
+ * half-made.
+ */
 export function useFinish(session: EditorSession, dataset: Dataset): Finish {
   const { journal } = useWorkbench();
   const navigate = useNavigate();
