@@ -9,14 +9,25 @@ from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.models import User
 from django.http import HttpRequest
 
 from annotation.api.event_log import WORDS
 from annotation.models import Dataset, Event, Image, Job, Mask, Member, Task, WorkerPulse
 from annotation.services.events import event_write
 
-for _unused in (EmailAddress, SocialApp, SocialToken, SocialAccount):
+for _unused in (EmailAddress, SocialApp, SocialToken, SocialAccount, User):
     admin.site.unregister(_unused)
+
+
+@admin.register(User)
+class PeopleAdmin(UserAdmin):  # type: ignore[type-arg]  # generic for type checkers alone
+    """Accounts. Whoever leaves is closed, not deleted: masks, verdicts and the log go on saying who made them."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never."""
+        return False
 
 
 class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for type checkers alone

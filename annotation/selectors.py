@@ -9,7 +9,7 @@ from django.db.models import Count, Exists, F, IntegerField, Max, OuterRef, Q, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from annotation.models import Dataset, Image, Mask, Task, Track, Upload, Video
+from annotation.models import Dataset, Image, Mask, Member, Task, Track, Upload, Video
 
 _ANNOTATE = Q(kind=Task.Kind.ANNOTATE)
 
@@ -47,9 +47,12 @@ def images_in_state(images: QuerySet[Image], state: str) -> QuerySet[Image]:
     return images.filter(pk__in=Task.objects.filter(_ANNOTATE, ~Exists(newer), state=state).values("image"))
 
 
-def masks_of_image(image: Image, *, history: bool = False) -> QuerySet[Mask]:
-    """Current masks of an image, or all that ever were, oldest first. Without those that are only compared."""
-    masks = _masks(image, None)
+def masks_of_image(image: Image, user: Any, *, history: bool = False) -> QuerySet[Mask]:
+    """Current masks of an image, or all that ever were, oldest first. Without those that are only compared.
+
+    None for who has begun to mask the same picture for a comparison (`task_begun`).
+    """
+    masks = _masks(image, None) if task_begun(image, user) is None else Mask.objects.none()
     return masks if history else masks.filter(status__in=Mask.CURRENT)
 
 
@@ -73,14 +76,26 @@ def masks_changed(image: Image, since: datetime | None, task: Task | None = None
 
 
 def task_shown(image: Image, user: Any) -> Task | None:
-    """The task this person holds on an image, whatever its kind; else the newest annotate task, with its holder.
-
-    A training that is not submitted is held without a lease, too: the true masks are not for the trainee's eyes.
-    """
+    """The task this person holds on an image, whatever its kind; else one that they began and nobody has taken up,
+    where they see their own masks alone; else the newest annotate task, with its holder."""
     tasks = Task.objects.filter(image=image).select_related("assignee").order_by("-id")
-    held = Q(state=Task.State.CLAIMED, lease_expires_at__gt=timezone.now())
-    begun = Q(kind=Task.Kind.TRAINING, state__in=[Task.State.OPEN, Task.State.CLAIMED])
-    return tasks.filter(held | begun, assignee=user).first() or tasks.filter(_ANNOTATE).first()
+    held = tasks.filter(state=Task.State.CLAIMED, assignee=user, lease_expires_at__gt=timezone.now()).first()
+    return held or task_begun(image, user) or tasks.filter(_ANNOTATE).first()
+
+
+def task_begun(image: Image, user: Any) -> Task | None:
+    """What a trainee or a second person left half-done: until it is submitted, the other masks are not for their eyes.
+
+    Whoever is in no training any more left nothing.
+    """
+    waiting = Q(state=Task.State.OPEN) | Q(state=Task.State.CLAIMED, assignee=user)
+    tasks = Task.objects.filter(waiting, image=image, kind__in=Task.APART).select_related("assignee").order_by("-id")
+    trainees = Member.objects.filter(
+        user=user, role=Member.Role.ANNOTATOR, graduated_at=None, dataset__training_images__gt=0
+    )
+    training = Q(kind=Task.Kind.TRAINING, assignee=user, image__dataset__in=trainees.values("dataset"))
+    second = Q(kind=Task.Kind.OVERLAP, pk__in=Mask.objects.filter(image=image, created_by=user).values("task"))
+    return tasks.filter(training | second).first()
 
 
 def categories_of(dataset: Dataset, limit: int) -> list[dict[str, Any]]:

@@ -39,7 +39,8 @@ FOLDERS: tuple[str, ...] = (
     str(Image.Split.HELD_OUT),
 )
 # What the machine accepted by itself.
-SEEN_BY_NOBODY = Q(stage=Stage.FULLY_AUTOMATIC, source=Mask.Source.MODEL, created_by__isnull=True)
+# A mask that came by a request was made by a person, also when their account is no more.
+SEEN_BY_NOBODY = Q(stage=Stage.FULLY_AUTOMATIC, source=Mask.Source.MODEL, created_by__isnull=True, body_digest="")
 CHUNK = 50  # images whose masks are in memory together
 
 
@@ -126,9 +127,19 @@ def snapshot_plan(dataset_id: int) -> Plan:
 def snapshot_freeze(*, dataset: Dataset, on_image: Callable[[], None] = lambda: None) -> Snapshot:
     """Freeze a dataset's accepted masks, or return the snapshot that holds exactly these already.
 
-    Masks that are added meanwhile are in the next one. ``on_image`` is called after each image and may raise to stop;
-    then nothing is left behind.
+    Masks that are added meanwhile are in the next one; when a picture is removed for good meanwhile, perhaps before
+    anybody could know that it is in here, all is frozen anew. ``on_image`` is called after each image and may raise to
+    stop; then nothing is left behind.
     """
+    while True:
+        removed = dataset.tombstones.count()
+        snapshot = _frozen(dataset, on_image)
+        if dataset.tombstones.count() == removed:
+            return snapshot
+        storage.remove(snapshot.path)
+
+
+def _frozen(dataset: Dataset, on_image: Callable[[], None]) -> Snapshot:
     plan = snapshot_plan(dataset.pk)
     path = storage.path_for("snapshots", dataset.pk, plan.digest)
     existing = Snapshot.objects.filter(dataset=dataset, digest=plan.digest).first()

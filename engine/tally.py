@@ -70,7 +70,8 @@ def sums_of(masks: QuerySet[Mask]) -> Iterator[dict[str, Any]]:
     """Rows with `KEY` and `SUMS` over these masks; those of machines, imports and comparisons are left out."""
     rows = masks.filter(Q(task=None) | ~Q(task__kind__in=Task.APART), created_by__isnull=False)
     rows = rows.exclude(source=Mask.Source.IMPORTED)
-    prefilled = Q(parent__isnull=False, parent__created_by=None)
+    # Undo of a decision takes it back, if it comes before the mask is counted: then nobody has decided.
+    prefilled = Q(parent__isnull=False, parent__created_by=None, parent__status_changed_by__isnull=False)
     # Run lengths are long: they are read only where there is something to compare them with.
     before = Case(
         When(prefilled, then=KeyTextTransform("counts", "parent__segmentation")), default=None, output_field=TextField()

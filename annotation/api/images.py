@@ -193,7 +193,7 @@ class ImageOverlayView(APIView):
         tag = f'"{image.sha256[:16]}-{version or "none"}"'
         if is_known(request, tag):
             return tagged(HttpResponse(status=304), tag, cache)
-        content = overlay.render(image, selectors.masks_of_image(image))
+        content = overlay.render(image, selectors.masks_of_image(image, request.user))
         return tagged(HttpResponse(content, content_type="image/png"), tag, cache)
 
 
@@ -208,7 +208,8 @@ class ImageMasksView(APIView):
     def get(self, request: Request, image_id: int) -> Response:
         """Accepted and proposed masks, oldest first."""
         history = request.query_params.get("history", "") in ("1", "true")
-        rows = selectors.masks_of_image(image_for(request.user, image_id), history=history)
+        image = image_for(request.user, image_id)
+        rows = selectors.masks_of_image(image, request.user, history=history)
         return Response(MaskOut(rows, many=True).data)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
@@ -12,9 +13,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from annotation import selectors
 from annotation.access import Role, image_for, mask_for
 from annotation.api.serializers import MaskIn, MaskOut
-from annotation.errors import Conflict
+from annotation.errors import Conflict, Missing
 from annotation.models import Mask
 from annotation.services import masks
 
@@ -25,7 +27,7 @@ class MaskView(APIView):
     @extend_schema(operation_id="masks_get", responses={200: MaskOut})
     def get(self, request: Request, mask_id: uuid.UUID) -> Response:
         """The mask, whatever its status."""
-        return Response(MaskOut(mask_for(request.user, mask_id)).data)
+        return Response(MaskOut(shown_mask(request.user, mask_id)).data)
 
     @extend_schema(operation_id="masks_save", request=MaskIn, responses={200: MaskOut, 201: MaskOut})
     def put(self, request: Request, mask_id: uuid.UUID) -> Response:
@@ -75,7 +77,7 @@ class MaskHistoryView(APIView):
     @extend_schema(operation_id="masks_history", responses={200: MaskOut(many=True)})
     def get(self, request: Request, mask_id: uuid.UUID) -> Response:
         """From the first version to the newest."""
-        versions = masks.mask_history(mask=mask_for(request.user, mask_id))
+        versions = masks.mask_history(mask=shown_mask(request.user, mask_id))
         return Response(MaskOut(versions, many=True).data)
 
 
@@ -90,3 +92,11 @@ def conflicts_with_both_versions() -> Iterator[None]:
             row = Mask.objects.select_related("parent", "created_by", "track").filter(uuid=current).first()
             conflict.details["current"] = dict(MaskOut(row).data) if row else None
         raise
+
+
+def shown_mask(user: Any, mask_id: uuid.UUID) -> Mask:
+    """A mask that is for this person's eyes: not the true one of a picture that they mask for a comparison. Missing."""
+    mask = mask_for(user, mask_id)
+    if mask.created_by_id != user.pk and selectors.task_begun(mask.image, user) is not None:
+        raise Missing("not_found", "There is no such mask, or it is not for you to see yet.")
+    return mask

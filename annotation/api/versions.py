@@ -75,7 +75,10 @@ class VersionsView(APIView):
 
     @extend_schema(operation_id="versions_freeze", request=DatasetVersionIn, responses={202: JobOut})
     def post(self, request: Request, dataset_id: int) -> Response:
-        """Freeze what is chosen now; a state that was frozen before stays that version. Reviewers and leads."""
+        """Freeze what is chosen now; a state that was frozen before stays that version. Reviewers and leads.
+
+        409 `version_open` while another choice is being frozen.
+        """
         dataset = dataset_for(request.user, dataset_id, Role.REVIEWER)
         data = DatasetVersionIn(data=request.data)
         data.is_valid(raise_exception=True)

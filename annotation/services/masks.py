@@ -81,7 +81,8 @@ def mask_delete(*, mask: Mask, user: Any) -> Mask:
                 status_changed_by=user,
             )
             if changed:
-                send_on_commit(mask_deleted, mask_id=mask.serial)
+                if status in Mask.CURRENT:
+                    send_on_commit(mask_deleted, mask_id=mask.serial)
                 break
     mask.refresh_from_db()
     if mask.status == Mask.Status.SUPERSEDED:
@@ -291,6 +292,7 @@ def _as_proposed(parent: Mask | None, segmentation: rle.RLE) -> dict[str, Any]:
     """Fields of the machine's mask that the parent, or one before it, was made of. Raises UserError."""
     for row in reversed(mask_history(mask=parent) if parent is not None else []):
         if row.created_by_id is None and row.source == Mask.Source.MODEL and row.segmentation == segmentation:
+            Mask.objects.filter(pk=row.pk).update(status_changed_by=None)  # nobody has decided on it
             return {"status": Mask.Status.PROPOSED, **{name: getattr(row, name) for name in OF_THE_MACHINE}}
     raise UserError("not_a_proposal", "The machine has not proposed this mask, so it cannot be a proposal again.")
 

@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Substr
 
-from annotation.models import Dataset, Mask, QueueOrder, Task
+from annotation.models import Dataset, Mask, QueueOrder, ReviewItem, Task
 from annotation.services.shortlist import LENGTH, is_needed, shortlist
 
 Kind = Task.Kind
@@ -91,19 +91,20 @@ def ways_open_to(user: Any) -> dict[str, Q]:
     """Of each kind of task, a filter for those that this person may do.
 
     A second look, by audit or as the second of two, is for those who made no mask on the image and did not finish its
-    labelling; a review for those who did neither label it nor answer an earlier review. A training task is its
-    trainee's alone, returned work its maker's while they are here.
+    labelling; a review for those who did neither label it, answer an earlier review nor make a mask that it looks at.
+    A training task is its trainee's alone, returned work its maker's while they are here.
     """
     made = Mask.objects.filter(image=OuterRef("image"), created_by=user).exclude(task=OuterRef("pk"))
     done = Task.objects.filter(image=OuterRef("image"), submitted_by=user)
     finished = done.filter(kind=Kind.ANNOTATE)
     worked = done.filter(kind__in=[Kind.ANNOTATE, Kind.RETURNED])
     second = ~Exists(made) & ~Exists(finished)
+    own = ReviewItem.objects.filter(task=OuterRef("pk"), mask__created_by=user)
     return {
         Kind.ANNOTATE: Q(),
         Kind.AUDIT: second,
         Kind.OVERLAP: second,
-        Kind.REVIEW: Q(~Exists(worked)),
+        Kind.REVIEW: ~Exists(worked) & ~Exists(own),
         Kind.TRAINING: Q(assignee=user),
         Kind.RETURNED: Q(assignee=user) | Q(assignee=None),
     }

@@ -61,6 +61,7 @@ def records_of(dataset: Dataset, users: Iterable[int]) -> dict[int, Record]:
     """The record of each of these people (ids) in a dataset; one query however many they are."""
     users = list(users)
     judged = ReviewItem.objects.filter(author__in=users, task__image__dataset=dataset, mask__isnull=False)
+    judged = judged.filter(task__state=Task.State.SUBMITTED)
     newest = Window(RowNumber(), partition_by="author", order_by=F("decided_at").desc())
     latest = judged.exclude(verdict="").filter(decided_at__isnull=False).annotate(place=newest).order_by()
     verdicts: dict[int, list[str]] = {user: [] for user in users}
@@ -117,20 +118,41 @@ def masks_unseen(image: Image) -> QuerySet[Mask]:
 
 
 def _open_round(task: Task, masks: list[Mask], *, author: int | None) -> Task | None:
-    """An open review with these masks; one that waits already takes up what is new."""
-    live = Task.objects.filter(image=task.image_id, state__in=[Task.State.OPEN, Task.State.CLAIMED])
-    waiting = live.filter(kind__in=[Task.Kind.REVIEW, Task.Kind.RETURNED]).first()
-    if not masks or (waiting is not None and waiting.kind == Task.Kind.RETURNED):
+    """An open review with these masks; one that nobody looks at yet takes up what is new.
+
+    One that somebody is at takes up what corrects a mask of it, and what is new follows when it ends; as it does where
+    work was returned. A mask is its maker's; `author` answers for what the machine made.
+    """
+    if not masks:
         return None
+    makers = set(_annotators(task.image.dataset_id).values_list("user", flat=True))
     try:
         with transaction.atomic():
+            live = Task.objects.filter(image=task.image_id, state__in=[Task.State.OPEN, Task.State.CLAIMED])
+            kinds = [Task.Kind.REVIEW, Task.Kind.RETURNED]
+            waiting = live.select_for_update(no_key=True, of=("self",)).filter(kind__in=kinds).first()
+            if waiting and waiting.kind == Task.Kind.RETURNED:
+                return None
+            if waiting and waiting.state == Task.State.CLAIMED:
+                masks = _corrections(waiting, masks)
             review = waiting or Task.objects.create(image=task.image, kind=Task.Kind.REVIEW, origin=task)
-            rows = [ReviewItem(task=review, mask=mask, author_id=author) for mask in masks]
+            made_by = {mask.pk: mask.created_by_id if mask.created_by_id in makers else author for mask in masks}
+            rows = [ReviewItem(task=review, mask=mask, author_id=made_by[mask.pk]) for mask in masks]
             ReviewItem.objects.bulk_create(rows, ignore_conflicts=True)
     except IntegrityError:  # two submits at once: the other one opened it
         return None
     send_on_commit(review_opened, task_id=review.pk)
     return review
+
+
+def _corrections(review: Task, masks: list[Mask]) -> list[Mask]:
+    """Those of the masks that are later versions of masks that the review looks at."""
+    looked_at = set(review.review_items.values_list("mask", flat=True))
+    return [mask for mask in masks if any(one.pk in looked_at for one in mask_history(mask=mask))]
+
+
+def _annotators(dataset_id: int) -> QuerySet[Member]:
+    return Member.objects.filter(dataset=dataset_id, role=Member.Role.ANNOTATOR)
 
 
 def _author(task: Task) -> int | None:
@@ -140,7 +162,10 @@ def _author(task: Task) -> int | None:
 
 
 def _answer(task: Task) -> list[Mask]:
-    """Write down what became of each returned mask; the masks that the reviewer has to see again."""
+    """Write down what became of each returned mask; the masks that the reviewer has to see again, and the new ones.
+
+    New are those that were made since the return, by ordinary labelling too.
+    """
     returned = ReviewItem.objects.filter(task=task.origin_id, verdict=Verdict.RETURNED).select_related("mask")
     seen: list[Mask] = []
     for item in returned:
@@ -148,7 +173,7 @@ def _answer(task: Task) -> list[Mask]:
         ReviewItem.objects.filter(pk=item.pk).update(after=after, answered_at=timezone.now())
         if after is not None:
             seen.append(after)
-    new = Mask.objects.filter(task=task, parent=None, status=Mask.Status.ACCEPTED).order_by("serial")
+    new = masks_unseen(task.image).filter(created_at__gte=task.created_at).exclude(pk__in=[one.pk for one in seen])
     return [*seen, *new]
 
 
@@ -245,7 +270,9 @@ def _said(image: Image, verdict: str, said: dict[str, Any]) -> dict[str, Any]:
 
 
 def review_finish(*, task: Task) -> Task | None:
-    """After a review was submitted: what nobody spoke of is accepted as it stands. The task of what was returned.
+    """After a review was submitted: what nobody spoke of is accepted as it stands.
+
+    The task of what was returned, or the review of what was submitted while somebody was at this one.
 
     A mask that its own maker changed meanwhile is no finding: it drops out, and comes back with what they submit.
     """
@@ -268,7 +295,7 @@ def review_finish(*, task: Task) -> Task | None:
             decided_at=item.decided_at or now,
         )
     if not task.review_items.filter(verdict=Verdict.RETURNED).exists():
-        return None
+        return _follow_up(task)
     return Task.objects.create(
         image=task.image,
         kind=Task.Kind.RETURNED,
@@ -278,9 +305,20 @@ def review_finish(*, task: Task) -> Task | None:
     )
 
 
+def _follow_up(task: Task) -> Task | None:
+    labelled = Task.objects.filter(image=task.image, kind=Task.Kind.ANNOTATE, state=Task.State.SUBMITTED)
+    newest = labelled.filter(submitted_at__gt=task.created_at).order_by("-submitted_at").first()
+    if newest is None or newest.submitted_by_id is None:
+        return None
+    if not review_due(task.image.dataset, task.image.sha256, newest.submitted_by_id):
+        return None
+    new = masks_unseen(task.image).exclude(created_by=task.assignee_id)
+    return _open_round(newest, list(new), author=newest.submitted_by_id)
+
+
 def _still_here(task: Task) -> int | None:
-    """The maker of the work, if they may still label here; else anybody may take it."""
-    first = task.review_items.exclude(author=None).first()
+    """The maker of what was returned, if they may still label here; else anybody may take it."""
+    first = task.review_items.filter(verdict=Verdict.RETURNED).exclude(author=None).first()
     members = Member.objects.filter(dataset=task.image.dataset_id, deactivated_at=None).exclude(role=Member.Role.VIEWER)
     return first.author_id if first and members.filter(user=first.author_id).exists() else None
 

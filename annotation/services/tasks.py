@@ -93,7 +93,7 @@ def task_claim_image(*, image: Image, user: Any, kind: str = Kind.ANNOTATE) -> T
     mine = Q(state=State.CLAIMED, assignee=user)
     again = Q(state__in=[State.SUBMITTED, State.SKIPPED]) if kind == Kind.ANNOTATE else Q(state=State.SKIPPED)
     for _ in range(3):  # a task may appear or end between two looks
-        task = _latest(image, kind) or _create(image, kind)
+        task = _latest(image, kind, user) or _create(image, kind, user)
         if task.is_held_by(user.pk, now) and (kept := _kept(task)) is not None:
             return kept
         if not Task.objects.filter(open_to(user), pk=task.pk).exists():
@@ -101,7 +101,7 @@ def task_claim_image(*, image: Image, user: Any, kind: str = Kind.ANNOTATE) -> T
         claimable = Task.objects.filter(_free(now) | mine | again, pk=task.pk)
         if (claimed := _claim(claimable, user)) is not None:
             return claimed
-    holder = _latest(image, kind)
+    holder = _latest(image, kind, user)
     if holder is not None and holder.state == State.SUBMITTED:
         raise Conflict("task_done", "This work is done already.")
     name = holder.assignee.get_username() if holder and holder.assignee else "somebody else"
@@ -180,7 +180,7 @@ def tasks_expire() -> int:
 def tasks_give_back(*, dataset_id: int, user_id: int) -> None:
     """What a person holds, and what was returned to them, is for others now."""
     mine = Task.objects.filter(image__dataset=dataset_id, assignee=user_id)
-    mine.filter(state=State.CLAIMED).update(state=_BACK, assignee=None, lease=None, lease_expires_at=None)
+    mine.filter(state=State.CLAIMED).update(state=_BACK, assignee=_NOBODY, lease=None, lease_expires_at=None)
     mine.filter(kind=Kind.RETURNED, state=State.OPEN).update(assignee=None)
 
 
@@ -197,7 +197,7 @@ def tasks_withdraw(*, tasks: QuerySet[Task]) -> int:
 def task_withdraw(*, image: Image) -> bool:
     """Nobody has to label this image any more; whether there was a task to take away. Touched work stays."""
     untouched = Task.objects.filter(image=image, kind=Kind.ANNOTATE, state=State.OPEN, submitted_at=None, seconds=0)
-    return untouched.delete()[0] > 0
+    return untouched.filter(masks=None).delete()[0] > 0
 
 
 def tasks_open_missing(*, dataset: Dataset) -> int:
@@ -284,21 +284,23 @@ def _claim(claimable: QuerySet[Task], user: Any) -> Task | None:
     return task
 
 
-def _latest(image: Image, kind: str) -> Task | None:
-    """The live task of this kind of an image, else its newest."""
+def _latest(image: Image, kind: str, user: Any) -> Task | None:
+    """The live task of this kind of an image, else its newest. A training is one person's: of several, theirs."""
     tasks = Task.objects.filter(image=image, kind=kind).select_related("assignee")
+    if kind == Kind.TRAINING:
+        tasks = tasks.filter(assignee=user)
     live = tasks.filter(state__in=[State.OPEN, State.CLAIMED]).first()
     return live or tasks.order_by("-id").first()
 
 
-def _create(image: Image, kind: str) -> Task:
+def _create(image: Image, kind: str, user: Any) -> Task:
     if kind != Kind.ANNOTATE:
         raise Missing("no_task", "There is no such work on this image.")
     try:
         with transaction.atomic():
             return Task.objects.create(image=image)
     except IntegrityError:
-        task = _latest(image, kind)
+        task = _latest(image, kind, user)
         assert task is not None
         return task
 

@@ -24,7 +24,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Max
 
 from annotation import exported, jobkit, ports, storage
-from annotation.errors import Missing, UserError
+from annotation.errors import Conflict, Missing, UserError
 from annotation.exported import ExportFilter
 from annotation.models import Dataset, Image, Job, Mask, Version
 from annotation.services.datasheet import datasheet
@@ -38,14 +38,17 @@ Row = dict[str, Any]
 
 
 def version_request(*, dataset: Dataset, note: str, chosen: ExportFilter, user: Any) -> Job:
-    """Queue the freezing of what is chosen now."""
-    return jobkit.enqueue(
-        FREEZE.name,
-        {"dataset_id": dataset.pk, "note": note, "filters": chosen.as_json(), "user_id": getattr(user, "pk", None)},
-        dataset=dataset,
-        created_by=user,
-        dedupe_key=str(dataset.pk),
-    )
+    """Queue the freezing of what is chosen now; one at a time, asking for the same again gives that one.
+
+    Raises Conflict `version_open` while another choice is being frozen (`details.job`).
+    """
+    asked = {"dataset_id": dataset.pk, "note": note, "filters": chosen.as_json()}
+    payload = {**asked, "user_id": getattr(user, "pk", None)}
+    job = jobkit.enqueue(FREEZE.name, payload, dataset=dataset, created_by=user, dedupe_key=str(dataset.pk))
+    if {name: job.payload.get(name) for name in asked} != asked:
+        told = "Another version is being frozen. Ask again once it is done."
+        raise Conflict("version_open", told, {"job": str(job.pk)})
+    return job
 
 
 def version_freeze(

@@ -150,7 +150,8 @@ def _align(image: Image, stage: str, wanted: set[str], status: str) -> set[str]:
     now = timezone.now()
     earlier = Mask.objects.filter(
         image=image, stage=stage, source=Mask.Source.MODEL, created_by=None, status_changed_by=None
-    ).exclude(status=Mask.Status.SUPERSEDED)
+    ).filter(Q(body_digest="") | Q(status=Mask.Status.PROPOSED))  # what came by a request and is accepted is a person's
+    earlier = earlier.exclude(status=Mask.Status.SUPERSEDED)
     for mask in earlier.only("serial", "segmentation", "status"):
         counts = mask.segmentation["counts"]
         again = counts in wanted and counts not in there
@@ -167,7 +168,7 @@ def _align(image: Image, stage: str, wanted: set[str], status: str) -> set[str]:
 def _by_people(image: Image) -> Any:
     """Accepted masks of an image that are not the machine's own."""
     accepted = Mask.objects.filter(image=image, status=Mask.Status.ACCEPTED)
-    return accepted.exclude(created_by=None, source=Mask.Source.MODEL)
+    return accepted.exclude(created_by=None, source=Mask.Source.MODEL, body_digest="")
 
 
 def _is_object(record: Mapping[str, Any], image: Image) -> bool:

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import transaction
+
 from annotation.models import Image, Mask, Stage
 from annotation.services.tasks import task_withdraw
 from engine.models import ModelVersion
@@ -53,17 +55,18 @@ class FullyAutomatic:
         if is_in_hand(image):
             return None
         records, seconds = _find(image, version, settings, progress)
-        written = masks_write(
-            stage=self,
-            image=image,
-            version=version,
-            settings=settings,
-            records=records,
-            status=Mask.Status.ACCEPTED,
-            seconds=seconds,
-        )
-        if written is not None and image.dataset.stage == self.name:
-            task_withdraw(image=image)
+        with transaction.atomic():
+            written = masks_write(
+                stage=self,
+                image=image,
+                version=version,
+                settings=settings,
+                records=records,
+                status=Mask.Status.ACCEPTED,
+                seconds=seconds,
+            )
+            if written is not None and image.dataset.stage == self.name:
+                task_withdraw(image=image)
         return written
 
 

@@ -46,17 +46,18 @@ class SemiAutomatic:
         if is_in_hand(image):
             return None
         records, seconds = _find(image, version, settings, progress)
-        written = masks_write(
-            stage=self,
-            image=image,
-            version=version,
-            settings=settings,
-            records=records,
-            status=Mask.Status.PROPOSED,
-            seconds=seconds,
-        )
-        if written:
-            _ask_somebody(image)
+        with transaction.atomic():
+            written = masks_write(
+                stage=self,
+                image=image,
+                version=version,
+                settings=settings,
+                records=records,
+                status=Mask.Status.PROPOSED,
+                seconds=seconds,
+            )
+            if written:
+                _ask_somebody(image)
         return written
 
 

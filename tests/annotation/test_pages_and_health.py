@@ -64,6 +64,8 @@ def test_the_admin_pages_work_under_the_policy(cast):
     client.force_login(cast.ana)
     for name in ("dataset", "image", "mask", "task", "job", "workerpulse"):
         assert client.get(f"/admin/annotation/{name}/").status_code == 200
+    assert client.get(f"/admin/auth/user/{cast.ben.pk}/change/").status_code == 200
+    assert client.get(f"/admin/auth/user/{cast.ben.pk}/delete/").status_code == 403, "closed, not deleted"
 
 
 def alive(name, queues, seconds=0):

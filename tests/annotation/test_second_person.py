@@ -63,6 +63,16 @@ def test_only_the_chosen_share_is_asked_for_twice(cast, as_, url):
     assert take(as_(cast.rae), url)["kind"] == "overlap"
 
 
+def test_what_the_second_person_left_half_done_still_hides_the_first(cast, overlapping, first, as_, url):
+    rae = as_(cast.rae)
+    task = take(rae, url)
+    draw(rae, task, overlapping, ellipse(overlapping, x=0.5, size=0.15))
+    rae.post(f"/api/tasks/{task['id']}/release/", {"lease": task["lease"]})
+    assert len(rae.get(f"/api/images/{overlapping.pk}/changes/").json()["masks"]) == 1
+    assert rae.get(f"/api/images/{overlapping.pk}/masks/").json() == []
+    assert len(first.get(f"/api/images/{overlapping.pk}/masks/").json()) == 2
+
+
 def test_the_second_person_starts_from_nothing_and_sees_their_own(cast, overlapping, first, as_, url):
     rae = as_(cast.rae)
     task = take(rae, url)

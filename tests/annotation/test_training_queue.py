@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 import pytest
+from django.utils import timezone
 
 from annotation.models import Mask, Member, Task
 from annotation.services.tasks import tasks_left_for
@@ -60,6 +61,37 @@ def test_a_new_annotator_begins_with_gold_and_sees_no_gold_mask(cast, gold, as_,
     assert ben.get(f"/api/images/{gold[0].pk}/changes/").json()["masks"] == [], "a page that is loaded anew asks first"
     direct = ben.post(f"/api/images/{gold[0].pk}/task/")
     assert (direct.status_code, direct.json()["code"]) == (403, "in_training")
+
+
+def test_the_true_masks_are_not_for_a_trainees_eyes(cast, gold, as_, url):
+    ben = as_(cast.ben)
+    task = take(ben, url).json()
+    true = Mask.objects.filter(image=gold[0]).first()
+    for lease in (True, False):
+        assert ben.get(f"/api/images/{gold[0].pk}/masks/").json() == [], lease
+        assert ben.get(f"/api/masks/{true.uuid}/").status_code == 404
+        assert ben.get(f"/api/masks/{true.uuid}/history/").status_code == 404
+        ben.post(f"/api/tasks/{task['id']}/release/", {"lease": task["lease"]})
+    assert len(as_(cast.vic).get(f"/api/images/{gold[0].pk}/masks/").json()) == 2
+
+
+def test_two_trainees_may_be_on_one_picture(cast, gold, as_, url):
+    cast.dataset.members.filter(user=cast.rae).update(role="annotator")
+    both = [as_(cast.ben), as_(cast.rae)]
+    tasks = [take(client, url).json() for client in both]
+    assert tasks[0]["image"]["id"] == tasks[1]["image"]["id"]
+    for client, task in zip(both, tasks, strict=True):
+        again = client.post(f"/api/images/{gold[0].pk}/task/", {"kind": "training"})
+        assert (again.status_code, again.json().get("id")) == (200, task["id"])
+
+
+def test_who_graduates_beside_a_picture_sees_its_masks(cast, gold, as_, url):
+    ben = as_(cast.ben)
+    task = take(ben, url).json()
+    ben.post(f"/api/tasks/{task['id']}/release/", {"lease": task["lease"]})
+    Member.objects.filter(user=cast.ben).update(graduated_at=timezone.now())
+    told = ben.get(f"/api/images/{gold[0].pk}/changes/").json()
+    assert (len(told["masks"]), told["task"]["kind"]) == (2, "annotate")
 
 
 def test_feedback_names_every_object_and_what_was_missed(cast, gold, as_, url):

@@ -29,6 +29,17 @@ def images(cast):
     return made
 
 
+def test_another_choice_is_not_taken_for_the_one_that_is_being_frozen(cast, as_, image):
+    add_mask(image)
+    url = f"/api/datasets/{cast.dataset.pk}/versions/"
+    first = as_(cast.ana).post(url, {"note": ""})
+    assert first.status_code == 202
+    assert as_(cast.rae).post(url, {"note": ""}).json()["id"] == first.json()["id"]
+    other = as_(cast.rae).post(url, {"note": "for the paper"})
+    assert (other.status_code, other.json()["code"]) == (409, "version_open")
+    assert other.json()["details"]["job"] == first.json()["id"]
+
+
 def freeze(cast, **filters) -> Version:
     version, _ = versions.version_freeze(
         dataset=cast.dataset, note="", chosen=ExportFilter.of(filters), user=cast.ana, progress=silent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 
 import pytest
@@ -9,8 +10,9 @@ from django.utils import timezone
 
 from annotation.models import Dataset, Mask, Task
 from engine.models import Evaluation, TrainingRun, WorkTally
+from engine.stages.moves import share_kept
 from engine.tally import work_count
-from tests.cast import add_image, add_mask, ellipse
+from tests.cast import add_image, add_mask, ellipse, mask_body
 from tests.engine.conftest import version_row
 
 POINT = {"type": "point", "x": 1, "y": 1, "label": 1}
@@ -35,6 +37,7 @@ def work(cast, image):
     made(image, cast.ben, 10, seconds=20, clicks=3)
     for kept in (True, True, False):
         offered = add_mask(image, source="model", created_by=None, stage="semi_automatic", status="superseded")
+        Mask.objects.filter(pk=offered.pk).update(status_changed_by=cast.ben)
         array = None if kept else ellipse(image, size=0.2)
         add_mask(image, array, source="model", parent=offered, created_by=cast.ben, stage="semi_automatic", seconds=0)
     return image
@@ -62,6 +65,22 @@ def test_counting_changes_no_figure_and_counts_once(cast, as_, work):
     assert proof(as_(cast.ana), cast.dataset)["total"]["masks"] == 22
 
 
+def test_a_decision_that_is_undone_is_none(cast, as_, image):
+    ben = as_(cast.ben)
+    proposal = add_mask(image, source="model", created_by=None, stage="semi_automatic", status="proposed")
+    kept, again, changed = (uuid.uuid4() for _ in range(3))
+    bodies = (
+        (kept, None, {"parent": str(proposal.uuid)}),
+        (again, None, {"parent": str(kept), "proposed": True}),
+        (changed, ellipse(image, size=0.2), {"parent": str(again)}),
+    )
+    for key, array, about in bodies:
+        assert ben.put(f"/api/masks/{key}/", mask_body(image, array, **about)).status_code == 201
+    total = proof(as_(cast.ana), cast.dataset)["total"]
+    assert (total["masks"], total["kept"]["of"]) == (1, 1)
+    assert share_kept(cast.dataset)[1] == 1
+
+
 def test_what_was_just_saved_waits_for_its_neighbours(cast, work):
     work_count()
     assert not WorkTally.objects.exists()
@@ -83,10 +102,10 @@ def test_what_is_no_work_on_the_dataset_is_left_out(cast, as_, image):
 def test_prefilled_masks_that_were_thrown_away_were_not_kept(cast, as_, image):
     for n in range(12):
         offered = add_mask(image, source="model", created_by=None, stage="semi_automatic", status="superseded")
+        state = "superseded" if n < 9 else "deleted"
+        Mask.objects.filter(pk=offered.pk).update(status=state, status_changed_by=cast.ben)
         if n < 9:
             add_mask(image, source="model", parent=offered, created_by=cast.ben, stage="semi_automatic")
-        else:
-            Mask.objects.filter(pk=offered.pk).update(status="deleted", status_changed_by=cast.ben)
     kept = proof(as_(cast.ana), cast.dataset)["total"]["kept"]
     assert (kept["of"], kept["value"]) == (12, 0.75)
 

@@ -8,6 +8,8 @@ import pytest
 
 from annotation import storage
 from annotation.formats import manifest
+from annotation.services.rights import images_remove
+from engine.forgetting import image_forget
 from engine.models import Snapshot
 from engine.snapshots import FOLDERS, manifest_lines, snapshot_freeze
 from modelzoo import rle
@@ -111,6 +113,26 @@ def test_a_stopped_freeze_leaves_nothing_behind(cast, pictures):
         snapshot_freeze(dataset=cast.dataset, on_image=stop)
     assert not Snapshot.objects.exists()
     assert not list((storage.root() / "snapshots").rglob("*.*"))
+
+
+def test_a_picture_removed_for_good_meanwhile_is_in_no_training_set(cast, pictures):
+    for image in pictures.values():
+        add_mask(image)
+    gone = pictures["train"]
+    left = [2]
+
+    def remove():  # after the first side was written, and before anybody can know what is in here
+        left[0] -= 1
+        if left[0] == 0:
+            images_remove(dataset=cast.dataset, image_ids=[gone.pk], user=cast.ana, reason="asked for")
+            image_forget(dataset=cast.dataset, image_id=gone.pk, sha256=gone.sha256)
+
+    snapshot = snapshot_freeze(dataset=cast.dataset, on_image=remove)
+    assert {line["sha256"] for line in manifest_lines(snapshot)} == {
+        pictures[side].sha256 for side in ("validation", "held_out")
+    }
+    everything = storage.full(snapshot.path).parent.rglob("*")
+    assert f"sa_{gone.pk}.json" not in {path.name for path in everything}
 
 
 def test_two_datasets_do_not_share_a_snapshot(cast, pictures):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 from io import StringIO
 
@@ -22,7 +23,7 @@ from engine.stages import STAGES, fully_automatic, semi_automatic
 from engine.stages.moves import stage_start
 from engine.stages.running import stage_run
 from modelzoo import rle
-from tests.cast import add_image, add_mask, ellipse
+from tests.cast import add_image, add_mask, ellipse, mask_body
 from tests.engine.conftest import version_row
 
 
@@ -64,6 +65,35 @@ def found_objects(monkeypatch):
 
 def run(dataset, stage):
     return stage_run(dataset_id=dataset.pk, stage=stage, progress=lambda share, message: None)
+
+
+def test_a_persons_mask_stays_theirs_when_their_account_is_gone(image, base, found, as_, cast):
+    Dataset.objects.update(stage="semi_automatic")
+    body = mask_body(image, ellipse(image, x=0.5, y=0.2, size=0.1), stage="semi_automatic")
+    key = uuid.uuid4()
+    assert as_(cast.ben).put(f"/api/masks/{key}/", body).status_code == 201
+    Mask.objects.filter(uuid=key).update(created_by=None)
+    run(image.dataset, "semi_automatic")
+    assert Mask.objects.get(uuid=key).status == "accepted"
+
+
+@pytest.mark.parametrize("stage", ["semi_automatic", "fully_automatic"])
+def test_masks_and_who_looks_at_them_are_one(image, base, found, monkeypatch, stage):
+    Dataset.objects.update(stage=stage)
+    Task.objects.update(state="open" if stage == "fully_automatic" else "submitted")
+    module = {"semi_automatic": semi_automatic, "fully_automatic": fully_automatic}[stage]
+    name = "_ask_somebody" if stage == "semi_automatic" else "task_withdraw"
+
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, name, killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(image.dataset, stage)
+    run(image.dataset, stage)
+    assert Mask.objects.count() == 2
+    assert Task.objects.filter(state="open").exists() == (stage == "semi_automatic")
 
 
 def test_fully_automatic_masks_are_accepted_with_their_origin(image, base, found):
