@@ -42,6 +42,18 @@ class Option:
         raise UserError("option_invalid", f"{self.title}: choose {allowed}.", {"option": self.name})
 
 
+class Numbers(dict[str, int]):
+    """Name -> number, from `first` in order of name; one that comes later, as people work on, has the next number."""
+
+    def __init__(self, names: Iterable[str], first: int) -> None:
+        super().__init__((name, number) for number, name in enumerate(sorted(names), first))
+        self._first = first
+
+    def __missing__(self, name: str) -> int:
+        self[name] = self._first + len(self)
+        return self[name]
+
+
 @dataclass
 class Brief:
     """What a writer has to know beside the records. `about` goes to the manifest as it is.
@@ -55,9 +67,9 @@ class Brief:
     options: dict[str, Any] = field(default_factory=dict)
     on_image: Callable[[], None] = lambda: None
 
-    def category_ids(self) -> dict[str, int]:
-        """Name -> number from 1, in order of name; masks without a category are `object`."""
-        return {name: number for number, name in enumerate(sorted({one or UNNAMED for one in self.categories}), 1)}
+    def category_ids(self, first: int = 1) -> Numbers:
+        """Name -> number from `first`, in order of name; masks without a category are `object`."""
+        return Numbers({one or UNNAMED for one in self.categories}, first)
 
 
 @dataclass(frozen=True)

@@ -146,26 +146,29 @@ def document_in(
     """
     waiting = path.with_suffix(".part")
     with path.open("w", encoding="utf-8") as document, waiting.open("w+", encoding="utf-8") as part:
-        document.write(_head(about, categories, licences, **more))
+        document.write(_head(about, licences))
         videos: dict[int, dict[str, Any]] = {}
         yield Document(Lines(document), Lines(part), videos)
         document.write('\n],\n"annotations": [')
         part.seek(0)
         shutil.copyfileobj(part, document)
         # Names first: a line that begins with an id is an image or an annotation.
-        tail = f',\n"videos": {json.dumps(list(videos.values()), ensure_ascii=False)}' if videos else ""
-        document.write(f"\n]{tail}\n}}\n")
+        tail = {"categories": _categories(categories, more)} | ({"videos": list(videos.values())} if videos else {})
+        lines = [f',\n"{name}": {json.dumps(rows, ensure_ascii=False)}' for name, rows in tail.items()]
+        document.write(f"\n]{''.join(lines)}\n}}\n")
     waiting.unlink()
 
 
-def _head(about: dict[str, Any], categories: dict[str, int], licences: dict[str, int], **more: Any) -> str:
+def _categories(numbers: dict[str, int], more: dict[str, Any]) -> list[dict[str, Any]]:
+    """All names that came up, at the end: one may be new since the writing began."""
+    return [{"id": number, "name": name, "supercategory": "", **more} for name, number in numbers.items()]
+
+
+def _head(about: dict[str, Any], licences: dict[str, int]) -> str:
     """The beginning of a document, up to the opened list of images."""
     head = {
         "info": {"description": about.get("dataset", "")},
         "licenses": [{"id": number, "name": name, "url": ""} for name, number in licences.items()],
-        "categories": [
-            {"id": number, "name": name, "supercategory": "", **more} for name, number in categories.items()
-        ],
     }
     return json.dumps(head, ensure_ascii=False).removesuffix("}") + ',\n"images": ['
 

@@ -36,7 +36,7 @@ TABLES = (croissant.PICTURE_TABLE, Table("masks", INDEX, (*croissant.INDEX_COLUM
 
 def write(folder: Path, records: Records, brief: Brief) -> Counts:
     """Write a dataset into an empty folder; memory does not grow with it. Categories are numbered from 0."""
-    numbers = {name: number - 1 for name, number in brief.category_ids().items()}
+    numbers = brief.category_ids(first=0)
     with ManifestWriter(folder, file_format=FORMAT, about=brief.about) as manifest, IndexWriter(folder) as index:
         for split in SPLITS.values():
             (folder / "images" / split).mkdir(parents=True)

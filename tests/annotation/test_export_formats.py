@@ -14,8 +14,8 @@ import yaml
 from PIL import Image as Picture
 from pycocotools.coco import COCO
 
+from annotation import exported, storage
 from annotation import jobs as _jobs  # noqa: F401  binds the functions, as a worker does
-from annotation import storage
 from annotation.formats import registry
 from annotation.formats.geojson import ring_area
 from annotation.models import Image, Mask
@@ -40,6 +40,22 @@ KINDS = [(name, {}) for name in NAMES] + [
 
 def rows_of(out: Path) -> list[dict]:
     return [json.loads(line) for line in (out / "masks.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize(("name", "options"), KINDS)
+def test_a_category_that_is_new_since_the_writing_began_is_written_too(full, tmp_path, monkeypatch, name, options):
+    known = exported.export_names
+
+    def names_before(*asked):
+        categories, licences = known(*asked)
+        return [one for one in categories if one != "ring"], licences
+
+    monkeypatch.setattr(exported, "export_names", names_before)
+    out = export(full, name, tmp_path / "out", options)
+    for document in [*out.glob("annotations.json"), *out.glob("panoptic.json")]:
+        told = json.loads(document.read_text())
+        assert "ring" in {one["name"] for one in told["categories"]}
+        assert len({one["id"] for one in told["categories"]}) == len(told["categories"])
 
 
 def test_coco_polygons_are_the_same_masks_for_pycocotools(full, image, tmp_path, capsys):

@@ -84,7 +84,12 @@ export class TrackWork {
           continue;
         }
         accepted += 1;
-        const body = bodyFromItem({ ...itemFromRecord(record), seconds: 0 }, record.image, null, id);
+        const body = bodyFromItem(
+          { ...itemFromRecord(record), status: "accepted", seconds: 0 },
+          record.image,
+          null,
+          id,
+        );
         await journal.add({ imageId: record.image, maskId: session.newId(), kind: "put", body });
       }
       await Promise.all(others.map((mask) => journal.settled(mask.image)));
