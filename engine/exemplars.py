@@ -25,7 +25,7 @@ from engine.embeddings import image_embed, image_maps
 from engine.models import Embedding, ModelVersion, StageResult
 from engine.serving import predictor_for, serving_version
 from engine.similarity import vectors_of
-from engine.stages.base import is_known, settings_digest
+from engine.stages.base import is_known, is_left_to_us, settings_digest
 from engine.words import Progress, Search, require_text_encoder, text_encoder, text_search
 
 if TYPE_CHECKING:
@@ -185,12 +185,16 @@ def _write(
 ) -> int:
     """Proposals of one image and that it is done, at once; how many. None where people's masks or others stand.
 
+    An image that somebody has taken up since it was searched is left alone, and is not done.
+
     Of the assisted stage, as masks from outside boxes: the semi-automatic stage takes back what it proposed itself.
     """
     category = _category(image.dataset_id, what)
     known = _known(image)
     new = [{**one, "category": category} for one in records if not is_known(one, known, COVERED)]
     with transaction.atomic():
+        if not is_left_to_us(image):
+            return 0
         about = {"image": image, "stage": RESULT, "version": version, "settings_digest": digest}
         StageResult.objects.get_or_create(**about, defaults={"masks": len(new), "seconds": seconds})
         made = masks_add(

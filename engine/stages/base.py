@@ -76,6 +76,13 @@ def is_in_hand(image: Image) -> bool:
     return tasks_in_hand().filter(image=image).exists()
 
 
+def is_left_to_us(image: Image) -> bool:
+    """Inside a transaction: that nobody has the image in hand, nor gets it before the end of the transaction."""
+    # Locked: whoever takes the image up at this moment comes after, and meets what is written here.
+    list(Task.objects.select_for_update(no_key=True).filter(image=image).order_by("pk").values_list("pk"))
+    return not is_in_hand(image)
+
+
 def masks_write(
     *,
     stage: Stage,
@@ -100,9 +107,7 @@ def masks_write(
         if _is_object(record, image) and not is_known(record, by_people)
     ]
     with transaction.atomic():
-        # Locked: whoever takes the image up at this moment comes after, and meets what is written here.
-        list(Task.objects.select_for_update(no_key=True).filter(image=image).order_by("pk").values_list("pk"))
-        if is_in_hand(image):
+        if not is_left_to_us(image):
             return None
         result, created = StageResult.objects.get_or_create(
             image=image,

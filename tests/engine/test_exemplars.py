@@ -116,6 +116,20 @@ def test_what_somebody_works_on_is_left_alone(cast, as_, fruit):
     assert sides(fruit.others[0]) == []
 
 
+def test_what_somebody_takes_up_during_the_search_is_left_alone(cast, as_, fruit, monkeypatch):
+    maps_of = exemplars.image_maps
+
+    def taken_meanwhile(image, version):
+        if image == fruit.others[0]:
+            Task.objects.filter(image=image).update(state=Task.State.CLAIMED, assignee=cast.ben)
+        return maps_of(image, version)
+
+    monkeypatch.setattr(exemplars, "image_maps", taken_meanwhile)
+    propose(as_(cast.ana), cast.dataset, category="plum")
+    assert [sides(image) for image in fruit.others] == [[], ["right"]]
+    assert not StageResult.objects.filter(image=fruit.others[0]).exists()
+
+
 def test_a_threshold_keeps_weak_ones_out(cast, as_, fruit):
     assert propose(as_(cast.ana), cast.dataset, category="plum", threshold=1)["result"]["masks"] == 0
 

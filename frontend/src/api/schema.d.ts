@@ -895,7 +895,11 @@ export interface paths {
         /** @description All of them, newest first. */
         get: operations["versions_list"];
         put?: never;
-        /** @description Freeze what is chosen now; a state that was frozen before stays that version. Reviewers and leads. */
+        /**
+         * @description Freeze what is chosen now; a state that was frozen before stays that version. Reviewers and leads.
+         *
+         *     409 `version_open` while another choice is being frozen.
+         */
         post: operations["versions_freeze"];
         delete?: never;
         options?: never;
