@@ -8,6 +8,7 @@ import pytest
 
 from annotation.jobkit import run, run_pending
 from annotation.models import Job, Mask, Task
+from annotation.services.tasks import task_claim_image
 from engine import exemplars
 from engine.forgetting import image_forget
 from engine.models import StageResult
@@ -121,7 +122,7 @@ def test_what_somebody_takes_up_during_the_search_is_left_alone(cast, as_, fruit
 
     def taken_meanwhile(image, version):
         if image == fruit.others[0]:
-            Task.objects.filter(image=image).update(state=Task.State.CLAIMED, assignee=cast.ben)
+            task_claim_image(image=image, user=cast.ben)
         return maps_of(image, version)
 
     monkeypatch.setattr(exemplars, "image_maps", taken_meanwhile)
