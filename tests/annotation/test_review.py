@@ -9,32 +9,8 @@ import pytest
 from annotation.models import Dataset, Mask, ReviewItem, Task
 from annotation.services.reviews import share_for
 from modelzoo import rle
-from tests.cast import add_image, add_mask, client_of, ellipse, mask_body
-
-
-@pytest.fixture
-def reviewed(cast) -> Dataset:
-    """Every image of an annotator is reviewed."""
-    Dataset.objects.filter(pk=cast.dataset.pk).update(review_share=1, review_adapts=False)
-    cast.dataset.refresh_from_db()
-    return cast.dataset
-
-
-def label(user, image, *places: float) -> dict:
-    """Take an image up, mask at these places, submit."""
-    client = client_of(user)
-    task = client.post(f"/api/images/{image.pk}/task/").json()
-    for x in places:
-        body = mask_body(image, ellipse(image, x=x, size=0.15), task=task["id"])
-        assert client.put(f"/api/masks/{uuid.uuid4()}/", body).status_code == 201
-    submit(client, task)
-    return task
-
-
-def submit(client, task) -> None:
-    body = {"lease": task["lease"], "seconds": 3, "answer": "done"}
-    answer = client.post(f"/api/tasks/{task['id']}/submit/", body)
-    assert answer.status_code == 200, answer.json()
+from tests.annotation.reviewing import label, reviewed_dataset, submit  # noqa: F401  a fixture
+from tests.cast import add_image, add_mask, ellipse, mask_body
 
 
 def next_review(client, dataset) -> dict:

@@ -2,41 +2,10 @@
 
 from __future__ import annotations
 
-import uuid
-
-import pytest
-
-from annotation.models import Dataset, Mask, ReviewItem, Task
+from annotation.models import Dataset, ReviewItem, Task
 from annotation.services.reviews import masks_unseen
-from annotation.services.tasks import task_withdraw
-from tests.cast import client_of, ellipse, mask_body
-
-
-@pytest.fixture
-def reviewed(cast) -> Dataset:
-    """Every image of an annotator is reviewed."""
-    Dataset.objects.filter(pk=cast.dataset.pk).update(review_share=1, review_adapts=False)
-    cast.dataset.refresh_from_db()
-    return cast.dataset
-
-
-def label(user, image, *places: float) -> None:
-    client = client_of(user)
-    task = client.post(f"/api/images/{image.pk}/task/").json()
-    draw(client, image, *places, task=task["id"])
-    submit(client, task)
-
-
-def draw(client, image, *places: float, **fields) -> None:
-    for x in places:
-        body = mask_body(image, ellipse(image, x=x, size=0.1), **fields)
-        assert client.put(f"/api/masks/{uuid.uuid4()}/", body).status_code == 201
-
-
-def submit(client, task) -> None:
-    body = {"lease": task["lease"], "seconds": 3, "answer": "done"}
-    answer = client.post(f"/api/tasks/{task['id']}/submit/", body)
-    assert answer.status_code == 200, answer.json()
+from tests.annotation.reviewing import label, reviewed_dataset, submit  # noqa: F401  a fixture
+from tests.cast import client_of
 
 
 def take(user, dataset, kind="review"):
@@ -97,11 +66,3 @@ def test_nobody_reviews_their_own_mask(cast, reviewed, image):
     assert ReviewItem.objects.filter(mask__created_by=cast.rae).exists()
     assert take(cast.rae, reviewed) is None
     assert take(cast.ana, reviewed) is not None
-
-
-def test_a_touched_task_is_not_taken_away(cast, image):
-    task = Task.objects.get()
-    draw(client_of(cast.ben), image, 0.2, task=task.pk)
-    assert task_withdraw(image=image) is False
-    Mask.objects.all().delete()
-    assert task_withdraw(image=image) is True

@@ -14,7 +14,7 @@ from django.utils import timezone
 from annotation.models import Member, Task
 from annotation.services import tasks
 from annotation.services.datasets import member_update
-from tests.cast import add_image, make_cast
+from tests.cast import add_image, add_mask, make_cast
 
 
 @pytest.fixture
@@ -295,3 +295,11 @@ def test_many_annotators_never_hold_the_same_image():
         thread.join()
     assert sorted(held) == sorted(image.pk for image in images)
     assert set(Task.objects.values_list("state", "seconds")) == {("submitted", 1.0)}
+
+
+def test_a_touched_task_is_not_taken_away(image, cast):
+    task = Task.objects.get()
+    mask = add_mask(image, task=task, created_by=cast.ben)
+    assert tasks.task_withdraw(image=image) is False
+    mask.delete()
+    assert tasks.task_withdraw(image=image) is True
