@@ -170,10 +170,8 @@ def _bring_back(item: ConsensusItem, by: Any) -> None:
         _delete_unchanged(item.result, by)
         if item.first is not None:
             _revive(item.first, by)
-    elif item.first is not None:
-        if not Mask.objects.filter(pk=item.first.pk, status=Mask.Status.DELETED).exists():
-            raise _changed()
-        mask_restore(mask=item.first, user=by)
+    elif item.first is not None and Mask.objects.filter(pk=item.first.pk, status=Mask.Status.DELETED).exists():
+        mask_restore(mask=item.first, user=by)  # else somebody took it out of the bin already
 
 
 def _delete_unchanged(mask: Mask, by: Any) -> None:

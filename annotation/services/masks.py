@@ -93,7 +93,8 @@ def mask_delete(*, mask: Mask, user: Any) -> Mask:
 def mask_restore(*, mask: Mask, user: Any) -> Mask:
     """Take a mask out of the bin; a current one stays as it is.
 
-    Raises Conflict if it was superseded meanwhile, or if its track has another mask on the image by now.
+    Raises Conflict `mask_superseded` if another version of the same object is current, or `frame_taken` if its track
+    has another mask on the image by now.
     """
     try:
         with transaction.atomic():
@@ -101,6 +102,7 @@ def mask_restore(*, mask: Mask, user: Any) -> Mask:
             if row.status == Mask.Status.SUPERSEDED:
                 raise superseded(row)
             if row.status == Mask.Status.DELETED:
+                _refuse_second(row)
                 row.status = row.status_before or Mask.Status.ACCEPTED
                 row.status_before = ""
                 row.status_changed_at = timezone.now()
@@ -136,6 +138,13 @@ def mask_history(*, mask: Mask) -> list[Mask]:
         "created_by", "parent", "track"
     )
     return list(versions.order_by("serial"))
+
+
+def current_of(mask: Mask) -> Mask | None:
+    """The version of this object that counts now; None if it was deleted."""
+    if mask.is_current:
+        return mask
+    return next((one for one in reversed(mask_history(mask=mask)) if one.is_current), None)
 
 
 def masks_add(
@@ -309,8 +318,15 @@ def _supersede(parent: Mask, user: Any) -> None:
 
 def superseded(mask: Mask) -> Conflict:
     """Why a mask that is no longer current cannot be changed: `details.current` is the uuid of the one that is."""
-    current = next((row for row in reversed(mask_history(mask=mask)) if row.is_current), None)
     if mask.status == Mask.Status.DELETED:
         return Conflict("mask_deleted", "Somebody deleted this mask meanwhile.", {"current": None})
+    current = current_of(mask)
     details = {"current": str(current.uuid) if current else None}
     return Conflict("mask_superseded", "Somebody corrected this mask meanwhile.", details)
+
+
+def _refuse_second(mask: Mask) -> None:
+    """An earlier version may count again by now, as after an undone consensus: the object would be there twice."""
+    if (current := current_of(mask)) is not None:
+        told = "Another version of this mask counts by now. Restore this one in its history instead."
+        raise Conflict("mask_superseded", told, {"current": str(current.uuid)})

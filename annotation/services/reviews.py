@@ -24,7 +24,7 @@ from annotation.counts import figure
 from annotation.errors import Conflict, UserError
 from annotation.intervals import wilson
 from annotation.models import Dataset, Image, Mask, Member, ReviewItem, Task
-from annotation.services.masks import mask_history
+from annotation.services.masks import current_of, mask_history
 from annotation.signals import review_opened, send_on_commit
 from modelzoo import rle
 
@@ -175,13 +175,6 @@ def _answer(task: Task) -> list[Mask]:
             seen.append(after)
     new = masks_unseen(task.image).filter(created_at__gte=task.created_at).exclude(pk__in=[one.pk for one in seen])
     return [*seen, *new]
-
-
-def current_of(mask: Mask) -> Mask | None:
-    """The version of a mask that counts now; None if it was deleted."""
-    if mask.is_current:
-        return mask
-    return next((one for one in reversed(mask_history(mask=mask)) if one.is_current), None)
 
 
 def round_of(task: Task) -> Task | None:

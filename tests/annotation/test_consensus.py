@@ -125,6 +125,29 @@ def test_nothing_is_undone_once_somebody_corrected_what_came_of_it(cast, as_, ur
     assert snapshot(image) == before
 
 
+def test_no_mask_is_undone_where_somebody_took_the_mask_out_of_the_bin(cast, as_, url, image):
+    rae = as_(cast.rae)
+    before = snapshot(image)
+    _, first, _ = objects(rae, url)
+    decided = take(rae, url, first, "neither").json()["decisions"][0]
+    assert as_(cast.ben).post(f"/api/masks/{first['first']['id']}/restore/").status_code == 200
+    undone = rae.post(f"{url}{decided['id']}/undo/")
+    assert (undone.status_code, undone.json()["objects"][1]["settled"]) == (200, None)
+    assert snapshot(image) == before
+
+
+def test_what_an_undone_decision_made_does_not_come_back_beside_what_it_was_made_of(cast, as_, url, image):
+    rae = as_(cast.rae)
+    before = snapshot(image)
+    decided = take(rae, url, objects(rae, url)[0], "union").json()["decisions"][0]
+    made = Mask.objects.filter(image=image, status="accepted").latest("serial")
+    rae.post(f"{url}{decided['id']}/undo/")
+    answer = rae.post(f"/api/masks/{made.uuid}/restore/")
+    assert (answer.status_code, answer.json()["code"]) == (409, "mask_superseded")
+    assert answer.json()["details"]["current"]["id"] == str(made.parent.uuid)
+    assert snapshot(image) == before
+
+
 def test_what_is_no_longer_as_it_was_shown_is_not_decided(cast, as_, url, image):
     rae = as_(cast.rae)
     both, first, _ = objects(rae, url)
