@@ -53,7 +53,7 @@ export function MaskDetail({ session, item, onHistory }: DetailProps) {
         {item.track !== null && session.options.video && <InTrack desk={session.options.video} track={item.track} />}
         {item.seconds > 0 && `, in ${item.seconds.toFixed(1)} s`}
       </p>
-      <div className="row side__tools">
+      <div className="side__tools">
         <Tool icon={Focus} label="Show in the middle" run={() => session.showMask(item.id)} />
         <Tool
           icon={locked ? Lock : LockOpen}
