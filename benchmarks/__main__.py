@@ -36,7 +36,7 @@ def main() -> int:
     if unknown:
         print(f"No such benchmark: {', '.join(sorted(unknown))}. Known: {', '.join(SUITES)}.", file=sys.stderr)
         return 2
-    about, load = machine(), os.getloadavg()[0]
+    began, about, load = datetime.now(UTC), machine(), os.getloadavg()[0]
     print(
         f"{about['cpu']}, {about['cores']} cores, torch {about['torch']}, {about['threads']} threads, load {load:.1f}"
     )
@@ -54,8 +54,9 @@ def main() -> int:
             else:
                 suites[name] = told
                 print(ending(told))
-    if kept:
-        keep({"machine": about, "load": load, "suites": suites, "rows": kept})
+        if kept:  # after each suite: a run of an hour that is cut off leaves what it has
+            where = keep(began, {"machine": about, "load": load, "suites": suites, "rows": kept})
+            print(f"kept in {where}")
     worse = [row["name"] for row in kept if row["since"] and row["since"]["regression"]]
     print(f"{len(worse)} of {len(kept)} figures are worse than before by more than a fifth", *worse, sep="\n  ")
     return 1 if any("failed" in told for told in suites.values()) else 0
@@ -100,14 +101,13 @@ def ending(told: dict[str, Any]) -> str:
     return f"  peak memory {told['peak_mib']} MiB, {told['seconds']:.0f} s"
 
 
-def keep(document: dict[str, Any]) -> None:
-    """Write a result, named by the time."""
-    stamp = datetime.now(UTC)
+def keep(began: datetime, document: dict[str, Any]) -> Path:
+    """Write what there is of a run, named by the time it began, and say where."""
     RESULTS.mkdir(exist_ok=True)
-    target = RESULTS / f"{stamp:%Y-%m-%d-%H%M}.json"
-    document = {"at": stamp.isoformat(timespec="seconds"), **document}
+    target = RESULTS / f"{began:%Y-%m-%d-%H%M}.json"
+    document = {"at": began.isoformat(timespec="seconds"), **document}
     target.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    print(f"\nkept in {target.relative_to(Path.cwd()) if target.is_relative_to(Path.cwd()) else target}")
+    return target.relative_to(Path.cwd()) if target.is_relative_to(Path.cwd()) else target
 
 
 if __name__ == "__main__":

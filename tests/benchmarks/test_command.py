@@ -53,6 +53,19 @@ def test_a_suite_that_fails_is_said_and_the_others_are_kept(results, monkeypatch
     assert len(json.loads(next(results.iterdir()).read_text())["rows"]) == 1
 
 
+def test_a_run_that_is_cut_off_leaves_the_suites_that_were_done(results, monkeypatch):
+    def apart(name):
+        if name == "pages":
+            raise KeyboardInterrupt
+        return iter([figure(10.0), DONE])
+
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "masks", "pages"])
+    monkeypatch.setattr(bench, "suite_apart", apart)
+    with pytest.raises(KeyboardInterrupt):
+        bench.main()
+    assert json.loads(next(results.iterdir()).read_text())["suites"] == {"masks": DONE}
+
+
 def test_an_unknown_suite_is_refused(results, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["benchmarks", "nonsense"])
     assert bench.main() == 2
