@@ -2,8 +2,7 @@
 
 Both models were judged on the same held-out masks with the same seeded clicks, so every mask gives a pair and
 the question is about the mean of the paired differences. A paired bootstrap gives its interval (``engine.paired``).
-Masks of one image share light, subject and annotator, hence are not independent: with enough images, images are
-resampled.
+Masks of one image, and frames of one video, are not independent: ``drawn_together`` says what is drawn anew.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.paired import Difference, Floats, Resampling, compare_calibration, compare_means
+from engine.paired import Difference, Floats, Resampling, compare_calibration, compare_means, drawn_together
 
 Row = Mapping[str, Any]
 MOST_GROUPS = 30  # of a kind that are compared: those with the most masks
@@ -71,7 +70,6 @@ class Rules:
     guard: float = 0.02
     min_group: int = 8
     min_watched: int = 20
-    min_images: int = 8
     confidence: float = 0.95
     resamples: int = 2000
     seed: int = 0
@@ -89,19 +87,19 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Pairs:
-    """The rows of both models, mask by mask in one order, and the image of each mask (None: masks are resampled)."""
+    """The rows of both models, mask by mask in one order, and where each mask lies, the widest first (may be empty)."""
 
     serving: list[Row]
     candidate: list[Row]
-    images: list[object] | None
+    places: list[Sequence[object]]
 
     def __len__(self) -> int:
         return len(self.serving)
 
     def part(self, places: Sequence[int]) -> Pairs:
         """The pairs at these places."""
-        images = None if self.images is None else [self.images[place] for place in places]
-        return Pairs([self.serving[place] for place in places], [self.candidate[place] for place in places], images)
+        serving, candidate = ([rows[place] for place in places] for rows in (self.serving, self.candidate))
+        return Pairs(serving, candidate, [self.places[place] for place in places] if self.places else [])
 
     def have(self, name: str) -> bool:
         """Whether every row carries this figure."""
@@ -125,16 +123,17 @@ def judge(
     serving: Iterable[Row],
     candidate: Iterable[Row],
     *,
-    images: Mapping[str, object] | None = None,
+    places: Mapping[str, Sequence[object]] | None = None,
     stages: Mapping[str, str] | None = None,
     categories: Mapping[str, str] | None = None,
     rules: Rules | None = None,
 ) -> Verdict:
     """Decide from the evaluation rows of both models, paired by mask id.
 
-    ``images``, ``stages`` and ``categories`` say, by mask id, which image a mask lies on, in which stage it was made
-    and what it shows. Promoted when the combined score (mean of SCORED) is better by the margin, its interval's lower
-    bound is above minus the tolerance, and no figure, stage or category is clearly worse. ValueError if the ids differ.
+    ``places``, ``stages`` and ``categories`` say, by mask id, where a mask lies (its video or image, its image), in
+    which stage it was made and what it shows. Promoted when the combined score (mean of SCORED) is better by the
+    margin, its interval's lower bound is above minus the tolerance, and no figure, stage or category is clearly worse.
+    ValueError if the ids differ.
     """
     rules = rules or Rules()
     old, new = ({str(row["id"]): row for row in rows} for rows in (serving, candidate))
@@ -147,10 +146,7 @@ def judge(
             "The serving model stays."
         )
         return Verdict(False, "too_few_masks", reason, {"masks": len(ids), "rules": asdict(rules)})
-    places = [images[i] for i in ids] if images else None
-    if places is not None and len(set(places)) < rules.min_images:
-        places = None
-    pairs = Pairs([old[i] for i in ids], [new[i] for i in ids], places)
+    pairs = Pairs([old[i] for i in ids], [new[i] for i in ids], [places[i] for i in ids] if places else [])
     whole = compare(pairs, rules)
     groups = {
         "stage": by_group(pairs, [(stages or {}).get(i) for i in ids], rules),
@@ -158,8 +154,7 @@ def judge(
     }
     numbers = {
         "masks": len(ids),
-        "images": len(set(images[i] for i in ids)) if images else None,
-        "resampled": "images" if places is not None else "masks",
+        **_drawn(pairs),
         **asdict(whole),
         "groups": {kind: {name: asdict(one) for name, one in found.items()} for kind, found in groups.items()},
         "rules": asdict(rules),
@@ -174,8 +169,10 @@ def compare(pairs: Pairs, rules: Rules) -> Comparison:
     on few masks one of six would otherwise look worse by chance too often.
     """
 
+    drawn = drawn_together(pairs.places)
+
     def resampled(confidence: float) -> Resampling:
-        return Resampling(pairs.images, len(pairs), confidence, rules.resamples, rules.seed)
+        return Resampling(drawn, len(pairs), confidence, rules.resamples, rules.seed)
 
     resampling, strict = resampled(rules.confidence), resampled(shared(rules.confidence, len(WATCHED) + 1))
     columns = [pairs.values(metric) for metric in SCORED]
@@ -212,6 +209,14 @@ def by_group(pairs: Pairs, names: Sequence[str | None], rules: Rules) -> dict[st
         name: compare(pairs.part([place for place, one in enumerate(names) if one == name]), strict)
         for name in sorted(large)
     }
+
+
+def _drawn(pairs: Pairs) -> dict[str, Any]:
+    """How many images the masks lie on, and what the intervals of the whole are drawn from."""
+    drawn, images = drawn_together(pairs.places), len({place[-1] for place in pairs.places})
+    if drawn is None:
+        return {"images": images or None, "resampled": "masks"}
+    return {"images": images, "resampled": "images" if len(set(drawn)) == images else "videos"}
 
 
 def _decide(

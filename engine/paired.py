@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 BLOCK = 1_000_000  # numbers in memory at once: 100k held-out masks must not cost gigabytes
 BINS = 10  # of predicted IoU, for the calibration error
+FEWEST_DRAWN = 8  # groups, below which drawing them anew makes intervals that are far too narrow
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,23 @@ class Difference:
     low: float
     high: float
     masks: int
+
+
+def place_of(video: int | None, image: object) -> tuple[str, str]:
+    """Where a mask lies, the widest first: its video, or its image where there is none, and its image."""
+    return (f"image {image}" if video is None else f"video {video}", f"image {image}")
+
+
+def drawn_together(places: Sequence[Sequence[object]]) -> list[object] | None:
+    """The groups that N values are drawn by, for `Resampling`; ``places`` says where each lies, the widest first.
+
+    Frames of one video share what they show, and masks of one image light and annotator. So the widest groups are taken
+    of which there are enough; None, each value by itself, where there are never enough.
+    """
+    for level in zip(*places, strict=True):
+        if len(set(level)) >= FEWEST_DRAWN:
+            return list(level)
+    return None
 
 
 class Resampling:

@@ -15,10 +15,11 @@ from django.utils import timezone
 from annotation import object_store, storage
 from annotation.errors import UserError
 from annotation.jobkit import JobCancelled, JobContext, JobLost
-from annotation.models import Mask
+from annotation.models import Image, Mask
 from engine import trainer
 from engine.evaluation import version_evaluate
 from engine.models import Evaluation, ModelVersion, Promotion, Snapshot, TrainingRun
+from engine.paired import place_of
 from engine.promotion import candidate_decide, candidate_judge
 from engine.proposals import detector_train
 from engine.retraining import run_close, run_reopen
@@ -80,8 +81,8 @@ def _steps(run: TrainingRun, ctx: JobContext) -> Promotion:
     judged = version_evaluate(
         run=run, role=Evaluation.Role.CANDIDATE, version=candidate, progress=told(TRAINED_AT + half, "new")
     )
-    images, stages = _where_masks_lie(snapshot)
-    verdict = candidate_judge(run=run, images=images, stages=stages, categories=_names(judged))
+    places, stages = _where_masks_lie(snapshot)
+    verdict = candidate_judge(run=run, places=places, stages=stages, categories=_names(judged))
     # Before the switch, so that the version that serves has its detector from the first moment on.
     winner = candidate if verdict.promote else serving
     detector_train(run=run, snapshot=snapshot, version=winner, ctx=ctx, share=(JUDGED, DETECTED))
@@ -114,13 +115,16 @@ def _freeze(run: TrainingRun, ctx: JobContext) -> Snapshot:
     return run.snapshot
 
 
-def _where_masks_lie(snapshot: Snapshot) -> tuple[dict[str, str], dict[str, str]]:
-    """Image digest and stage of every held-out mask, by the id that evaluation rows carry."""
-    images, stages = {}, {}
+def _where_masks_lie(snapshot: Snapshot) -> tuple[dict[str, tuple[str, str]], dict[str, str]]:
+    """Place and stage of every held-out mask, by the id that evaluation rows carry."""
+    frames = Image.objects.filter(dataset=snapshot.dataset_id, video__isnull=False)
+    videos = dict(frames.values_list("sha256", "video"))
+    places, stages = {}, {}
     for line in manifest_lines(snapshot):
         for mask in line["masks"]:
-            images[str(mask["key"])], stages[str(mask["key"])] = line["sha256"], mask["stage"]
-    return images, stages
+            places[str(mask["key"])] = place_of(videos.get(line["sha256"]), line["sha256"])
+            stages[str(mask["key"])] = mask["stage"]
+    return places, stages
 
 
 def _names(judged: Evaluation) -> dict[str, str]:

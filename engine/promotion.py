@@ -6,7 +6,7 @@ cannot both succeed, and a late one cannot undo what it never saw.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -36,18 +36,18 @@ def _evaluations(run: TrainingRun) -> tuple[Evaluation, Evaluation]:
 def candidate_judge(
     *,
     run: TrainingRun,
-    images: Mapping[str, object],
+    places: Mapping[str, Sequence[object]],
     stages: Mapping[str, str],
     categories: Mapping[str, str] | None = None,
 ) -> gate.Verdict:
     """Compare the run's candidate with the serving version. Takes a moment and writes nothing: no transaction needed.
 
-    ``images``, ``stages`` and ``categories`` say, by mask id, on which image a held-out mask lies, in which stage
-    it was made and what it shows.
+    ``places``, ``stages`` and ``categories`` say, by mask id, where a held-out mask lies (its video or image, its
+    image), in which stage it was made and what it shows.
     """
     serving, candidate = _evaluations(run)
     verdict = gate.judge(
-        serving.rows, candidate.rows, images=images, stages=stages, categories=categories, rules=gate_rules()
+        serving.rows, candidate.rows, places=places, stages=stages, categories=categories, rules=gate_rules()
     )
     if candidate.version_id == serving.version_id:
         reason = "Refused: training changed nothing, the candidate is the serving model."

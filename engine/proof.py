@@ -22,7 +22,7 @@ from annotation.models import Dataset, Mask, Task
 from engine.frame_time import frame_times, median
 from engine.gate import Row, after, told
 from engine.models import Evaluation, ModelVersion
-from engine.paired import Resampling
+from engine.paired import Resampling, drawn_together, place_of
 from engine.tally import SUMS, work_of
 
 FEWEST = 10
@@ -227,17 +227,20 @@ def _measured(evaluations: list[Evaluation]) -> dict[int, dict[str, Any]]:
     missing = [pk for pk, key in keys.items() if key not in _known]
     tables = dict(Evaluation.objects.filter(pk__in=missing).values_list("pk", "rows")) if missing else {}
     serials = {int(row["id"]) for table in tables.values() for row in table if str(row["id"]).isdigit()}
-    images = {str(pk): image for pk, image in Mask.objects.filter(pk__in=serials).values_list("pk", "image")}
+    lies = Mask.objects.filter(pk__in=serials).values_list("pk", "image__video", "image")
+    places = {str(pk): place_of(video, image) for pk, video, image in lies}
     if len(_known) > MOST_KNOWN:
         _known.clear()
     for pk, table in tables.items():
-        _known[keys[pk]] = _intervals(table, [images.get(str(row["id"]), f"mask {row['id']}") for row in table])
+        where = [places.get(str(row["id"])) or place_of(None, f"of mask {row['id']}") for row in table]
+        _known[keys[pk]] = _intervals(table, where)
     return {pk: _known[key] for pk, key in keys.items()}
 
 
-def _intervals(rows: list[dict[str, Any]], groups: list[object]) -> dict[str, Any]:
-    """The figures of one evaluation; masks of one image are drawn together."""
+def _intervals(rows: list[dict[str, Any]], places: list[tuple[str, str]]) -> dict[str, Any]:
+    """The figures of one evaluation; masks of one video, or one image, are drawn together."""
     values: dict[str, Any] = {"masks": len(rows)}
+    groups = drawn_together(places)
     for name, read in QUALITY.items():
         if len(rows) < FEWEST:
             values[name] = _too_few(len(rows))

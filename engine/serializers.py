@@ -94,7 +94,10 @@ class GateOut(ComparisonOut):
     """All held-out masks, and the same by stage and by category where there are several."""
 
     images = serializers.IntegerField(allow_null=True)
-    resampled = serializers.ChoiceField(choices=["images", "masks"], help_text="What the intervals were drawn from.")
+    resampled = serializers.ChoiceField(
+        choices=["videos", "images", "masks"],
+        help_text="What the intervals were drawn from; with videos, images that belong to none count as one each.",
+    )
     confidence = serializers.FloatField()
     groups = serializers.DictField(
         child=serializers.DictField(child=ComparisonOut()), help_text="stage and category, each by name."

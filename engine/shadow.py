@@ -23,7 +23,7 @@ from annotation.jobkit import declare, enqueue
 from annotation.models import Dataset, Image, Job, Mask
 from engine.embeddings import read_pixels
 from engine.models import ModelVersion, ShadowComparison
-from engine.paired import Resampling, compare_means
+from engine.paired import Resampling, compare_means, drawn_together, place_of
 from engine.promotion import versions_of
 from engine.serving import predictor_for, serving_version
 from modelzoo import rle
@@ -127,7 +127,7 @@ def _replayed(
             done += 1
             progress(done / len(masks), f"{done} of {len(masks)} masks replayed")
             yield {
-                "image": image.sha256,
+                "place": place_of(image.video_id, image.pk),
                 "edited": mask.source == Mask.Source.MODEL_EDITED,
                 "prompts": len(steps_of(mask)),
                 "serving": rle.mask_iou(ours, accepted),
@@ -164,10 +164,10 @@ def summary(pairs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     edited = [pair for pair in pairs if pair["edited"]]
     return {
         "masks": len(pairs),
-        "images": len({pair["image"] for pair in pairs}),
+        "images": len({pair["place"] for pair in pairs}),
         "prompts": sum(pair["prompts"] for pair in pairs),
         "all": _difference(pairs),
-        "edited": _difference(edited) if edited else None,
+        "edited": _difference(edited) if len(edited) >= FEWEST else None,
         "agreement": float(agreement.mean()),
         "agreed": float((agreement >= AGREED).mean()),
     }
@@ -176,7 +176,7 @@ def summary(pairs: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def _difference(pairs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Other minus serving, named as in the gate: the other version is the candidate."""
     serving, other = (np.array([pair[name] for pair in pairs], np.float64) for name in ("serving", "other"))
-    resampling = Resampling([pair["image"] for pair in pairs], len(pairs), 0.95, 2000, 0)
+    resampling = Resampling(drawn_together([pair["place"] for pair in pairs]), len(pairs), 0.95, 2000, 0)
     return asdict(compare_means(serving, other, resampling))
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.gate import Rules, judge
-from engine.paired import Resampling, compare_means
+from engine.paired import Resampling, compare_means, place_of
 
 
 def rows(scores: np.ndarray, box: np.ndarray | None = None) -> list[dict]:
@@ -80,11 +80,42 @@ def test_masks_of_one_image_count_as_one_witness(base):
     """Ten masks on each of ten images that move together: resampling masks would be far too sure."""
     shift = np.repeat(np.random.default_rng(5).normal(0.02, 0.06, 10), 10)
     start = np.full(100, 0.5)
-    images = {f"mask-{i}": i // 10 for i in range(100)}
+    places = {f"mask-{i}": place_of(None, i // 10) for i in range(100)}
     alone = judge(rows(start), rows(start + shift)).numbers["combined"]
-    grouped = judge(rows(start), rows(start + shift), images=images).numbers
+    grouped = judge(rows(start), rows(start + shift), places=places).numbers
     assert grouped["resampled"] == "images"
     assert grouped["combined"]["high"] - grouped["combined"]["low"] > 2 * (alone["high"] - alone["low"])
+
+
+def test_frames_of_one_video_count_as_one_witness_where_there_are_enough_videos():
+    """Ten videos of ten frames, whose gain moves together: frames would be far too sure."""
+    shift = np.repeat(np.random.default_rng(5).normal(0.02, 0.06, 10), 10)
+    start = np.full(100, 0.5)
+    many = {f"mask-{i}": place_of(i // 10, i) for i in range(100)}
+    two = {f"mask-{i}": place_of(i // 50, i) for i in range(100)}
+    apart = {f"mask-{i}": place_of(None, i) for i in range(100)}
+    by_video, by_frame, alone = (
+        judge(rows(start), rows(start + shift), places=places).numbers for places in (many, two, apart)
+    )
+    assert [one["resampled"] for one in (by_video, by_frame, alone)] == ["videos", "images", "images"]
+    assert [one["images"] for one in (by_video, by_frame, alone)] == [100, 100, 100]
+    wide, narrow = (one["combined"]["high"] - one["combined"]["low"] for one in (by_video, by_frame))
+    assert wide > 2 * narrow
+    assert by_frame["combined"] == alone["combined"]
+
+
+def test_a_category_on_one_image_is_not_worse_by_chance(base):
+    """One image drawn anew is always the same image: its interval had no width, and chance was a refusal."""
+    chance = np.random.default_rng(7).normal(0, 0.15, 60)
+    chance[:8] += -0.04 - chance[:8].mean()
+    chance[8:] += 0.05 - chance[8:].mean()
+    places = {f"mask-{i}": place_of(None, 0 if i < 8 else i) for i in range(60)}
+    names = {f"mask-{i}": "egg" if i < 8 else "stone" for i in range(60)}
+    verdict = judge(rows(base), rows(base + chance), places=places, categories=names)
+    egg = verdict.numbers["groups"]["category"]["egg"]["combined"]
+    assert egg["mean"] == pytest.approx(-0.04)
+    assert egg["low"] < egg["mean"] < egg["high"]
+    assert verdict.promote, verdict.reason
 
 
 def test_a_model_that_needed_fewer_clicks_keeps_its_last_score():

@@ -10,6 +10,7 @@ import pytest
 from engine import evaluation
 from engine.evaluation import version_evaluate
 from engine.models import Evaluation, ModelVersion, TrainingRun
+from engine.paired import place_of
 from engine.promotion import candidate_decide, candidate_judge
 from engine.serving import serving_version
 from engine.snapshots import manifest_lines, snapshot_freeze
@@ -60,9 +61,11 @@ def decided(cast, snapshot, predictors, monkeypatch, *, serving: str, candidate:
     )
     for role, name in ((Evaluation.Role.SERVING, serving), (Evaluation.Role.CANDIDATE, candidate)):
         version_evaluate(run=run, role=role, version=versions[name], progress=lambda share: None)
-    images = {str(mask["key"]): line["sha256"] for line in manifest_lines(snapshot) for mask in line["masks"]}
-    categories = {key: ("stone", "egg")[place % 2] for place, key in enumerate(sorted(images, key=int))}
-    verdict = candidate_judge(run=run, images=images, stages={}, categories=categories)
+    places = {
+        str(mask["key"]): place_of(None, line["sha256"]) for line in manifest_lines(snapshot) for mask in line["masks"]
+    }
+    categories = {key: ("stone", "egg")[place % 2] for place, key in enumerate(sorted(places, key=int))}
+    verdict = candidate_judge(run=run, places=places, stages={}, categories=categories)
     return candidate_decide(run=run, verdict=verdict)
 
 

@@ -34,7 +34,7 @@ def judged_run(cast, base, *, serving: float, candidate: float, name: str = "can
 
 
 def decide(run: TrainingRun) -> Promotion:
-    return candidate_decide(run=run, verdict=candidate_judge(run=run, images={}, stages={}))
+    return candidate_decide(run=run, verdict=candidate_judge(run=run, places={}, stages={}))
 
 
 @pytest.fixture

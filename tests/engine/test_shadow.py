@@ -11,6 +11,7 @@ from annotation.errors import Conflict, Missing, UserError
 from annotation.models import Job
 from engine import jobs, shadow  # noqa: F401  binds the functions of the jobs
 from engine.models import ShadowComparison
+from engine.paired import place_of
 from engine.shadow import masks_chosen, replay, shadow_start
 from modelzoo.embedding import Embedding, Prediction
 from modelzoo.geometry import Frame
@@ -60,8 +61,8 @@ def clicked(dataset, *, seed, split="held_out", prompts=(CLICK,), source="model"
 
 @pytest.fixture
 def six(cast, other):
-    """Six masks on held-out images by one click; one of them was corrected by hand."""
-    return [clicked(cast.dataset, seed=seed, source="model_edited" if seed == 5 else "model") for seed in range(6)]
+    """Six masks on held-out images by one click; all but one of them were corrected by hand."""
+    return [clicked(cast.dataset, seed=seed, source="model_edited" if seed else "model") for seed in range(6)]
 
 
 def test_a_lead_compares_and_everybody_reads(cast, base, other, six, painters, as_):
@@ -79,7 +80,7 @@ def test_a_lead_compares_and_everybody_reads(cast, base, other, six, painters, a
     assert result["all"]["serving"] == pytest.approx(1.0)
     assert result["all"]["candidate"] == pytest.approx(0.44, abs=0.03)
     assert result["all"]["high"] < 0
-    assert result["edited"]["masks"] == 1
+    assert result["edited"]["masks"] == 5
     assert result["agreed"] == 0
     assert as_(cast.cyd).get(f"{url}/shadows/").status_code == 404
     for person in (cast.rae, cast.ben, cast.vic):
@@ -121,6 +122,18 @@ def test_only_what_people_prompted_since_counts(cast, other, six):
     type(other).objects.filter(pk=other.pk).update(created_at=timezone.now())
     other.refresh_from_db()
     assert masks_chosen(cast.dataset.pk, other)[0] == []
+
+
+def test_masks_of_one_image_give_no_false_certainty():
+    """One image drawn anew is always the same; of fewer than five masks nothing is said."""
+    pairs = [
+        {"place": place_of(None, 1), "edited": i == 0, "prompts": 1, "serving": 0.8, "other": 0.7 + i / 20}
+        | {"agreement": 0.9}
+        for i in range(6)
+    ]
+    found = shadow.summary(pairs)
+    assert found["all"]["low"] < found["all"]["mean"] < found["all"]["high"]
+    assert (found["images"], found["edited"]) == (1, None)
 
 
 def test_training_images_are_taken_only_where_others_are_too_few(cast, other):

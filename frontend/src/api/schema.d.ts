@@ -2803,7 +2803,7 @@ export interface components {
                 [key: string]: components["schemas"]["DifferenceOut"];
             };
             images: number | null;
-            /** @description What the intervals were drawn from. */
+            /** @description What the intervals were drawn from; with videos, images that belong to none count as one each. */
             resampled: components["schemas"]["ResampledEnum"];
             /** Format: double */
             confidence: number;
@@ -3944,7 +3944,7 @@ export interface components {
             reason: string;
         };
         /** @enum {string} */
-        ResampledEnum: "images" | "masks";
+        ResampledEnum: "videos" | "images" | "masks";
         /** @description How a dataset is retrained. */
         RetrainingOut: {
             auto_retrain: boolean;

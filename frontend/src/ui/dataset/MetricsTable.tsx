@@ -46,7 +46,7 @@ export function MetricsTable({ run }: { run: TrainingRun }) {
       />
       <p className="muted small">
         Score: the mean of the first four. Intervals ({sure}) come from drawing the{" "}
-        {gate.resampled === "images" ? "images" : "masks"} anew; grey changes may be chance.
+        {gate.resampled} anew; grey changes may be chance.
       </p>
       {KINDS.map(([kind, title]) => (
         <Groups key={kind} title={title} gate={gate} kind={kind} />
