@@ -25,6 +25,9 @@ export interface ModelWorkOptions extends CorrectionOptions {
   readonly notice: (message: string) => void;
 }
 
+/** Whether a model took part in a mask's pixels. */
+export const fromModel = ({ source }: MaskItem): boolean => source === "model" || source === "model_edited";
+
 /** A mask with other pixels: a new version that supersedes `item`. What the model thought of the old one goes. */
 export function corrected(item: MaskItem, patch: Patch, options: CorrectionOptions): MaskItem {
   return {
@@ -34,7 +37,7 @@ export function corrected(item: MaskItem, patch: Patch, options: CorrectionOptio
     segmentation: encodePatch(patch, item.segmentation.size),
     area: patchArea(patch),
     status: "accepted",
-    source: item.source === "model" || item.source === "model_edited" ? "model_edited" : "hand",
+    source: fromModel(item) ? "model_edited" : "hand",
     stage: options.stage,
     parent: item.id,
     predictedIou: null,
@@ -58,15 +61,27 @@ export function replacePixels(item: MaskItem, patch: Patch, options: CorrectionO
   return next.id;
 }
 
-/** Takes `patch` out of every other current mask that may be changed; how many that were. */
-export function cutOutOfOthers(patch: Patch, except: ReadonlySet<string>, options: CorrectionOptions): number {
-  let count = 0;
+/** How many masks were cut, and how many proposals were left alone. */
+export interface CutOut {
+  readonly cut: number;
+  readonly proposals: number;
+}
+
+/**
+ * Takes `patch` out of every other accepted mask that may be changed. Proposals stay whole: cut, they would be accepted
+ * masks that nobody has looked at.
+ */
+export function cutOutOfOthers(patch: Patch, except: ReadonlySet<string>, options: CorrectionOptions): CutOut {
+  let [cut, proposals] = [0, 0];
   for (const other of options.store.visible()) {
-    if (except.has(other.id) || options.locked(other.id) || sharedArea(other.patch, patch) === 0) continue;
-    replacePixels(other, subtract(other.patch, patch), options);
-    count++;
+    if (except.has(other.id) || sharedArea(other.patch, patch) === 0) continue;
+    if (other.status === "proposed") proposals++;
+    else if (!options.locked(other.id)) {
+      replacePixels(other, subtract(other.patch, patch), options);
+      cut++;
+    }
   }
-  return count;
+  return { cut, proposals };
 }
 
 /** `patch` without the pixels of the current masks that `holds` names. */

@@ -4,10 +4,11 @@ import { type ImagePoint, imagePoint } from "../core/geometry";
 import { History } from "../core/history";
 import { Latency } from "../core/latency";
 import { MaskStore } from "../core/maskStore";
-import { patchArea, patchHas } from "../core/patch";
+import { EMPTY_PATCH, paintStroke, patchArea, patchHas } from "../core/patch";
 import { sharedArea } from "../core/pixels";
 import { fillPolygon } from "../core/polygon";
-import { decodePatch } from "../core/rle";
+import { decodePatch, encodePatch } from "../core/rle";
+import { maskItem } from "../core/testing";
 import { FakeSegmenter } from "../segmenter/fakeSegmenter";
 import { bestOf, type Candidate } from "../segmenter/segmenter";
 import { Drafting } from "./drafting";
@@ -48,6 +49,12 @@ function fresh(from: MaskStore = new MaskStore(), stubborn = false): void {
     locked: (id) => locked.has(id),
   });
   drafting.setReady("fake");
+}
+
+/** Pixels of a mask: a disc of radius 10. */
+function encodedDisc(x: number) {
+  const patch = paintStroke(EMPTY_PATCH, [imagePoint(x, 30)], 10, 1, size);
+  return { patch, segmentation: encodePatch(patch, [size.height, size.width]), area: patchArea(patch) };
 }
 
 beforeEach(() => fresh());
@@ -268,6 +275,17 @@ describe("a mask in the making", () => {
     expect(store.mask(discs[0] ?? "")?.status).toBe("accepted");
   });
 
+  it("takes no pixels from proposals: nobody has looked at those", () => {
+    store.setMask("p", maskItem("p", { ...encodedDisc(30), status: "proposed", track: "t" }), "remote");
+    exclusive = true;
+    drafting.stroke([imagePoint(34, 30)], 6, 1, null);
+    const id = drafting.accept(1) ?? "";
+    expect(store.visible().map((item) => [item.id, item.status])).toEqual([
+      ["p", "proposed"],
+      [id, "accepted"],
+    ]);
+  });
+
   it("by brush alone is made by hand; on a selected mask it corrects that", async () => {
     drafting.stroke([imagePoint(30, 30)], 6, 1, null);
     const first = drafting.accept(1) ?? "";
@@ -278,6 +296,23 @@ describe("a mask in the making", () => {
     expect(store.mask(first)?.status).toBe("superseded");
     history.undo();
     expect(store.mask(first)?.status).toBe("accepted");
+  });
+
+  it("on an imported mask is by hand unless a model was asked", async () => {
+    const imported = encodedDisc(30);
+    store.setMask("i", maskItem("i", { ...imported, source: "imported" }), "remote");
+    drafting.stroke([imagePoint(40, 30)], 6, 1, store.mask("i"));
+    expect(store.mask(drafting.accept(1) ?? "")).toMatchObject({ parent: "i", source: "hand" });
+    store.setMask("j", maskItem("j", { ...imported, source: "imported" }), "remote");
+    drafting.refine(store.mask("j"));
+    await settle();
+    drafting.stroke([imagePoint(40, 30)], 6, 1, null);
+    expect(store.mask(drafting.accept(1) ?? "")).toMatchObject({ parent: "j", source: "model_edited" });
+    for (const source of ["model", "model_edited"] as const) {
+      store.setMask(source, maskItem(source, { ...imported, source }), "remote");
+      drafting.stroke([imagePoint(40, 30)], 6, 1, store.mask(source));
+      expect(store.mask(drafting.accept(1) ?? "")).toMatchObject({ parent: source, source: "model_edited" });
+    }
   });
 
   it("previews under the pointer only until the first prompt", async () => {

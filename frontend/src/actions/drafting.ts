@@ -21,7 +21,7 @@ import { encodePatch } from "../core/rle";
 import { spreadPoints } from "../core/strokes";
 import { bestOf, type Candidate, type Decoded } from "../segmenter/segmenter";
 import { Answers } from "./answers";
-import { cutOutOfOthers, type ModelWorkOptions, without } from "./corrections";
+import { cutOutOfOthers, fromModel, type ModelWorkOptions, without } from "./corrections";
 import { HoverPreview } from "./hoverPreview";
 import { candidateRecords } from "./records";
 
@@ -254,7 +254,7 @@ export class Drafting {
     const { options } = this;
     const parent = draft.parent ? options.store.mask(draft.parent) : null;
     const size = [options.size.height, options.size.width] as const;
-    const fromModel = draft.steps.length > 0 || (parent !== null && parent.source !== "hand");
+    const byModel = draft.steps.length > 0 || (parent !== null && fromModel(parent));
     const asOffered = chosen !== null && patch === chosen.patch;
     return {
       id: options.newId(),
@@ -263,7 +263,7 @@ export class Drafting {
       area: patchArea(patch),
       status: "accepted",
       category: parent?.category ?? "",
-      source: draft.edits === 0 && asOffered ? "model" : fromModel ? "model_edited" : "hand",
+      source: draft.edits === 0 && asOffered ? "model" : byModel ? "model_edited" : "hand",
       stage: options.stage,
       // One that somebody else has put an end to, too: the server says so, and the person decides.
       parent: draft.parent,

@@ -6,6 +6,7 @@ import { Journal, type JournalOp } from "../core/journal";
 import { Timings } from "../core/latency";
 import { MemoryJournal } from "../core/memoryJournal";
 import { EMPTY_PATCH, paintStroke } from "../core/patch";
+import { sharedArea } from "../core/pixels";
 import { encodePatch } from "../core/rle";
 import { FakeSegmenter } from "../segmenter/fakeSegmenter";
 import { MemoryPersonal, type Visit } from "../storage/database";
@@ -107,6 +108,41 @@ describe("proposals", () => {
     ]);
     session.undo();
     expect(session.layout.listed().filter((item) => item.status === "proposed")).toHaveLength(2);
+  });
+});
+
+describe("proposals where masks may not overlap", () => {
+  const proposal = (id: string, x: number) =>
+    record(id, { status: "proposed", created_by: null, source: "model", segmentation: runs(x), predicted_iou: 0.9 });
+  const keep = (...ids: string[]) => {
+    session.preferences.set({ exclusive: true });
+    session.masks.keep(ids);
+    return session.store.visible();
+  };
+  afterEach(() => session.preferences.set({ exclusive: false }));
+
+  it("yield to accepted masks, and to one another, when they are kept", () => {
+    session = open([record("mine"), proposal("p", 40), proposal("q", 50), proposal("apart", 90)]);
+    const [mine, p, q, apart] = keep("p", "q", "apart");
+    expect([mine?.id, mine?.patch]).toEqual(["mine", disc(30)]);
+    const shared = [mine, p, q, apart].flatMap((one, at, all) =>
+      all.slice(at + 1).map((other) => (one && other ? sharedArea(one.patch, other.patch) : -1)),
+    );
+    expect(new Set(shared)).toEqual(new Set([0]));
+    expect(p).toMatchObject({ parent: "p", status: "accepted", source: "model_edited", predictedIou: null });
+    expect(apart).toMatchObject({ parent: "apart", source: "model", predictedIou: 0.9, patch: disc(90) });
+    expect(notices.at(-1)).toBe("3 proposals kept.");
+    session.undo();
+    expect(session.store.visible().map((item) => item.patch)).toEqual([disc(30), disc(40), disc(50), disc(90)]);
+  });
+
+  it("stay proposals when others hold all of their pixels, and it says so", () => {
+    const undecided = "1 proposal stays undecided: other masks hold all of the pixels.";
+    session = open([record("mine"), proposal("p", 30), proposal("q", 60)]);
+    expect(keep("p").map((item) => item.status)).toEqual(["accepted", "proposed", "proposed"]);
+    expect(notices.at(-1)).toBe(undecided);
+    keep("p", "q");
+    expect(notices.at(-1)).toBe(`Proposal kept. ${undecided}`);
   });
 });
 

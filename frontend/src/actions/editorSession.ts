@@ -98,9 +98,9 @@ export class EditorSession extends ToolHand {
     // Whoever audits or reviews an image was asked to correct what the machine made.
     if (options.task?.kind === "audit" || options.task?.kind === "review")
       this.layout.setLocked([...this.layout.locked], false);
-    this.masks = new MaskActions(this);
     this.preferences = preferencesOf(options.user.id);
     const corrections = this.corrections();
+    this.masks = new MaskActions(this, corrections);
     const work = {
       ...corrections,
       history: this.history,

@@ -1,10 +1,15 @@
 import { EMPTY_DRAFT } from "../core/draft";
 import type { MaskItem } from "../core/maskStore";
+import { samePixels, subtract } from "../core/pixels";
+import { type CorrectionOptions, corrected } from "./corrections";
 import type { EditorSession } from "./editorSession";
 
 /** What a person does to saved masks, besides drawing them. Each is one gesture for undo. */
 export class MaskActions {
-  constructor(private readonly session: EditorSession) {}
+  constructor(
+    private readonly session: EditorSession,
+    private readonly options: CorrectionOptions,
+  ) {}
 
   delete(id: string): void {
     const item = this.changeable(id);
@@ -30,17 +35,23 @@ export class MaskActions {
     if (known) this.supersede("Change category", [known], (one) => ({ ...one, category }));
   }
 
-  /** Takes proposals over as they are: from then on they are this person's masks. */
-  keep(ids: readonly string[]): void {
+  /**
+   * Takes proposals over as they are: from then on they are this person's masks. Where masks may not overlap they yield to
+   * accepted ones, and one that has no pixels left stays a proposal. How many were kept.
+   */
+  keep(ids: readonly string[]): number {
     const { session } = this;
-    if (!session.mayChange()) return;
+    if (!session.mayChange()) return 0;
     const items = ids.flatMap((id) => {
       const item = session.store.mask(id);
       return item?.status === "proposed" ? [item] : [];
     });
-    if (items.length === 0) return;
-    this.supersede(items.length === 1 ? "Keep proposal" : `Keep ${items.length} proposals`, items, (one) => one);
-    session.notices.emit(items.length === 1 ? "Proposal kept." : `${items.length} proposals kept.`);
+    const apart = session.preferences.current.exclusive ? this.apart(items) : null;
+    const kept = apart ? items.filter((item) => apart.has(item.id)) : items;
+    const label = kept.length === 1 ? "Keep proposal" : `Keep ${kept.length} proposals`;
+    if (kept.length > 0) this.supersede(label, kept, (one) => apart?.get(one.id) ?? one);
+    if (items.length > 0) session.notices.emit(keptWords(kept.length, items.length - kept.length));
+    return kept.length;
   }
 
   /** Waves proposals away: nobody's masks, so the lock on them does not count. */
@@ -112,6 +123,20 @@ export class MaskActions {
     if (store.draft.parent === item.id) store.setDraft(EMPTY_DRAFT);
   }
 
+  /** Proposals, by id, without the pixels of accepted masks and of the proposals before them; those that have any left. */
+  private apart(items: readonly MaskItem[]): ReadonlyMap<string, MaskItem> {
+    const accepted = this.session.store.visible().filter((item) => item.status === "accepted");
+    const taken = accepted.map((item) => item.patch);
+    const left = new Map<string, MaskItem>();
+    for (const item of items) {
+      const patch = taken.reduce(subtract, item.patch);
+      if (patch.width === 0) continue;
+      taken.push(patch);
+      left.set(item.id, samePixels(patch, item.patch) ? item : corrected(item, patch, this.options));
+    }
+    return left;
+  }
+
   private supersede(label: string, items: readonly MaskItem[], change: (item: MaskItem) => MaskItem): void {
     const { session } = this;
     const successors = items.map((item) => this.mine({ ...change(item), parent: item.id }));
@@ -133,4 +158,11 @@ export class MaskActions {
     const createdBy = this.session.options.user.username;
     return { ...item, id: this.session.newId(), status: "accepted", createdBy, seconds: 0 };
   }
+}
+
+function keptWords(kept: number, undecided: number): string {
+  const done = kept === 0 ? [] : [kept === 1 ? "Proposal kept." : `${kept} proposals kept.`];
+  if (undecided === 0) return done.join("");
+  const left = undecided === 1 ? "1 proposal stays" : `${undecided} proposals stay`;
+  return [...done, `${left} undecided: other masks hold all of the pixels.`].join(" ");
 }

@@ -111,6 +111,20 @@ describe("masks that share pixels", () => {
     expect(session.selected?.parent).toBe(over);
   });
 
+  it("are cut only where somebody vouches for them: proposals are left alone, and it says so", () => {
+    const [over, proposal] = [saved([40, 20, 40]), saved([70, 20, 40])];
+    const made = session.store.mask(proposal);
+    if (made) session.store.setMask(proposal, { ...made, status: "proposed", source: "model", track: "t" }, "remote");
+    session.select(over);
+    session.pixels.cutOutOfOthers();
+    const told = "1 proposal is left as before.";
+    expect(notices.at(-1)).toBe(`No accepted mask shares its pixels; ${told}`);
+    saved([20, 20, 40]);
+    session.pixels.cutOutOfOthers();
+    expect(notices.at(-1)).toBe(`Cut out of 1 other mask; ${told}`);
+    expect(session.store.mask(proposal)).toMatchObject({ status: "proposed", area: 1600 });
+  });
+
   it("vanish when all they had was another's, and undo brings them back", () => {
     const small = saved([30, 30, 10]);
     const large = saved([20, 20, 40]);

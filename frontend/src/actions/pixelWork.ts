@@ -3,7 +3,7 @@ import { grow, shrink, smooth } from "../core/morphology";
 import { EMPTY_PATCH, type Patch } from "../core/patch";
 import { samePixels, union } from "../core/pixels";
 import { countParts, fillHoles, parts, removeIslands } from "../core/regions";
-import { type CorrectionOptions, corrected, cutOutOfOthers, replacePixels, without } from "./corrections";
+import { type CorrectionOptions, type CutOut, corrected, cutOutOfOthers, replacePixels, without } from "./corrections";
 import type { EditorSession } from "./editorSession";
 
 /** More parts than this are speckles, not objects. */
@@ -55,14 +55,13 @@ export class PixelWork {
     this.each("Shrink", work, "It is too thin to shrink further.");
   }
 
-  /** Takes the mask's pixels out of all other masks. */
+  /** Takes the mask's pixels out of all other accepted masks. */
   cutOutOfOthers(): void {
     this.run(() => {
       const { drafting, selection, history } = this.session;
       const patch = drafting.patch ?? selection.map((item) => item.patch).reduce(union, EMPTY_PATCH);
       const except = new Set([...selection.map((item) => item.id), drafting.draft.parent ?? ""]);
-      const count = history.gesture("Cut out of the others", () => cutOutOfOthers(patch, except, this.options));
-      return count === 0 ? "No other mask shares its pixels." : `Cut out of ${count} other ${masks(count)}.`;
+      return cutWords(history.gesture("Cut out of the others", () => cutOutOfOthers(patch, except, this.options)));
     });
   }
 
@@ -162,4 +161,9 @@ export class PixelWork {
   }
 }
 
-const masks = (count: number): string => (count === 1 ? "mask" : "masks");
+function cutWords({ cut, proposals }: CutOut): string {
+  const none = proposals === 0 ? "No other mask shares its pixels" : "No accepted mask shares its pixels";
+  const done = cut === 0 ? none : `Cut out of ${cut} other ${cut === 1 ? "mask" : "masks"}`;
+  if (proposals === 0) return `${done}.`;
+  return `${done}; ${proposals === 1 ? "1 proposal is" : `${proposals} proposals are`} left as before.`;
+}

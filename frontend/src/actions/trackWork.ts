@@ -70,8 +70,7 @@ export class TrackWork {
     const { journal, image, user } = session.options;
     const masks = desk.timeline.proposedUpTo(track, desk.playhead.opened);
     const others = masks.filter((mask) => mask.image !== image.id);
-    session.masks.keep(masks.filter((mask) => mask.image === image.id).map((mask) => mask.id));
-    let accepted = masks.length - others.length;
+    let accepted = session.masks.keep(masks.filter((mask) => mask.image === image.id).map((mask) => mask.id));
     let left = 0;
     await this.ask(async () => {
       for (const { id } of others) {

@@ -298,6 +298,17 @@ describe("tracks", () => {
     expect(notices.at(-1)).toBe("2 masks accepted.");
   });
 
+  it("are not counted as accepted where others hold all of their pixels and masks may not overlap", async () => {
+    const patch = drawn(["##", "##"]);
+    session.preferences.set({ exclusive: true });
+    session.store.setMask("mine", maskItem("mine", { patch }), "remote");
+    session.store.setMask("first", maskItem("first", { patch, track: "cat", status: "proposed" }), "remote");
+    desk.playhead.arrive(0);
+    await desk.tracks.acceptUpTo(session, desk.timeline.tracks[0] as Track);
+    expect(session.store.mask("first")?.status).toBe("proposed");
+    expect(notices.at(-1)).toBe("0 masks accepted.");
+  });
+
   it("leave the frames that somebody else works on to them, and say so", async () => {
     const { journal, user } = session.options;
     const sent: number[] = [];
