@@ -1,4 +1,4 @@
-import { clamp, type ImagePoint, imagePoint, isInside, screenPoint } from "../core/geometry";
+import { clamp, clampToImage, type ImagePoint, imagePoint, isInside, screenPoint } from "../core/geometry";
 import { worksByClicks } from "../core/preferences";
 import { toImage, toScreen } from "../core/viewport";
 import type { ToolPointer } from "../tools/tool";
@@ -32,11 +32,14 @@ export class KeyCursor {
     return this.pressed !== null;
   }
 
-  /** The mouse moved to a point of the image: the crosshair is no longer wanted. */
+  /**
+   * The mouse moved to a point of the image: the crosshair is no longer wanted. A tool that it holds down comes up where it
+   * is: what was drawn may be undone, what a nudge of the mouse threw away could not be brought back.
+   */
   leaveTo(pointer: ImagePoint): void {
     this.lastPointer = pointer;
     if (!this.at) return;
-    this.release();
+    this.lift();
     this.at = null;
     this.session.touch();
   }
@@ -50,8 +53,8 @@ export class KeyCursor {
       return;
     }
     const by = Math.max(1, Math.round((large ? LARGE_STEP : STEP) / session.view.scale));
-    const { width, height } = session.size;
-    this.at = imagePoint(clamp(this.at.x + dx * by, 0.5, width - 0.5), clamp(this.at.y + dy * by, 0.5, height - 0.5));
+    const { x, y } = this.at;
+    this.at = clampToImage(imagePoint(stepped(x, dx * by), stepped(y, dy * by)), session.size);
     this.keepInSight();
     session.tool.move(this.pointer(this.pressed ?? "left"));
     session.touch();
@@ -65,11 +68,8 @@ export class KeyCursor {
       this.appear();
       return;
     }
-    const pointer = this.pointer(this.pressed ?? button);
-    if (this.pressed) {
-      this.pressed = null;
-      session.tool.up(pointer);
-    } else {
+    if (!this.lift()) {
+      const pointer = this.pointer(button);
       session.tool.down(pointer);
       // By clicks alone a brush paints lines from press to press; it is not held down.
       if (session.tool.holds && !worksByClicks(session.preferences.current)) this.pressed = button;
@@ -81,6 +81,15 @@ export class KeyCursor {
   /** Lets go without completing anything. */
   release(): void {
     this.pressed = null;
+  }
+
+  /** Ends what is held down, where the crosshair is. False when nothing was. */
+  private lift(): boolean {
+    const { pressed } = this;
+    if (!pressed) return false;
+    this.pressed = null;
+    this.session.tool.up(this.pointer(pressed));
+    return true;
   }
 
   private appear(): void {
@@ -122,3 +131,6 @@ export class KeyCursor {
     if (dx !== 0 || dy !== 0) session.pan(dx, dy);
   }
 }
+
+/** From the middle of a pixel to that of another one; only at the end of the picture on to its edge, which is no middle. */
+const stepped = (from: number, by: number): number => (by === 0 ? from : Math.floor(from) + 0.5 + by);
