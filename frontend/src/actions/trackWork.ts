@@ -100,7 +100,14 @@ export class TrackWork {
 
   /** What is followed; the track's masks take the name, too. */
   async rename(track: string, category: string): Promise<void> {
-    await this.ask(() => this.desk.options.server.renameTrack(track, category));
+    const { desk } = this;
+    await this.ask(async () => {
+      const renamed = await desk.options.server.renameTrack(track, category);
+      // At once: a correction that is saved before the server is asked for changes would take the old name back.
+      const store = desk.session?.store;
+      const masks = store?.visible().filter((item) => item.track === track) ?? [];
+      store?.setMasks(new Map(masks.map((item) => [item.id, { ...item, category: renamed.category }])), "remote");
+    });
   }
 
   /** Ends a track. `proposed`: what nobody has accepted goes into the bin. */

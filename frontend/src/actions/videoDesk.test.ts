@@ -275,6 +275,15 @@ describe("tracks", () => {
     expect([desk.current, desk.timeline.tracks]).toEqual([null, []]);
   });
 
+  it("give their new name at once to a correction that is open", async () => {
+    const patch = drawn(["##", "##"]);
+    session.store.setMask("first", maskItem("first", { patch, track: "cat", category: "tom" }), "remote");
+    session.drafting.stroke([{ x: 10, y: 10 }], 3, 1, session.store.mask("first"));
+    await desk.tracks.rename("cat", "Tom");
+    const corrected = session.store.mask(session.drafting.accept(1) ?? "");
+    expect(corrected).toMatchObject({ parent: "first", track: "cat", category: "Tom" });
+  });
+
   it("keep one look on every frame, which no other mask of the frame has", () => {
     for (const id of ["a", "b", "c"]) session.store.setMask(id, maskItem(id));
     session.store.setMask("followed", maskItem("followed", { track: "cat" }), "remote");
