@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -56,16 +56,11 @@ class LoopState:
         return not self.reasons
 
 
-def new_masks_of(dataset_id: int) -> int:
-    """Accepted masks on training images, made since the last run of this dataset was started."""
+def new_masks_of(dataset_id: int, **runs: Any) -> int:
+    """Accepted masks on training images, made since the last run of this dataset (of those with `runs`) was started."""
     masks = masks_by_people(dataset_id).filter(image__split=Image.Split.TRAIN)
-    since = _last_start(dataset_id)
-    return masks.filter(created_at__gt=since).count() if since else masks.count()
-
-
-def _last_start(dataset_id: int) -> datetime | None:
-    run = TrainingRun.objects.filter(dataset_id=dataset_id).order_by("-id").first()
-    return run.created_at if run else None
+    last = TrainingRun.objects.filter(dataset_id=dataset_id, **runs).order_by("-id").first()
+    return masks.filter(created_at__gt=last.created_at).count() if last else masks.count()
 
 
 def masks_by_split(dataset_id: int) -> dict[str, int]:
@@ -216,8 +211,9 @@ def dataset_retrain_on_time(*, dataset_id: int) -> TrainingRun | None:
     if not RetrainingPlan.objects.filter(unasked, dataset_id=dataset_id).update(asked_at=now):
         return None
     dataset = Dataset.objects.get(pk=dataset_id)
-    run, answer = None, "Nothing to do: there are no new masks since the last run."
-    if new_masks_of(dataset_id) > 0:
+    run, answer = None, "Nothing to do: there are no new masks since the last run that was judged."
+    # A run that died or was cancelled has learnt nothing. The threshold waits for new masks then, or it would try on.
+    if new_masks_of(dataset_id, state=TrainingRun.State.FINISHED) > 0:
         try:
             run = run_start(dataset=dataset, trigger=TrainingRun.Trigger.SCHEDULE)
             answer = f"Training run {run.pk} was started."

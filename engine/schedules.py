@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime, time
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from django.utils import timezone
@@ -19,6 +20,8 @@ from engine.models import RetrainingPlan
 TASK = "engine.jobs.retrain_on_time"  # bound in jobs.py
 QUEUE = "interactive"  # it only looks and queues
 EXPIRES = 3600  # seconds; a message that waited longer for a worker is dropped
+
+Row = TypeVar("Row", IntervalSchedule, CrontabSchedule)
 
 OFF, HOURS, DAILY, WEEKLY, OTHER = "off", "hours", "daily", "weekly", "other"
 
@@ -95,9 +98,7 @@ def schedule_set(*, plan: RetrainingPlan, schedule: Schedule) -> None:
         "clocked": None,
     }
     if schedule.kind == HOURS:
-        fields["interval"], _ = IntervalSchedule.objects.get_or_create(
-            every=schedule.every, period=IntervalSchedule.HOURS
-        )
+        fields["interval"] = _kept(IntervalSchedule, every=schedule.every, period=IntervalSchedule.HOURS)
     else:
         fields["crontab"] = _crontab(schedule)
     plan.task, _ = PeriodicTask.objects.update_or_create(name=f"retrain dataset {plan.dataset_id}", defaults=fields)
@@ -105,7 +106,8 @@ def schedule_set(*, plan: RetrainingPlan, schedule: Schedule) -> None:
 
 def _crontab(schedule: Schedule) -> CrontabSchedule:
     at = schedule.at or time()
-    row, _ = CrontabSchedule.objects.get_or_create(
+    return _kept(
+        CrontabSchedule,
         minute=str(at.minute),
         hour=str(at.hour),
         day_of_week="*" if schedule.weekday is None else str((schedule.weekday + 1) % 7),
@@ -113,4 +115,8 @@ def _crontab(schedule: Schedule) -> CrontabSchedule:
         month_of_year="*",
         timezone=schedule.zone,
     )
-    return row
+
+
+def _kept(model: type[Row], **fields: Any) -> Row:
+    """The row with these fields: no constraint keeps the admin, or two leads at once, from making it twice."""
+    return model.objects.filter(**fields).order_by("pk").first() or model.objects.create(**fields)

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils import timezone
-from django_celery_beat.models import CrontabSchedule, PeriodicTask
+from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 from django_celery_beat.schedulers import ModelEntry
 
 from engine.models import RetrainingPlan, TrainingRun
@@ -182,6 +182,33 @@ def test_why_no_run_came_of_it_is_kept_for_the_page(request, hourly, cast, as_, 
     words = {"open": "already under way", "nothing new": "no new masks", "too few": "1 of at least"}
     assert words[state] in shown["answer"]
     assert datetime.fromisoformat(shown["asked_at"]) <= datetime.now(UTC)
+
+
+@pytest.mark.parametrize("state", ["failed", "cancelled"])
+def test_what_a_run_that_came_to_nothing_did_not_learn_is_tried_again(enough, hourly, cast, state):
+    run_close(run_start(dataset=cast.dataset, trigger="person"), state=state, code="worker_lost", message="Gone.")
+    run = dataset_retrain_on_time(dataset_id=cast.dataset.pk)
+    assert run is not None
+    run_close(run, state="finished", code="", message="Judged.")
+    RetrainingPlan.objects.update(asked_at=timezone.now() - timedelta(hours=1))
+    assert dataset_retrain_on_time(dataset_id=cast.dataset.pk) is None
+    assert RetrainingPlan.objects.get().answer.startswith("Nothing to do")
+
+
+@pytest.mark.parametrize(
+    ("schedule", "model"),
+    [
+        ({"kind": "hours", "every": 6}, IntervalSchedule),
+        ({"kind": "daily", "at": "03:30", "zone": "Europe/Vienna"}, CrontabSchedule),
+    ],
+)
+def test_a_schedule_that_the_admin_has_twice_can_still_be_chosen(change, schedule, model):
+    change(schedule=schedule)
+    twin = model.objects.get()
+    twin.pk = None
+    twin.save()
+    change(schedule={"kind": "off"})
+    assert change(schedule=schedule)["schedule"]["kind"] == schedule["kind"]
 
 
 def test_a_message_of_a_dataset_that_is_gone_does_nothing(cast):
