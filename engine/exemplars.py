@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from django.db import transaction
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, QuerySet
 
 from annotation.errors import Missing, UserError
 from annotation.jobkit import JobContext, declare, enqueue
@@ -25,7 +25,7 @@ from engine.embeddings import image_embed, image_maps
 from engine.models import Embedding, ModelVersion, StageResult
 from engine.serving import predictor_for, serving_version
 from engine.similarity import vectors_of
-from engine.stages.base import is_known, is_left_to_us, settings_digest
+from engine.stages.base import is_known, is_left_to_us, masks_known, settings_digest
 from engine.words import Progress, Search, require_text_encoder, text_encoder, text_search
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ def _write(
     Of the assisted stage, as masks from outside boxes: the semi-automatic stage takes back what it proposed itself.
     """
     category = _category(image.dataset_id, what)
-    known = _known(image)
+    known = list(masks_known(image).values_list("segmentation", "bbox"))
     new = [{**one, "category": category} for one in records if not is_known(one, known, COVERED)]
     with transaction.atomic():
         if not is_left_to_us(image):
@@ -206,13 +206,6 @@ def _write(
             model=version.digest,
         )
     return len(made)
-
-
-def _known(image: Image) -> list[tuple[Any, Any]]:
-    """Masks as they stand, and proposals that a person threw away: they are not offered a second time."""
-    thrown = Q(status=Mask.Status.DELETED, created_by=None, status_changed_by__isnull=False)
-    masks = Mask.objects.filter(Q(status__in=Mask.CURRENT) | thrown, image=image)
-    return list(masks.values_list("segmentation", "bbox"))
 
 
 def _category(dataset_id: int, what: dict[str, Any]) -> str:

@@ -21,7 +21,7 @@ from annotation.services.masks import masks_add
 from engine.models import ModelVersion, StageResult
 from modelzoo import rle
 
-SAME_OBJECT = 0.7  # IoU from which a machine mask shows what a person has masked already
+SAME_OBJECT = 0.7  # IoU from which a machine mask shows what has a mask already
 WHOLE_IMAGE = 0.95  # share of the image from which a mask is the background, not an object (SAM paper, appendix B)
 
 Progress = Callable[[float], None]
@@ -97,14 +97,15 @@ def masks_write(
 
     None if people took the image in hand while the model was at it: then nothing is written, and it waits again.
     ``records`` are SA-1B style records, with the ``prompts`` that led to them or the points. Dropped: what covers the
-    whole image, and what a person has masked already. What the same stage wrote before and does not find any more is
-    retired (deleted, with its history kept), unless a person has touched it.
+    whole image, and what has a mask already; of proposals also what is proposed already or was thrown away by a person.
+    What the same stage wrote before and does not find any more is retired (deleted, with its history kept), unless a
+    person has touched it; so is a proposal where a mask is accepted by itself.
     """
-    by_people = list(_by_people(image).values_list("segmentation", "bbox"))
+    known = _known(image, stage.name, status)
     kept = [
         {**record, "prompts": record.get("prompts") or _points(record)}
         for record in records
-        if _is_object(record, image) and not is_known(record, by_people)
+        if _is_object(record, image) and not is_known(record, known)
     ]
     with transaction.atomic():
         if not is_left_to_us(image):
@@ -127,6 +128,8 @@ def masks_write(
                 status=status,
                 model=version.digest,
             )
+            if status == Mask.Status.ACCEPTED:
+                _retire_proposals(image, kept)
     return result.masks
 
 
@@ -153,10 +156,7 @@ def _align(image: Image, stage: str, wanted: set[str], status: str) -> set[str]:
     """
     there = set()
     now = timezone.now()
-    earlier = Mask.objects.filter(
-        image=image, stage=stage, source=Mask.Source.MODEL, created_by=None, status_changed_by=None
-    ).filter(Q(body_digest="") | Q(status=Mask.Status.PROPOSED))  # what came by a request and is accepted is a person's
-    earlier = earlier.exclude(status=Mask.Status.SUPERSEDED)
+    earlier = _untouched(image).filter(stage=stage).exclude(status=Mask.Status.SUPERSEDED)
     for mask in earlier.only("serial", "segmentation", "status"):
         counts = mask.segmentation["counts"]
         again = counts in wanted and counts not in there
@@ -170,10 +170,43 @@ def _align(image: Image, stage: str, wanted: set[str], status: str) -> set[str]:
     return there
 
 
-def _by_people(image: Image) -> Any:
-    """Accepted masks of an image that are not the machine's own."""
-    accepted = Mask.objects.filter(image=image, status=Mask.Status.ACCEPTED)
-    return accepted.exclude(created_by=None, source=Mask.Source.MODEL, body_digest="")
+def _retire_proposals(image: Image, accepted: list[dict[str, Any]]) -> None:
+    """Take back proposals that nobody has touched where the machine itself has accepted a mask of the same object.
+
+    Those with a name or of a track stay: they say more than the mask does.
+    """
+    shown = [(record["segmentation"], rle.bbox(record["segmentation"])) for record in accepted]
+    proposals = _untouched(image).filter(status=Mask.Status.PROPOSED, category="", track=None)
+    rows = list(proposals.values_list("pk", "segmentation"))
+    twins = [pk for pk, segmentation in rows if is_known({"segmentation": segmentation}, shown)]
+    proposals.filter(pk__in=twins).update(
+        status=Mask.Status.DELETED, status_before=Mask.Status.PROPOSED, status_changed_at=timezone.now()
+    )
+
+
+def _untouched(image: Image) -> QuerySet[Mask]:
+    """Masks that the machine wrote and on which nobody has decided since."""
+    masks = Mask.objects.filter(image=image, source=Mask.Source.MODEL, created_by=None, status_changed_by=None)
+    # What came by a request and is accepted is a person's, also when their account is no more.
+    return masks.filter(Q(body_digest="") | Q(status=Mask.Status.PROPOSED))
+
+
+def masks_known(image: Image) -> QuerySet[Mask]:
+    """Masks as they stand, and proposals that a person threw away: none of them is proposed a second time."""
+    thrown = Q(status=Mask.Status.DELETED, created_by=None, status_changed_by__isnull=False)
+    return Mask.objects.filter(Q(status__in=Mask.CURRENT) | thrown, image=image)
+
+
+def _known(image: Image, stage: str, status: str) -> list[tuple[Any, Any]]:
+    """(segmentation, bbox) of what a stage does not write again, without its own: those are aligned with what it finds.
+
+    A mask that the machine accepts by itself gives way to accepted masks alone: nobody is asked about a proposal then.
+    """
+    masks = masks_known(image)
+    if status == Mask.Status.ACCEPTED:
+        masks = masks.filter(status=status)
+    own = _untouched(image).filter(stage=stage)
+    return list(masks.exclude(pk__in=own.values("pk")).values_list("segmentation", "bbox"))
 
 
 def _is_object(record: Mapping[str, Any], image: Image) -> bool:

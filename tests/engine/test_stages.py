@@ -133,6 +133,48 @@ def test_what_a_person_has_masked_is_not_proposed_again(image, base, found):
     assert Mask.objects.filter(status="proposed").count() == 1
 
 
+def test_nothing_is_proposed_on_an_automatic_mask_after_the_way_back(image, base, found):
+    run(image.dataset, "fully_automatic")
+    run(image.dataset, "semi_automatic")
+    assert set(Mask.objects.values_list("status", "stage")) == {("accepted", "fully_automatic")}
+    assert Mask.objects.count() == 2
+
+
+def test_a_proposal_gives_way_to_the_mask_that_is_accepted_by_itself(image, base, found):
+    named = add_mask(
+        image, ellipse(image, x=0.3, size=0.15), source="model", created_by=None, status="proposed", category="pear"
+    )
+    found.masks = lambda image: [ellipse(image, x=x, size=0.15) for x in (0.5, 0.7)]
+    run(image.dataset, "semi_automatic")
+    found.masks = lambda image: [ellipse(image, x=x, size=0.15) for x in (0.31, 0.71)]
+    run(image.dataset, "fully_automatic")
+    accepted = Mask.objects.filter(status="accepted", stage="fully_automatic")
+    assert accepted.count() == 2
+    left = Mask.objects.filter(status="proposed")
+    assert {rle.bbox(mask.segmentation)[0] for mask in left} == {
+        named.bbox[0],
+        rle.bbox(rle.encode(ellipse(image, x=0.5, size=0.15)))[0],
+    }
+
+
+@pytest.mark.parametrize("status", ["proposed", "accepted"])
+def test_what_the_machine_has_from_elsewhere_is_not_proposed_beside(image, base, found, status):
+    by_box = {"source": "model", "created_by": None, "stage": "assisted", "model": base.digest}
+    add_mask(image, ellipse(image, x=0.31, size=0.15), status=status, **by_box)
+    assert run(image.dataset, "semi_automatic")["masks"] == 1
+
+
+def test_what_a_person_threw_away_does_not_come_back_with_another_model(image, cast, base, found):
+    run(image.dataset, "semi_automatic")
+    refused = Mask.objects.first()
+    mask_delete(mask=refused, user=cast.ben)
+    ServingModel.objects.create(dataset=cast.dataset, version=version_row("newer", dataset=cast.dataset))
+    found.masks = lambda image: [ellipse(image, x=0.31, size=0.15), ellipse(image, x=0.7, size=0.15)]
+    run(image.dataset, "semi_automatic")
+    shown = Mask.objects.get(status="proposed")
+    assert rle.iou(shown.segmentation, refused.segmentation) == 0
+
+
 def test_the_background_is_no_object(image, base, found):
     found.masks = lambda image: [np.ones((image.height, image.width), bool)]
     run(image.dataset, "fully_automatic")
