@@ -135,12 +135,19 @@ def _groups(images: list[Image], counts: dict[int, int]) -> Iterator[list[Image]
 
 
 def export_names(dataset: Dataset, chosen: ExportFilter) -> tuple[list[str], list[str]]:
-    """(categories, licences) that occur in what is chosen, sorted."""
-    images = chosen.images(dataset).order_by()
-    masks = Mask.objects.filter(chosen.masks(), image__in=images)
-    categories = masks.order_by("category").values_list("category", flat=True).distinct()
-    licences = images.exclude(licence="").order_by("licence").values_list("licence", flat=True).distinct()
-    return list(categories), list(licences)
+    """(all categories of the dataset, licences of what is chosen), sorted."""
+    images = chosen.images(dataset).exclude(licence="")
+    licences = images.order_by("licence").values_list("licence", flat=True).distinct()
+    return category_names(dataset), list(licences)
+
+
+def category_names(dataset: Dataset) -> list[str]:
+    """Categories of all current masks, sorted; "" if there are masks without one.
+
+    They are numbered by this list, whatever is chosen: a model that learnt from one selection is measured on another.
+    """
+    masks = Mask.objects.filter(image__dataset=dataset, status__in=Mask.CURRENT)
+    return sorted(masks.order_by().values_list("category", flat=True).distinct())
 
 
 def export_choices(dataset: Dataset) -> dict[str, list[dict[str, Any]]]:

@@ -58,7 +58,8 @@ class Numbers(dict[str, int]):
 class Brief:
     """What a writer has to know beside the records. `about` goes to the manifest as it is.
 
-    `categories` and `licences` are all names that occur, sorted. `on_image` is called after each image.
+    `categories` are all names of the dataset, chosen or not, `licences` those that occur in what is chosen; both are
+    sorted. `on_image` is called after each image.
     """
 
     about: dict[str, Any] = field(default_factory=dict)

@@ -56,7 +56,8 @@ def write(folder: Path, records: Records, brief: Brief) -> Counts:
 def _drawn(kind: str, pixels: NDArray[np.uint8] | None, mask: Mask, feather: int) -> tuple[int, int, NDArray[Any]]:
     """(x, y, array): where in the picture the array's first pixel is, and RGBA or, of a mask, grey.
 
-    `object` is trimmed to the mask and its feather; the other two have the size of the picture.
+    `object` is trimmed to the mask and its feather; the other two have the size of the picture. What is transparent
+    has no colour: programs that drop alpha would show it.
     """
     height, width = mask.segmentation["size"]
     x, y, w, h = mask.bbox
@@ -71,7 +72,9 @@ def _drawn(kind: str, pixels: NDArray[np.uint8] | None, mask: Mask, feather: int
     assert pixels is not None
     left, top, w, h = box
     colours = pixels[top : top + h, left : left + w]
-    return left, top, np.dstack((colours, alpha if kind == OBJECT else 255 - alpha))
+    array = np.dstack((colours, alpha if kind == OBJECT else 255 - alpha))
+    array[array[..., 3] == 0] = 0
+    return left, top, array
 
 
 def feathered(inside: NDArray[np.bool_], feather: int) -> NDArray[np.uint8]:

@@ -22,7 +22,10 @@ class VerifyError(Exception):
 
 @dataclass
 class Counts:
-    """Images, masks and bytes of a dataset on disk. `left_out` masks were chosen but the format cannot hold them."""
+    """Images, masks and bytes of a dataset on disk. `left_out` masks were chosen but the format cannot hold them.
+
+    `categories` are those of the whole dataset; formats of tracks name those of the tracks, SA-1B none.
+    """
 
     images: int = 0
     masks: int = 0

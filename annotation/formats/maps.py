@@ -48,7 +48,7 @@ def write(folder: Path, records: Records, brief: Brief) -> Counts:
     kind = str(brief.options.get("kind", INSTANCES))
     numbers = brief.category_ids()
     if kind == LABELS and len(numbers) > np.iinfo(np.uint16).max:
-        raise UserError("too_many_categories", f"A label map holds 65535 categories, here are {len(numbers)}.")
+        raise UserError("too_many_categories", f"A label map holds 65535 categories, the dataset has {len(numbers)}.")
     writers: dict[str, Callable[..., int]] = {
         BINARY: _write_binary,
         INSTANCES: _write_instances,

@@ -3,7 +3,9 @@
     versions/<dataset>/<digest>.jsonl     one line per image, in order of id: {"image": id, "sha256", "split",
                                           "masks": [[serial, first serial of its history, category, digest of its RLE,
                                           and its status if it was not accepted or if a number for its track follows]]}
-    versions/<dataset>/<digest>.json      what was known of the dataset then: {"about", "datasheet"}
+    versions/<dataset>/<digest>.json      what was known of the dataset then: {"about", "datasheet", "categories"}: all
+                                          names, also those of masks that were not chosen, so that a number means the
+                                          same in every version of that time
 
 The digest is the SHA-256 of the first file: the same content is the same version. A mask's pixels never change, so
 its serial says which were meant. Rights of images are not frozen: whoever refuses later is left out.
@@ -75,7 +77,8 @@ def version_freeze(
         storage.adopt(path, relative)
     known = storage.path_for("versions", dataset.pk, f"{digest.hexdigest()}.json")
     if not storage.exists(known):
-        storage.write_atomic(known, json.dumps(present(dataset), ensure_ascii=False).encode())
+        told = present(dataset) | {"categories": exported.category_names(dataset)}
+        storage.write_atomic(known, json.dumps(told, ensure_ascii=False).encode())
     fields = {"note": note, "filters": chosen.as_json(), "images": images, "masks": masks, "created_by": user}
     return _stored(dataset, digest.hexdigest(), relative, fields)
 
@@ -147,7 +150,7 @@ def present(dataset: Dataset) -> dict[str, Any]:
 
 
 def version_present(version: Version) -> dict[str, Any]:
-    """`present` as it was when the version was frozen."""
+    """`present` as it was when the version was frozen; with `categories`, if they were kept at that time."""
     path = storage.found(str(PurePosixPath(version.path).with_suffix(".json")))
     return dict(json.loads(path.read_bytes())) if path.exists() else present(version.dataset)
 
@@ -166,13 +169,15 @@ def version_records(version: Version) -> Iterator[tuple[Image, list[Mask]]]:
 
 
 def version_names(version: Version) -> tuple[list[str], list[str]]:
-    """(categories, licences) that occur in what `version_records` gives, sorted."""
-    categories: set[str] = set()
-    licences: set[str] = set()
-    for image, row in _images_of(version):
-        licences.add(image.licence)
-        categories.update(category for _, _, category, *_ in row["masks"])
-    return sorted(categories), sorted(licences - {""})
+    """(categories, licences), sorted: all names that the dataset had then, licences of what `version_records` gives.
+
+    Of a version without such a list they are the names that it froze, also of images that have to stay away by now.
+    """
+    categories = version_present(version).get("categories")
+    if categories is None:
+        categories = sorted({category for row in version_rows(version) for _, _, category, *_ in row["masks"]})
+    licences = {image.licence for image, _ in _images_of(version)}
+    return categories, sorted(licences - {""})
 
 
 def _images_of(version: Version) -> Iterator[tuple[Image, Row]]:

@@ -22,7 +22,7 @@ from annotation.models import Image, Mask
 from annotation.services import packing
 from modelzoo import rle
 from tests.annotation.exporting import difficult_image, export, full_dataset, masks_of  # noqa: F401  fixtures
-from tests.cast import add_mask, ellipse
+from tests.cast import add_image, add_mask, ellipse
 
 NAMES = sorted(registry.EXPORTS)
 KINDS = [(name, {}) for name in NAMES] + [
@@ -36,6 +36,8 @@ KINDS = [(name, {}) for name in NAMES] + [
     ("video_cutouts", {"file": "mov"}),
     ("video_cutouts", {"file": "png", "feather": 2}),
 ]
+
+NUMBERED = {"coco": "annotations.json", "coco_panoptic": "panoptic.json", "yolo": "data.yaml", "png": "labels.json"}
 
 
 def rows_of(out: Path) -> list[dict]:
@@ -56,6 +58,56 @@ def test_a_category_that_is_new_since_the_writing_began_is_written_too(full, tmp
         told = json.loads(document.read_text())
         assert "ring" in {one["name"] for one in told["categories"]}
         assert len({one["id"] for one in told["categories"]}) == len(told["categories"])
+
+
+def numbers_told(out: Path) -> dict[str, int]:
+    """Category -> number, as COCO, COCO panoptic, YOLO or PNG maps tell them."""
+    (path,) = (path for name in NUMBERED.values() if (path := out / name).is_file())
+    told = yaml.safe_load(path.read_text())  # JSON is YAML
+    if path.name == "labels.json":
+        return {name: int(value) for value, name in told.items() if name != "background"}
+    rows = told["names"].items() if path.suffix == ".yaml" else [(row["id"], row["name"]) for row in told["categories"]]
+    return {name: number for number, name in rows}
+
+
+@pytest.mark.parametrize("name", NUMBERED)
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {"splits": ["held_out"]},
+        {"licences": ["CC0"]},
+        {"consents": ["refused"]},
+        {"categories": ["zucchini"]},
+        {"sources": ["imported"], "masked": True},
+        {"statuses": ["accepted", "proposed"]},
+    ],
+    ids=str,
+)
+def test_a_category_has_the_same_number_in_every_selection(full, image, tmp_path, name, filters):
+    """What was trained on one selection is evaluated on another. A refused image has a mask, too."""
+    other, refused = full.images.get(split="held_out"), add_image(full, seed=3)
+    add_mask(other, category="zucchini", source="imported")
+    add_mask(refused, category="apple")
+    Image.objects.filter(pk=other.pk).update(licence="CC0")
+    Image.objects.filter(pk=refused.pk).update(consent="refused")
+    everything = numbers_told(export(full, name, tmp_path / "everything"))
+    assert {"apple", "guess", "object", "ring", "zucchini"} <= everything.keys()
+    assert numbers_told(export(full, name, tmp_path / "chosen", **filters)) == everything
+
+
+@pytest.mark.parametrize("kind", ["coco", "yolo", "labels"])
+def test_a_mask_has_the_number_of_its_category_in_a_selection(full, tmp_path, kind):
+    mask = add_mask(full.images.get(split="held_out"), category="zucchini")
+    name, options = ("png", {"kind": kind}) if kind == "labels" else (kind, {})
+    wanted = numbers_told(export(full, name, tmp_path / "everything", options))["zucchini"]
+    out = export(full, name, tmp_path / "chosen", options, splits=["held_out"])
+    if kind == "coco":
+        (told,) = (row["category_id"] for row in json.loads((out / "annotations.json").read_text())["annotations"])
+    elif kind == "yolo":
+        told = int((out / rows_of(out)[0]["label"]).read_text().split()[0])
+    else:
+        told = int(np.asarray(Picture.open(out / rows_of(out)[0]["file"]))[rle.decode(mask.segmentation)].min())
+    assert told == wanted
 
 
 def test_coco_polygons_are_the_same_masks_for_pycocotools(full, image, tmp_path, capsys):
@@ -138,7 +190,8 @@ def test_cut_outs_show_the_object_and_its_inverse(full, image, tmp_path):
         cut = np.asarray(Picture.open(tmp_path / "object" / row["file"]))
         assert (cut.shape, row["offset"]) == ((h, w, 4), [x, y])
         assert np.array_equal(cut[..., 3] == 255, rle.decode(mask.segmentation)[y : y + h, x : x + w])
-        assert np.array_equal(cut[..., :3], colours[y : y + h, x : x + w])
+        seen = cut[..., 3] > 0
+        assert np.array_equal(cut[seen][:, :3], colours[y : y + h, x : x + w][seen])
     for row in rows_of(export(full, "cutouts", tmp_path / "inverse", {"kind": "inverse"})):
         mask = Mask.objects.get(uuid=row["anymask"]["id"])
         drawn = np.asarray(Picture.open(tmp_path / "inverse" / row["file"]))
@@ -146,6 +199,16 @@ def test_cut_outs_show_the_object_and_its_inverse(full, image, tmp_path):
     for row in rows_of(export(full, "cutouts", tmp_path / "soft", {"feather": 3})):
         if row["category"] == "ring":
             assert len(np.unique(np.asarray(Picture.open(tmp_path / "soft" / row["file"]))[..., 3])) > 4
+
+
+@pytest.mark.parametrize("feather", [0, 2])
+@pytest.mark.parametrize("kind", ["object", "rest"])
+def test_what_is_transparent_in_a_cut_out_is_in_no_colour_either(full, tmp_path, kind, feather):
+    """A program that drops transparency shows what lies under it: the object, or who stands beside it."""
+    out = export(full, "cutouts", tmp_path / "out", {"kind": kind, "feather": feather})
+    cuts = [np.asarray(Picture.open(out / row["file"])) for row in rows_of(out)]
+    assert any((cut[..., 3] == 0).any() for cut in cuts)
+    assert not any(cut[cut[..., 3] == 0].any() for cut in cuts)
 
 
 def test_geojson_has_holes(full, image, tmp_path):

@@ -188,6 +188,44 @@ def test_a_version_gives_the_same_bytes_whatever_happened_since(cast, images, tm
     assert export("after") == before
 
 
+def names_of(cast, version, out) -> dict[str, int]:
+    """Category -> number in an export of a version."""
+    exports.export_folder(dataset=cast.dataset, export_format="coco", out=out, progress=silent, version=version.number)
+    told = json.loads((out / "annotations.json").read_text())["categories"]
+    return {row["name"]: row["id"] for row in told}
+
+
+def test_versions_of_two_selections_number_categories_the_same(cast, images, tmp_path):
+    Image.objects.filter(pk=images[0].pk).update(split="validation")
+    Image.objects.filter(pk=images[1].pk).update(split="train")
+    Image.objects.filter(pk=images[2].pk).update(split="train")
+    images[0].masks.filter(category="fig").update(category="apple")
+    train, validation = freeze(cast, splits=["train"]), freeze(cast, splits=["validation"])
+    add_mask(images[0], category="aardvark")
+    told = names_of(cast, train, tmp_path / "train")
+    assert told == {"apple": 1, "fig": 2, "pear": 3}
+    assert names_of(cast, validation, tmp_path / "validation") == told
+
+
+def test_the_numbers_of_a_version_stay_when_somebody_refuses(cast, images, tmp_path):
+    add_mask(images[0], category="apple")
+    version = freeze(cast)
+    told = names_of(cast, version, tmp_path / "before")
+    Image.objects.filter(pk=images[0].pk).update(consent=Image.Consent.REFUSED)
+    assert names_of(cast, version, tmp_path / "after") == told == {"apple": 1, "fig": 2, "pear": 3}
+
+
+def test_a_version_that_was_frozen_without_a_list_of_categories_has_those_of_its_masks(cast, images, tmp_path):
+    images[0].masks.filter(category="pear").update(category="apple")
+    version = freeze(cast, categories=["apple", "pear"])
+    known = storage.full(version.path).with_suffix(".json")
+    told = json.loads(known.read_text())
+    del told["categories"]
+    known.write_text(json.dumps(told))
+    Image.objects.filter(pk=images[0].pk).update(consent=Image.Consent.REFUSED)
+    assert names_of(cast, version, tmp_path / "out") == {"apple": 1, "pear": 2}
+
+
 def test_whoever_refuses_later_is_in_no_version(cast, images, tmp_path):
     version = freeze(cast)
     Image.objects.filter(pk=images[1].pk).update(consent=Image.Consent.REFUSED)
