@@ -98,6 +98,23 @@ def test_brush_and_eraser(keys):
     assert not inside.all()  # the eraser's dot lies within the brush's line
 
 
+def test_a_mouse_that_takes_over_does_not_paint_on(keys):
+    editor = keys
+    editor.press("b", "Space")
+    walk(editor, right=24)
+    expect(said(editor)).to_contain_text("Held down")
+    editor.page.mouse.move(*editor.at(5, 5))
+    expect(editor.page.get_by_text("Painted mask")).to_be_visible()
+    editor.page.mouse.move(*editor.at(9, 9))
+    editor.press("Enter")
+    editor.saved()
+    (mask,) = editor.masks()
+    assert mask["edits"] == 1
+    pixels = rle.decode(mask["segmentation"])
+    assert pixels.any()
+    assert not pixels[:12, :12].any()
+
+
 @pytest.mark.parametrize(("tool", "source"), [("p", "hand"), ("l", "model")])
 def test_polygon_and_lasso(keys, tool, source):
     editor = keys
