@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError
@@ -12,12 +13,13 @@ from annotation.errors import UserError
 from annotation.jobkit import declare, enqueue
 from annotation.models import Dataset, Image, Job, Stage, Task
 from annotation.object_store import StoreAway
-from engine.models import ModelVersion, StageResult
+from engine.models import Detector, ModelVersion, ServingModel, StageResult
 from engine.serving import serving_version
 from engine.stages import stage_named
 from engine.stages.base import results_of, tasks_in_hand
 
 RUN = declare("run_stage", queue="batch", title="Run a stage", lease=120)
+MOST_NAMED = 100  # images that a job failed on, in its result
 
 
 def images_waiting(dataset: Dataset, version: ModelVersion) -> QuerySet[Image]:
@@ -63,16 +65,34 @@ def part_consider(*, dataset: Dataset) -> Job | None:
     waiting = images_waiting(dataset, version)
     ended = Job.objects.filter(dataset=dataset, kind=RUN.name, payload__stage=dataset.stage, state__in=Job.ENDED)
     last = ended.order_by("-created_at").first()
-    if last is not None and _left_undone(last, version):
-        waiting = waiting.filter(created_at__gt=last.created_at)
+    if last is not None:
+        waiting = _worth_a_try(waiting, last, dataset, version)
     return part_request(dataset=dataset) if waiting.exists() else None
 
 
-def _left_undone(job: Job, version: ModelVersion) -> bool:
-    """Whether doing the same again would end the same way: somebody stopped it, or images failed with this version."""
-    if job.state != Job.State.SUCCEEDED or not job.result:
-        return True
-    return bool(job.result.get("failed")) and job.result.get("model") == version.digest
+def _worth_a_try(waiting: QuerySet[Image], last: Job, dataset: Dataset, version: ModelVersion) -> QuerySet[Image]:
+    """Those of the waiting images on which the same again would not end as the last job did.
+
+    With another model or detector all of them. Else not those on which it failed; only newer ones than the job where
+    somebody stopped it, it failed as a whole, or on so many that it does not name them all.
+    """
+    newer = waiting.filter(created_at__gt=last.created_at)
+    if last.state != Job.State.SUCCEEDED or not last.result:
+        return waiting if _changed_since(last.finished_at, dataset, version) else newer
+    settings = stage_named(dataset.stage).settings(dataset_id=dataset.pk, version=version)
+    if (last.result.get("model"), last.result.get("detector")) != (version.digest, settings.get("detector")):
+        return waiting
+    failed = [one["image"] for one in last.result.get("failed", [])]
+    return waiting.exclude(pk__in=failed) if len(failed) < MOST_NAMED else newer
+
+
+def _changed_since(moment: datetime | None, dataset: Dataset, version: ModelVersion) -> bool:
+    """Whether the version has come into service, or has got a detector, after a moment."""
+    if moment is None:
+        return False
+    switched = ServingModel.objects.filter(dataset=dataset, updated_at__gt=moment)
+    trained = Detector.objects.filter(dataset=dataset, version=version, created_at__gt=moment)
+    return version.created_at > moment or switched.exists() or trained.exists()
 
 
 def stage_run(
@@ -83,7 +103,7 @@ def stage_run(
     The version is the one that serves when the run starts. ``detector`` is the digest of the one that proposed; null
     where a grid of points did, or nothing is proposed. An image that fails is counted and named, the rest goes on. What
     people have in hand is left alone: ``left`` counts it, ``images`` does not. What arrives meanwhile is done too; a
-    run for what waits ends when the dataset leaves the stage.
+    run for what waits ends when the dataset leaves the stage or another version serves.
     """
     chosen = stage_named(stage)
     version = serving_version(dataset_id)
@@ -114,16 +134,13 @@ def stage_run(
         except OSError as error:
             failed.append({"image": image.pk, "code": "file_unreadable", "message": str(error)[:200]})
         done += 1
-    return {**by_what, "images": done, "masks": masks, "left": left, "failed": failed[:100]}
+    return {**by_what, "images": done, "masks": masks, "left": left, "failed": failed[:MOST_NAMED]}
 
 
 def _images(dataset_id: int, stage: str, version: ModelVersion, every: bool) -> Iterator[tuple[Image, int]]:
     """(image, how many there are so far) for each image to do, as it is when its turn has come."""
     seen: set[int] = set()
-    while True:
-        dataset = Dataset.objects.filter(pk=dataset_id).first()
-        if dataset is None or (not every and dataset.stage != stage):
-            return
+    while (dataset := Dataset.objects.filter(pk=dataset_id).first()) is not None:
         wanted = Image.objects.filter(dataset=dataset) if every else images_waiting(dataset, version)
         # Ids first: SQLite refuses to write while a query of the same connection is still being read.
         ids = [pk for pk in wanted.order_by("id").values_list("pk", flat=True) if pk not in seen]
@@ -131,9 +148,14 @@ def _images(dataset_id: int, stage: str, version: ModelVersion, every: bool) -> 
             return
         total = len(seen) + len(ids)
         for pk in ids:
+            if not every and not _is_wanted(dataset_id, stage, version):
+                return
             seen.add(pk)
             image = wanted.filter(pk=pk).first()
             if image is not None:  # else deleted, or somebody took it up meanwhile
                 yield image, total
-            if not every and not Dataset.objects.filter(pk=dataset_id, stage=stage).exists():
-                return
+
+
+def _is_wanted(dataset_id: int, stage: str, version: ModelVersion) -> bool:
+    """Whether the dataset is in this stage still, and works with this version: one that was withdrawn masks no more."""
+    return Dataset.objects.filter(pk=dataset_id, stage=stage).exists() and serving_version(dataset_id) == version

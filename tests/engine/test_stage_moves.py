@@ -14,7 +14,9 @@ from annotation.services.masks import mask_delete, mask_save
 from annotation.services.tasks import task_claim_image
 from annotation.signals import image_uploaded
 from engine import jobs  # noqa: F401  binds the functions of the jobs
-from engine.models import Evaluation, ServingModel, StageMove, StageRule, TrainingRun
+from engine.models import Detector, Evaluation, ServingModel, StageMove, StageRule, TrainingRun
+from engine.promotion import version_restore
+from engine.stages import running, semi_automatic
 from engine.stages.moves import datasets_consider, rule_update, share_kept, stage_consider, stage_move
 from engine.stages.running import images_waiting, part_consider, part_request
 from modelzoo import rle
@@ -246,6 +248,98 @@ def test_what_failed_or_was_stopped_is_not_tried_every_minute(cast, base, found)
     add_image(cast.dataset, seed=1)
     jobkit.cancel(part_consider(dataset=dataset))
     assert part_consider(dataset=dataset) is None
+
+
+def broken_on(bad, found):
+    def masks(image):
+        if image in bad:
+            raise FileNotFoundError("display.jpg")
+        return [ellipse(image)]
+
+    found.masks = masks
+
+
+def considered(dataset):
+    """What the clock has done: the job's result, or None where nothing waits."""
+    job = part_consider(dataset=dataset)
+    if job is not None:
+        jobkit.run(job.pk)
+        job.refresh_from_db()
+    return job and job.result
+
+
+def in_stage(dataset, stage):
+    Dataset.objects.filter(pk=dataset.pk).update(stage=stage)
+    return Dataset.objects.get(pk=dataset.pk)
+
+
+def test_one_picture_that_failed_holds_up_no_other(cast, base, found):
+    bad, held = (add_image(cast.dataset, seed=seed) for seed in range(2))
+    dataset = in_stage(cast.dataset, "semi_automatic")
+    broken_on([bad], found)
+    task_claim_image(image=held, user=cast.ben)
+    assert considered(dataset)["failed"][0]["image"] == bad.pk
+    Task.objects.filter(image=held).update(state="open")
+    assert considered(dataset)["masks"] == 1, "what Ben put down is done"
+    assert considered(dataset) is None
+
+
+@pytest.mark.parametrize("ending", ["failed on a picture", "stopped by Ana"])
+def test_a_new_detector_proposes_also_after_a_failure(cast, base, found, monkeypatch, ending):
+    images = [add_image(cast.dataset, seed=seed) for seed in range(2)]
+    dataset = in_stage(cast.dataset, "semi_automatic")
+    if ending == "failed on a picture":
+        broken_on(images[:1], found)
+        considered(dataset)
+    else:
+        jobkit.cancel(part_consider(dataset=dataset))
+    assert considered(dataset) is None
+    Detector.objects.create(dataset=dataset, version=base, digest="d" * 64, path="none")
+    monkeypatch.setattr(semi_automatic, "propose", found)
+    broken_on([], found)
+    assert considered(dataset)["images"] == 2
+    assert considered(dataset) is None
+
+
+def test_what_was_stopped_goes_on_with_another_model(cast, base, found):
+    add_image(cast.dataset)
+    dataset = in_stage(cast.dataset, "fully_automatic")
+    jobkit.cancel(part_consider(dataset=dataset))
+    assert considered(dataset) is None
+    ServingModel.objects.create(dataset=dataset, version=version_row("newer", dataset=dataset))
+    assert considered(dataset)["images"] == 1
+
+
+def test_where_more_pictures_failed_than_are_named_only_newer_ones_are_tried(cast, base, found, monkeypatch):
+    monkeypatch.setattr(running, "MOST_NAMED", 2)
+    images = [add_image(cast.dataset, seed=seed) for seed in range(4)]
+    dataset = in_stage(cast.dataset, "semi_automatic")
+    broken_on(images, found)
+    assert len(considered(dataset)["failed"]) == 2
+    assert considered(dataset) is None
+    add_image(cast.dataset, seed=9)
+    assert considered(dataset) is not None
+
+
+def test_a_model_that_is_withdrawn_masks_nothing_more(cast, base, found):
+    """Ana restores an earlier version while the job is at it: the clock goes on with that one."""
+    earlier, poor = version_row("earlier", dataset=cast.dataset), version_row("poor", dataset=cast.dataset)
+    images = [add_image(cast.dataset, seed=seed) for seed in range(3)]
+    dataset = in_stage(cast.dataset, "fully_automatic")
+    ServingModel.objects.create(dataset=dataset, version=poor)
+
+    def masks(image):
+        if image == images[0]:
+            version_restore(dataset_id=dataset.pk, digest=earlier.digest, by=cast.ana)
+        return [ellipse(image)]
+
+    found.masks = masks
+    first = considered(dataset)
+    assert (first["model"], first["images"]) == (poor.digest, 1)
+    second = considered(dataset)
+    assert (second["model"], second["images"]) == (earlier.digest, 2)
+    made_by = dict(Mask.objects.values_list("image", "model"))
+    assert made_by == {image.pk: (poor if image == images[0] else earlier).digest for image in images}
 
 
 def test_a_run_ends_when_the_dataset_leaves_the_stage(cast, base, found):
