@@ -18,7 +18,7 @@ from django.db.models.functions import TruncDate
 
 from annotation.counts import figure
 from annotation.intervals import of_mean, wilson
-from annotation.models import Dataset, Mask, Task
+from annotation.models import Dataset, Mask, Stage, Task
 from engine.frame_time import frame_times, median
 from engine.gate import Row, after, told
 from engine.models import Evaluation, ModelVersion
@@ -134,7 +134,7 @@ def counted_work(dataset_id: int) -> dict[str, Any]:
         created_by=None,
         status=Mask.Status.DELETED,
         status_changed_by__isnull=False,
-    )
+    ).exclude(stage=Stage.FULLY_AUTOMATIC)  # nobody decides on those that are left as they are
     key = ("day", "status_changed_by", "stage", "model")
     dismissed = deleted.order_by().annotate(day=TruncDate("status_changed_at")).values_list(*key)
     done = Task.objects.filter(image__dataset=dataset_id, kind=Task.Kind.ANNOTATE, submitted_at__isnull=False)

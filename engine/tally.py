@@ -16,7 +16,7 @@ from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Coalesce, TruncDate
 from django.utils import timezone
 
-from annotation.models import Mask, Task
+from annotation.models import Mask, Stage, Task
 from engine.models import WorkCursor, WorkTally
 
 CHUNK = 20_000  # serials in one transaction
@@ -71,15 +71,21 @@ def sums_of(masks: QuerySet[Mask]) -> Iterator[dict[str, Any]]:
     rows = masks.filter(Q(task=None) | ~Q(task__kind__in=Task.APART), created_by__isnull=False)
     rows = rows.exclude(source=Mask.Source.IMPORTED)
     # Undo of a decision takes it back, if it comes before the mask is counted: then nobody has decided.
-    prefilled = Q(parent__isnull=False, parent__created_by=None, parent__status_changed_by__isnull=False)
+    of_machine = Q(parent__isnull=False, parent__created_by=None, parent__status_changed_by__isnull=False)
+    # Nobody decides on the automatic masks that are left as they are, so those that are changed say nothing of a share.
+    prefilled = of_machine & ~Q(parent__stage=Stage.FULLY_AUTOMATIC)
     # Run lengths are long: they are read only where there is something to compare them with.
     before = Case(
-        When(prefilled, then=KeyTextTransform("counts", "parent__segmentation")), default=None, output_field=TextField()
+        When(of_machine, then=KeyTextTransform("counts", "parent__segmentation")),
+        default=None,
+        output_field=TextField(),
     )
-    now = Case(When(prefilled, then=KeyTextTransform("counts", "segmentation")), default=None, output_field=TextField())
+    now = Case(
+        When(of_machine, then=KeyTextTransform("counts", "segmentation")), default=None, output_field=TextField()
+    )
     rows = rows.annotate(asked=_Length("prompts"), counts_before=before, counts_now=now)
     same = Q(counts_now=F("counts_before"))
-    made = Q(parent=None) | (prefilled & ~same)
+    made = Q(parent=None) | (of_machine & ~same)
     timed = made & Q(seconds__gt=0)
     by_model = made & Q(source__in=[Mask.Source.MODEL, Mask.Source.MODEL_EDITED], asked__gt=0)
     grouped = rows.order_by().values("image__dataset", "created_by", "stage", "model", day=TruncDate("created_at"))

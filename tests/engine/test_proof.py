@@ -110,6 +110,22 @@ def test_prefilled_masks_that_were_thrown_away_were_not_kept(cast, as_, image):
     assert (kept["of"], kept["value"]) == (12, 0.75)
 
 
+def test_what_an_audit_does_with_automatic_masks_says_nothing_of_proposals(cast, as_, image):
+    """Rae looks through twenty automatic masks: one is drawn anew, one named, one deleted, the rest left."""
+    automatic = {"source": "model", "created_by": None, "stage": "fully_automatic"}
+    seen = [add_mask(image, ellipse(image, x=0.04 * n + 0.1, size=0.02), **automatic) for n in range(20)]
+    for offered, array, state in (
+        (seen[0], ellipse(image, size=0.2), "superseded"),
+        (seen[1], ellipse(image, x=0.14, size=0.02), "superseded"),
+        (seen[2], None, "deleted"),
+    ):
+        Mask.objects.filter(pk=offered.pk).update(status=state, status_changed_by=cast.rae)
+        if array is not None:
+            add_mask(image, array, parent=offered, created_by=cast.rae, stage="fully_automatic", seconds=12)
+    total = proof(as_(cast.ana), cast.dataset)["total"]
+    assert (total["kept"]["of"], total["masks"], total["seconds"]["of"], total["corrections"]) == (0, 1, 1, 0)
+
+
 def test_groups_and_who_sees_them(cast, as_, work):
     version_row("tried", digest="a" * 64)
     body = proof(as_(cast.ana), cast.dataset)
