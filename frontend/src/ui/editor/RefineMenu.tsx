@@ -73,7 +73,7 @@ export function RefineMenu({ session, page }: { session: EditorSession; page: Pa
             />
             <span>
               Masks do not overlap
-              <span className="muted small">An accepted mask takes its pixels from the others.</span>
+              <span className="muted small">An accepted mask takes its pixels from the other accepted ones.</span>
             </span>
           </label>
         </Popover.Content>

@@ -97,7 +97,7 @@ function WaysOfWorking({ session }: { session: EditorSession }) {
       />
       <Switch
         label="Masks do not overlap"
-        hint="An accepted mask takes its pixels from the others, but not from locked ones."
+        hint="An accepted mask takes its pixels from the others, but not from locked ones or proposals."
         checked={preferences.exclusive}
         change={(exclusive) => set({ exclusive })}
       />
