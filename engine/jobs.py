@@ -197,6 +197,12 @@ def consider_indexes() -> None:
 
 
 @periodic(seconds=10 * CONSIDER_SECONDS)
+def consider_boxes() -> None:
+    """Boxes from outside that no job has met."""
+    boxes.boxes_consider()
+
+
+@periodic(seconds=10 * CONSIDER_SECONDS)
 def consider_eviction() -> None:
     """Keep the embeddings within their room."""
     eviction.eviction_consider()

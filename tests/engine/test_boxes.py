@@ -13,7 +13,8 @@ from annotation.services import imports
 from engine import boxes
 from engine import jobs as engine_jobs  # noqa: F401  the same
 from modelzoo import rle
-from tests.cast import add_image, add_mask, picture
+from tests.cast import add_image, add_mask, ellipse, picture
+from tests.engine.conftest import version_row
 
 WIDTH, HEIGHT = 60, 40
 IMAGES = {
@@ -94,6 +95,48 @@ def test_the_model_answers_each_box_with_a_proposal(real_base, bring):
         assert rle.decode(mask.segmentation).shape == (HEIGHT, WIDTH)
     assert not BoxPrompt.objects.filter(answered=False).exists()
     assert boxes.boxes_answer(image=image) == {"boxes": 0, "masks": 0}, "twice is once"
+
+
+def test_boxes_that_come_while_the_model_is_at_it_are_answered_too(base, cast, monkeypatch):
+    from modelzoo import proposals
+
+    image = add_image(cast.dataset)
+    places = iter([0.2, 0.5, 0.8])
+
+    def masks_of_boxes(_predictor, _maps, corners):
+        if BoxPrompt.objects.count() < 3:  # Ben brings another list
+            BoxPrompt.objects.create(image=image, bbox=[0, 0, 9, 9], digest=str(BoxPrompt.objects.count()))
+            boxes.boxes_request(image=image)
+        for _ in corners:
+            shape = ellipse(image, x=next(places), size=0.1)
+            yield {"segmentation": rle.encode(shape), "predicted_iou": 0.9, "prompts": []}
+
+    for name in ("predictor_for", "image_maps"):
+        monkeypatch.setattr(boxes, name, lambda *_: None)
+    monkeypatch.setattr(proposals, "masks_of_boxes", masks_of_boxes)
+    BoxPrompt.objects.create(image=image, bbox=[0, 0, 9, 9], digest="first")
+    boxes.boxes_request(image=image)
+    jobkit.run_pending()
+    assert Job.objects.get(kind="prompt_boxes").result == {"boxes": 3, "masks": 3}
+    assert not BoxPrompt.objects.filter(answered=False).exists()
+
+
+def test_the_clock_asks_once_about_boxes_that_no_job_has_met(cast):
+    image, other = add_image(cast.dataset), add_image(cast.dataset, seed=1)
+    for one in (image, other):
+        BoxPrompt.objects.create(image=one, bbox=[0, 0, 9, 9], digest="x")
+    boxes.boxes_consider()
+    assert not Job.objects.exists(), "there is no model yet"
+    version_row("base", is_default=True)
+    Job.objects.create(kind="prompt_boxes", dedupe_key=str(image.pk), state="succeeded")
+    Job.objects.create(kind="prompt_boxes", dedupe_key=str(other.pk), state="failed")
+    for _ in range(2):
+        boxes.boxes_consider()
+    assert Job.objects.get(state="queued").payload == {"image": image.pk}
+    BoxPrompt.objects.update(answered=True)
+    Job.objects.all().delete()
+    boxes.boxes_consider()
+    assert not Job.objects.exists()
 
 
 def test_what_has_a_mask_already_gets_no_second_one(real_base, cast, monkeypatch):
