@@ -7,8 +7,8 @@ from annotation.jobkit import declare
 from annotation.models import Dataset, Image, Job
 from engine.embeddings import KINDS, embedding_request
 from engine.exemplars import FIND as FIND_ALIKE
+from engine.mask_vectors import index_renew, masks_forget
 from engine.models import Embedding, SnapshotImage
-from engine.similarity import index_renew, masks_forget
 
 FORGET = declare("forget_image", queue="interactive", title="Remove what was made of an image")
 RENEW = declare("renew_image", queue="interactive", title="Prepare a changed image")

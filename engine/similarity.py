@@ -17,7 +17,6 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
-from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 from numpy.typing import NDArray
@@ -27,7 +26,8 @@ from annotation.errors import Missing, NotReady
 from annotation.jobkit import JobContext, declare, enqueue
 from annotation.models import Dataset, Image, Job, Mask, Task
 from engine.embeddings import being_prepared, read_pixels, stored_maps
-from engine.models import Embedding, MaskIndex, MaskVectors, ModelVersion
+from engine.mask_vectors import SERIAL, block_add, blocks_of, index_locked, total_of
+from engine.models import Embedding, MaskIndex, ModelVersion
 from engine.serving import predictor_for, serving_version
 from engine.tally import SETTLED
 from modelzoo.embedding import STORED
@@ -43,8 +43,6 @@ MOST_MASKS = 1_000_000  # of one dataset; later ones are not searched
 PASSED = 10_000  # serials of other datasets, from which they are not passed again at every look
 FEWEST = 5  # masks of a category, below which nothing can be unlike the rest
 LOOKED_UP = 200  # candidates whose rows are read at once
-SERIAL = np.dtype("<i8")
-TOTAL = np.dtype("<f8")
 
 Vector = NDArray[np.float32]
 
@@ -118,13 +116,13 @@ def index_build(*, ctx: JobContext, dataset_id: int, version: ModelVersion) -> d
         last = _newest_settled()
         masks = list(_waiting(index).select_related("image").order_by("serial")[:BLOCK])
         serials, vectors = _describe(masks, version, partial(_tell, ctx, described, total))
+        ended = len(masks) < BLOCK
         with ctx.fenced():
-            if len(serials):
-                MaskVectors.objects.create(index=index, serials=serials.tobytes(), vectors=vectors.tobytes())
-                index.total = (_total(index) + vectors.astype(TOTAL).sum(axis=0)).tobytes()
-            index.masks += len(serials)
+            index = index_locked(index.pk)
+            if index is None:  # it is made anew
+                return {"described": described, "left": 0}
+            block_add(index, serials, vectors)
             # Masks of other datasets in between need not be passed again.
-            ended = len(masks) < BLOCK
             index.upto = max(index.upto, last if ended else 0, masks[-1].serial if masks else 0)
             index.save(update_fields=["total", "masks", "upto"])
         described += len(serials)
@@ -146,10 +144,6 @@ def _complete(index: MaskIndex) -> None:
         index.complete_at = timezone.now()
         index.save(update_fields=["complete_at"])
     MaskIndex.objects.filter(dataset=index.dataset_id).exclude(pk=index.pk).delete()
-
-
-def _total(index: MaskIndex) -> NDArray[np.float64] | float:
-    return np.frombuffer(bytes(index.total), TOTAL) if index.total else 0.0
 
 
 def _describe(
@@ -193,43 +187,12 @@ def vectors_of(masks: Sequence[Mask], version: ModelVersion) -> dict[int, Vector
     """Serial -> vector of each mask whose picture is there: from the index of the version, else made for the moment."""
     wanted, found = {mask.serial: mask for mask in masks}, dict[int, Vector]()
     index = MaskIndex.objects.filter(version=version, dataset__in={mask.image.dataset_id for mask in masks}).first()
-    for serials, vectors in _blocks(index) if index else ():
+    for serials, vectors in blocks_of(index) if index else ():
         for place in np.flatnonzero(np.isin(serials, list(wanted))):
             found[int(serials[place])] = vectors[place].astype(np.float32)
     rest = [mask for serial, mask in wanted.items() if serial not in found]
     serials, vectors = _describe(rest, version, lambda _done: None)
     return found | {int(serial): vector.astype(np.float32) for serial, vector in zip(serials, vectors, strict=True)}
-
-
-def masks_forget(*, dataset_id: int) -> int:
-    """Take the vectors of masks that are gone for good out of every block; how many there were."""
-    removed = 0
-    for index in MaskIndex.objects.filter(dataset=dataset_id):
-        # Not by one open read: once somebody else has written meanwhile, SQLite lets who reads write no more.
-        for pk in list(index.blocks.values_list("pk", flat=True)):
-            block = index.blocks.get(pk=pk)
-            serials, vectors = _read(block)
-            there = set(Mask.objects.filter(serial__in=serials.tolist()).values_list("serial", flat=True))
-            keep = np.isin(serials, list(there))
-            gone = int((~keep).sum())
-            if not gone:
-                continue
-            with transaction.atomic():
-                index.total = (_total(index) - vectors[~keep].astype(TOTAL).sum(axis=0)).tobytes()
-                index.masks -= gone
-                index.save(update_fields=["total", "masks"])
-                block.serials, block.vectors = serials[keep].tobytes(), vectors[keep].tobytes()
-                block.save(update_fields=["serials", "vectors"])
-            removed += gone
-    return removed
-
-
-def index_renew(*, dataset_id: int) -> None:
-    """Pixels of a picture are shown otherwise: an index that exists is made anew when the clock comes by."""
-    with transaction.atomic():
-        versions = list(MaskIndex.objects.filter(dataset=dataset_id).values_list("version", flat=True))
-        MaskIndex.objects.filter(dataset=dataset_id).delete()
-        MaskIndex.objects.bulk_create(MaskIndex(dataset_id=dataset_id, version_id=version) for version in versions)
 
 
 # --- Asking it ---------------------------------------------------------------------------------------------------
@@ -255,7 +218,7 @@ def masks_like(*, index: MaskIndex, mask: Mask, limit: int) -> list[Found]:
     wanted = wanted - mean
     wanted = wanted / max(float(np.linalg.norm(wanted)), 1e-12)
     serials, scores = [], []
-    for block_serials, vectors in _blocks(index):
+    for block_serials, vectors in blocks_of(index):
         centred = vectors.astype(np.float32) - mean
         lengths = np.maximum(np.linalg.norm(centred, axis=1), 1e-12)
         serials.append(block_serials)
@@ -265,7 +228,7 @@ def masks_like(*, index: MaskIndex, mask: Mask, limit: int) -> list[Found]:
 
 def _vector_of(index: MaskIndex, mask: Mask) -> Vector:
     if mask.serial <= index.upto:
-        for serials, vectors in _blocks(index):
+        for serials, vectors in blocks_of(index):
             place = int(np.searchsorted(serials, mask.serial))
             if place < len(serials) and serials[place] == mask.serial:
                 found: Vector = vectors[place].astype(np.float32)
@@ -279,7 +242,7 @@ def _vector_of(index: MaskIndex, mask: Mask) -> Vector:
 def _mean(index: MaskIndex, like: Vector) -> Vector:
     if not index.masks:
         return np.zeros_like(like)
-    return (np.asarray(_total(index)) / index.masks).astype(np.float32)
+    return (np.asarray(total_of(index)) / index.masks).astype(np.float32)
 
 
 def masks_unusual(*, index: MaskIndex, limit: int, category: str | None = None, in_review: bool = False) -> list[Found]:
@@ -342,7 +305,7 @@ def _categories(index: MaskIndex) -> tuple[NDArray[np.int64], NDArray[np.int32],
 def _parts(index: MaskIndex, codes: NDArray[np.int32]) -> Iterator[tuple[NDArray[np.int32], NDArray[np.float16]]]:
     """Blocks with the codes of their masks; a block that was added meanwhile is left out."""
     place = 0
-    for serials, vectors in _blocks(index):
+    for serials, vectors in blocks_of(index):
         if place + len(serials) > len(codes):
             return
         yield codes[place : place + len(serials)], vectors
@@ -366,19 +329,6 @@ def _ranked(
             if len(found) == limit:
                 return found
     return found
-
-
-def _blocks(index: MaskIndex) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float16]]]:
-    """(serials N, vectors float16 N x D), block by block."""
-    for row in index.blocks.all().iterator(chunk_size=4):
-        serials, vectors = _read(row)
-        if len(serials):
-            yield serials, vectors
-
-
-def _read(row: MaskVectors) -> tuple[NDArray[np.int64], NDArray[np.float16]]:
-    serials = np.frombuffer(bytes(row.serials), SERIAL)
-    return serials, np.frombuffer(bytes(row.vectors), STORED).reshape(len(serials), -1)
 
 
 def _joined(parts: Sequence[Any], kind: np.dtype[Any]) -> NDArray[Any]:

@@ -14,6 +14,7 @@ from annotation.jobkit import run_pending
 from annotation.models import Job, Mask, Task
 from engine import jobs, similarity  # noqa: F401  the jobs
 from engine.forgetting import image_forget
+from engine.mask_vectors import blocks_of, index_renew
 from engine.models import Embedding, MaskIndex, MaskVectors, ServingModel
 from tests.cast import add_image, add_mask, ellipse
 from tests.engine.conftest import version_row
@@ -95,7 +96,7 @@ def test_describing_twice_gives_each_mask_one_vector(cast, colours):
     MaskIndex.objects.update(complete_at=None)
     described(cast)
     assert MaskIndex.objects.get().masks == 4
-    assert sum(len(serials) for serials, _ in similarity._blocks(MaskIndex.objects.get())) == 4
+    assert sum(len(serials) for serials, _ in blocks_of(MaskIndex.objects.get())) == 4
 
 
 def test_a_correction_is_another_mask_and_what_was_superseded_is_not_found(cast, as_, colours):
@@ -210,9 +211,52 @@ def test_what_is_removed_for_good_leaves_no_vector(cast, colours):
     assert image_forget(**told)["vectors"] == 2
     index = MaskIndex.objects.get()
     left = {colours["red"].serial, colours["green"].serial}
-    assert {serial for serials, _ in similarity._blocks(index) for serial in serials.tolist()} == left
+    assert {serial for serials, _ in blocks_of(index) for serial in serials.tolist()} == left
     assert index.masks == 2
     assert np.frombuffer(bytes(index.total), "<f8") == pytest.approx([1, 1, 0], abs=1e-3)
+
+
+@pytest.mark.parametrize("removed", ["described before", "described now"])
+def test_what_is_removed_for_good_while_masks_are_described_leaves_no_vector(cast, base, colours, monkeypatch, removed):
+    described(cast)
+    later = add_image(cast.dataset, seed=3)
+    encoded(later, base, RED, BLUE)
+    new = halves(later)
+    gone = colours["red"].image if removed == "described before" else later
+    left = {mask.serial for mask in (*colours.values(), *new) if mask.image_id != gone.pk}
+    describe = similarity._describe
+
+    def meanwhile(*told):
+        found = describe(*told)
+        about = {"dataset": cast.dataset, "image_id": gone.pk, "sha256": gone.sha256}
+        gone.delete()
+        image_forget(**about)
+        return found
+
+    monkeypatch.setattr(similarity, "_describe", meanwhile)
+    described(cast)
+    index = MaskIndex.objects.get()
+    blocks = list(blocks_of(index))
+    assert {serial for serials, _ in blocks for serial in serials.tolist()} == left
+    assert index.masks == len(left)
+    total = sum(vectors.astype("f8").sum(axis=0) for _, vectors in blocks)
+    assert np.frombuffer(bytes(index.total), "<f8") == pytest.approx(total, abs=1e-6)
+
+
+def test_an_index_that_is_made_anew_meanwhile_gets_nothing_of_before(cast, base, colours, monkeypatch):
+    describe = similarity._describe
+
+    def meanwhile(*told):
+        found = describe(*told)
+        index_renew(dataset_id=cast.dataset.pk)
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(similarity, "_describe", meanwhile)
+        described(cast)
+    assert (MaskIndex.objects.get().masks, Job.objects.get(kind="index_masks").state) == (0, "succeeded")
+    described(cast)
+    assert MaskIndex.objects.get().masks == 4
 
 
 @pytest.mark.parametrize("limit", ["0", "201", "x", "-1", "1" * 30, "0" * 8 + "1999", "²"])
