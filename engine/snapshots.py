@@ -65,8 +65,8 @@ def training_masks(dataset_id: int) -> list[int]:
 def folder_of(mask: Mask) -> str | None:
     """The folder a mask goes to; None for a machine's mask outside of the training side, which judges nothing."""
     split = mask.image.split
-    automatic = mask.stage == Stage.FULLY_AUTOMATIC and mask.source == Mask.Source.MODEL and mask.created_by_id is None
-    if not automatic:
+    of_model = mask.stage == Stage.FULLY_AUTOMATIC and mask.source == Mask.Source.MODEL
+    if not of_model or mask.created_by_id is not None or mask.body_digest:  # as SEEN_BY_NOBODY
         return split
     return AUTOMATIC if split == Image.Split.TRAIN else None
 

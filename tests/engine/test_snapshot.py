@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import uuid
 
 import pytest
 
 from annotation import storage
 from annotation.formats import manifest
+from annotation.models import Mask
 from annotation.services.rights import images_remove
 from engine.forgetting import image_forget
 from engine.models import Snapshot
 from engine.snapshots import FOLDERS, manifest_lines, snapshot_freeze
 from modelzoo import rle
 from modelzoo.training.data import read_sa1b
-from tests.cast import add_image, add_mask, ellipse
+from tests.cast import add_image, add_mask, ellipse, mask_body
 
 
 @pytest.fixture
@@ -82,6 +84,20 @@ def test_masks_no_person_saw_train_apart_and_judge_nothing(cast, pictures):
         "train_automatic": 1,
         "validation": 0,
         "held_out": 0,
+    }
+
+
+def test_a_mask_that_ben_clicked_counts_as_his_when_his_account_is_gone(cast, as_, pictures):
+    for image in pictures.values():
+        body = mask_body(image, stage="fully_automatic")
+        assert as_(cast.ben).put(f"/api/masks/{uuid.uuid4()}/", body).status_code == 201
+    Mask.objects.update(created_by=None)
+    snapshot = snapshot_freeze(dataset=cast.dataset)
+    assert {name: snapshot.counts[name]["masks"] for name in FOLDERS} == {
+        "train": 1,
+        "train_automatic": 0,
+        "validation": 1,
+        "held_out": 1,
     }
 
 
