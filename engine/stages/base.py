@@ -193,7 +193,8 @@ def _untouched(image: Image) -> QuerySet[Mask]:
 
 def masks_known(image: Image) -> QuerySet[Mask]:
     """Masks as they stand, and proposals that a person threw away: none of them is proposed a second time."""
-    thrown = Q(status=Mask.Status.DELETED, created_by=None, status_changed_by__isnull=False)
+    machine = Q(source=Mask.Source.MODEL, created_by=None)
+    thrown = machine & Q(status=Mask.Status.DELETED, status_changed_by__isnull=False)
     return Mask.objects.filter(Q(status__in=Mask.CURRENT) | thrown, image=image)
 
 
