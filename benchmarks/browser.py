@@ -139,28 +139,31 @@ def rested(editor: Editor, count: int) -> None:
         editor.page.locator(".strip").wait_for(state="detached")
 
 
-def warmed(editor: Editor) -> None:
-    """The first decodes compile and allocate; then the counts begin anew."""
-    prompts(editor, 3)
-    counted_anew(editor)
-    prompts(editor, 2)
-
-
-def counted_anew(editor: Editor) -> None:
-    """Counts begin with the page."""
+def first(title: str, editor: Editor) -> Row:
+    """The first prompt of a page that was just opened, which also compiles and allocates."""
     editor.page.reload()
     editor.ready()
     editor.press("Control+Shift+l")
+    prompts(editor, 1)
+    _, taken, _ = times(editor, "promptToPainted")
+    return Row(f"{title}, first of the page", taken, "ms", taken, 1)
+
+
+def counted_anew(editor: Editor) -> None:
+    """What came before is in no figure."""
+    editor.page.get_by_role("button", name="Count anew").click()
 
 
 def clicks(editor: Editor, model: str, target: str) -> list[Row]:
     """Prompt to painted: right after the pointer came, and after it rested; and what the decoder takes of it."""
-    warmed(editor)
+    found = [first(f"browser: prompt to painted, {model}", editor)]
+    prompts(editor, 2)
     editor.page.wait_for_timeout(QUIET)
+    counted_anew(editor)
     before = processor_time(editor.page)
     prompts(editor, PROMPTS)
     spent = round((processor_time(editor.page) - before) / PROMPTS, 1)
-    found = pair(f"browser: prompt to painted, {model}", editor, "promptToPainted", target)
+    found += pair(f"browser: prompt to painted, {model}", editor, "promptToPainted", target)
     found += pair(f"browser: decode, {model}", editor, "decode")
     found.append(
         Row(f"browser: processor time per prompt, all threads of the page, {model}", spent, "ms", spent, PROMPTS)

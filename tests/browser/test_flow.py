@@ -126,3 +126,5 @@ def test_the_measured_times_are_shown_when_asked_for(editor):
     for name in ("decode", "promptToPainted", "paint"):
         expect(panel.locator(f"[data-times={name}] td").first).not_to_have_text("0")
     expect(panel).to_contain_text("threads on")
+    panel.get_by_role("button", name="Count anew").click()
+    expect(panel.locator("[data-times=decode] td").first).to_have_text("0")

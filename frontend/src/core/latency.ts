@@ -9,6 +9,10 @@ export class Latency {
     if (this.samples.length > this.keep) this.samples.shift();
   }
 
+  clear(): void {
+    this.samples.length = 0;
+  }
+
   /** Null before the first sample. `p95` is the nearest-rank percentile. */
   summary(): { count: number; p50: number; p95: number; last: number } | null {
     const last = this.samples.at(-1);
@@ -33,4 +37,10 @@ export class Timings {
   readonly save = new Latency();
   /** From "submit and next" until the next image can be clicked. */
   readonly nextImage = new Latency();
+
+  /** Counts anew. */
+  clear(): void {
+    const { decode, promptToPainted, paint, embeddingWait, save, nextImage } = this;
+    for (const one of [decode, promptToPainted, paint, embeddingWait, save, nextImage]) one.clear();
+  }
 }

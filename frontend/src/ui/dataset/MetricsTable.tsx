@@ -45,8 +45,8 @@ export function MetricsTable({ run }: { run: TrainingRun }) {
         comparison={gate}
       />
       <p className="muted small">
-        Score: the mean of the first four. Intervals ({sure}) come from drawing the{" "}
-        {gate.resampled} anew; grey changes may be chance.
+        Score: the mean of the first four. Intervals ({sure}) come from drawing the {gate.resampled} anew; grey changes
+        may be chance.
       </p>
       {KINDS.map(([kind, title]) => (
         <Groups key={kind} title={title} gate={gate} kind={kind} />

@@ -4,7 +4,7 @@ import type { Latency, Timings } from "../../core/latency";
 import { Button } from "../kit/kit";
 import { setDecodePlace } from "../workbench";
 
-const ROWS: [string, keyof Timings][] = [
+const ROWS: [string, Exclude<keyof Timings, "clear">][] = [
   ["decode", "decode"],
   ["prompt to painted", "promptToPainted"],
   ["frame", "paint"],
@@ -47,9 +47,14 @@ export function TimesPanel({ session }: { session: EditorSession }) {
         <br />
         active {session.clock.seconds().toFixed(0)} s, on this mask {session.secondsOnMask.toFixed(0)} s
       </p>
-      <Button size="small" onClick={() => setDecodePlace(elsewhere)}>
-        Decode {elsewhere === "server" ? "on the server" : "in the browser"}
-      </Button>
+      <div className="row">
+        <Button size="small" onClick={() => setDecodePlace(elsewhere)}>
+          Decode {elsewhere === "server" ? "on the server" : "in the browser"}
+        </Button>
+        <Button size="small" onClick={() => timings.clear()}>
+          Count anew
+        </Button>
+      </div>
     </section>
   );
 }
