@@ -99,20 +99,16 @@ def encode_box(inside: NDArray[np.bool_], x: int, y: int, height: int, width: in
     h, w = inside.shape
     if min(x, y) < 0 or min(h, w) < 1 or x + w > width or y + h > height:
         raise RLEError("rle_size_mismatch", "A box must lie inside the image.")
-    columns = np.zeros((w, height), bool)
-    columns[:, y : y + h] = inside.T
+    columns = np.zeros((w, h + 2), bool)  # what lies above and below the box is outside
+    columns[:, 1:-1] = inside.T
     flat = columns.reshape(-1)
-    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    lengths = np.diff(np.concatenate(([0], changes, [len(flat)])))
-    if flat[0]:
-        lengths = np.concatenate(([0], lengths))
-    lengths[0] += x * height
-    after = (width - x - w) * height
-    if len(lengths) % 2:
-        lengths[-1] += after
-    elif after:
-        lengths = np.concatenate((lengths, [after]))
-    return _compress(lengths, height, width)
+    column, row = np.divmod(np.flatnonzero(flat[1:] != flat[:-1]), h + 2)
+    edges = (x + column) * height + y + row
+    starts, ends = edges[::2], edges[1::2]
+    apart = starts[1:] != ends[:-1]  # a run goes on from the foot of one column to the head of the next
+    starts, ends = np.append(starts[:1], starts[1:][apart]), np.append(ends[:-1][apart], ends[-1:])
+    runs_and_rest = np.diff(np.stack((starts, ends), axis=1).reshape(-1), prepend=0, append=height * width)
+    return _compress(runs_and_rest[: len(runs_and_rest) - (runs_and_rest[-1] == 0)], height, width)
 
 
 def decode(rle: RLE) -> NDArray[np.bool_]:
