@@ -103,7 +103,7 @@ def _images(document: Document, index: FileIndex, take: Take) -> Iterator[Source
             refusals.add(item, "image_malformed", "The image has no id.")
             continue
         mine = document.rows.take(key_of(row["id"]))  # a second image of the same id gets nothing
-        picture = index.find(row.get("file_name"))
+        picture = index.find(row.get("file_name"), name)
         width, height = whole(row.get("width"), 1, 10**6), whole(row.get("height"), 1, 10**6)
         if picture is None or width is None or height is None:
             why = "The picture is not there." if picture is None else "The size of the image is missing."

@@ -65,11 +65,15 @@ class _Reader:
     def _image(self, attributes: dict[str, str]) -> SourceImage | None:
         told = attributes.get("name", "")
         item = f"{self.name}, image {text(told, 100) or self.images}"
-        picture = self.index.find(told)
+        picture = self.index.find(told, self.name)
         width, height = _whole(attributes.get("width")), _whole(attributes.get("height"))
         if picture is None or width is None or height is None:
             why = "The picture is not there." if picture is None else "The size of the image is missing."
             self.refusals.add(item, "picture_missing", why)
+            return None
+        if width * height > rle.MAX_PIXELS:  # a mask of this size is drawn before the picture is looked at
+            why = f"The image is told to have {width} x {height} pixels, more than a mask can have."
+            self.refusals.add(item, "image_too_large", why)
             return None
         return SourceImage(text(told, 255) or picture.name, picture, width, height)
 

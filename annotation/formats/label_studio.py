@@ -6,7 +6,8 @@ is where alpha is not 0. Other shapes are in hundredths of width and height.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from modelzoo import rle
 MAX_BLOCKS = 400_000  # of one brush mask: a few seconds
 MAX_PACKED = 32 << 20  # bytes of one brush mask
 MAX_PIXELS = 1 << 27
-KINDS = {"brush": "brushlabels", "polygon": "polygonlabels", "rectangle": "rectanglelabels", "ellipse": "ellipselabels"}
+DRAWN = frozenset(("rle", "points", "x"))  # a value with one of these has a shape
 
 
 def unpacked(packed: object, height: int, width: int) -> NDArray[np.bool_]:
@@ -95,17 +96,17 @@ def read(index: FileIndex, refusals: Refusals) -> Iterator[SourceImage]:
             for number, (key, task, _) in enumerate(json_stream.members(path, name)):
                 if key:
                     raise UserError("document_unknown", "This is not a Label Studio export: it must be a list.")
-                if (source := _read_task(f"{name}, task {number}", task, index, refusals)) is not None:
+                if (source := _read_task(name, f"{name}, task {number}", task, index, refusals)) is not None:
                     yield source
         except UserError as problem:
             refusals.add(name, problem.code, problem.message)
 
 
-def _read_task(item: str, task: object, index: FileIndex, refusals: Refusals) -> SourceImage | None:
+def _read_task(document: str, item: str, task: object, index: FileIndex, refusals: Refusals) -> SourceImage | None:
     if not isinstance(task, dict):
         refusals.add(item, "document_unknown", "A task must be an object.")
         return None
-    found = _picture(task, index)
+    found = _picture(document, task, index)
     if found is None:
         refusals.add(item, "picture_missing", "The picture of this task is not there.")
         return None
@@ -129,17 +130,22 @@ def _read_task(item: str, task: object, index: FileIndex, refusals: Refusals) ->
     return source
 
 
-def _picture(task: dict[str, Any], index: FileIndex) -> tuple[str, Any] | None:
-    """(name, place) of a task's picture: the first text in its data that names one. Uploads begin with a number."""
+def _picture(document: str, task: dict[str, Any], index: FileIndex) -> tuple[str, Path] | None:
+    """(name, place) of a task's picture: the first text in its data that names one. Uploads begin with a number.
+
+    Local files (`?d=`) are told with their folders; addresses and uploads say nothing of where the pictures lie here.
+    """
     data = task.get("data")
     values = list((data if isinstance(data, dict) else task).values())
     for value in values:
         if not isinstance(value, str) or len(value) > 2000:
             continue
-        last = value.split("?d=", 1)[-1].split("?", 1)[0].replace("\\", "/").rsplit("/", 1)[-1]
-        for name in (last, last.split("-", 1)[-1]):
-            if (path := index.find(name)) is not None:
-                return text(name, 255), path
+        _, local, told = value.replace("\\", "/").rpartition("?d=")
+        place = told.split("?", 1)[0]
+        last = place.rsplit("/", 1)[-1]
+        for name in (place,) if local else (place, last, last.split("-", 1)[-1]):
+            if (path := index.find(name, document)) is not None:
+                return text(name.rsplit("/", 1)[-1], 255), path
     return None
 
 
@@ -150,20 +156,36 @@ def _results(task: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
         for annotation in annotations:
             if isinstance(annotation, dict) and not annotation.get("was_cancelled"):
                 results = annotation.get("result")
-                for result in results if isinstance(results, list) else []:
-                    if isinstance(result, dict) and isinstance(result.get("value"), dict):
-                        yield {**result, **result["value"]}, _label(result["value"])
+                yield from _regions(
+                    {**result, **result["value"]}
+                    for result in (results if isinstance(results, list) else [])
+                    if isinstance(result, dict) and isinstance(result.get("value"), dict)
+                )
         return
-    for value in task.values():
-        for result in value if isinstance(value, list) else []:
-            if isinstance(result, dict) and "original_width" in result:
-                yield result, _label(result)
+    yield from _regions(
+        result
+        for value in task.values()
+        for result in (value if isinstance(value, list) else [])
+        if isinstance(result, dict) and "original_width" in result
+    )
 
 
-def _label(value: dict[str, Any]) -> str:
-    for name in KINDS.values():
-        labels = value.get(name)
-        if isinstance(labels, list) and labels:
+def _regions(results: Iterable[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], str]]:
+    """(region, its label): each control has a result of its own for a region, and they share its id."""
+    regions: dict[object, list[dict[str, Any]]] = {}
+    for number, result in enumerate(results):
+        told = result.get("id")
+        key = ("", number) if type(told) not in (str, int) or told == "" else told
+        regions.setdefault(key, []).append(result)
+    for same in regions.values():
+        label = next((label for one in same if (label := _label(one))), "")
+        yield next((one for one in same if DRAWN & one.keys()), same[0]), label
+
+
+def _label(region: dict[str, Any]) -> str:
+    """The first label of a control that labels regions: `labels`, `polygonlabels`, `brushlabels`, ..."""
+    for name, labels in region.items():
+        if name.endswith("labels") and isinstance(labels, list) and labels:
             return text(labels[0], 200)
     return ""
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from annotation.errors import UserError
 from annotation.formats.base import ImportFormat
+from annotation.formats.names import folder_of
 from annotation.formats.shapes import ellipse, flat, rectangle
 from annotation.formats.source import FileIndex, Refusals, SourceImage, checked_mask, numbers, read_json, text, whole
 from modelzoo import rle
@@ -30,11 +31,11 @@ def _read_one(name: str, path: Path, index: FileIndex, refusals: Refusals) -> So
     if not isinstance(document, dict) or not isinstance(document.get("shapes"), list):
         raise UserError("document_unknown", "This is not a LabelMe document.")
     # The picture is beside the document, whatever the path in it says; older ones name it by another machine's path.
-    beside = name.removesuffix(".json").removesuffix(".JSON")
-    told = str(document.get("imagePath") or "").replace("\\", "/").rsplit("/", 1)[-1]
-    folder = name.rsplit("/", 1)[0] + "/" if "/" in name else ""
-    picture = index.find(folder + told) if told else None
-    picture = picture or index.with_stem(beside)
+    stem = name.rpartition("/")[2][: -len(".json")]
+    path_told = str(document.get("imagePath") or "")
+    told = path_told.replace("\\", "/").rsplit("/", 1)[-1]
+    picture = index.exactly(f"{folder_of(name)}/{told}") if told else None
+    picture = picture or index.find(path_told, name) or index.with_stem(stem, name)
     if picture is None:
         raise UserError("picture_missing", "The picture of this document is not there.")
     width, height = whole(document.get("imageWidth"), 1, 10**6), whole(document.get("imageHeight"), 1, 10**6)

@@ -13,71 +13,47 @@ from pathlib import Path
 
 from annotation.errors import UserError
 from annotation.formats.base import UNNAMED, ImportFormat
+from annotation.formats.map_places import INSTANCES, LABELS, is_map, is_of_voc, placed
 from annotation.formats.maps import NAMES
+from annotation.formats.names import folder_of, normal
 from annotation.formats.pictures import INDEX
 from annotation.formats.source import FileIndex, LabelMap, Refusals, SourceImage, read_json, text, whole
 
-LABELS, INSTANCES = "png_labels", "png_instances"
-FOLDERS = {
-    LABELS: ("labels", "labelmaps", "semantic", "segmentationclass", "annotations", "gtfine"),
-    INSTANCES: ("instances", "masks", "mask", "binary", "segmentationobject", "instance"),
-}
-ENDINGS = {
-    LABELS: ("_label", "_labels", "_labelids", "_seg"),
-    INSTANCES: ("_mask", "_masks", "_instance", "_instances", "_instanceids"),
-}
-MAP_ENDINGS = (".png", ".tif", ".tiff", ".bmp")
+TITLES = {INSTANCES: "PNG instance maps", LABELS: "PNG label maps"}
+OTHER = {INSTANCES: LABELS, LABELS: INSTANCES}
 MAX_LINE = 1 << 20
+VOID = 255  # the rim round objects in Pascal VOC
 
 
 def read(kind: str, index: FileIndex, refusals: Refusals) -> Iterator[SourceImage]:
     """Pictures with their maps; what cannot be used is noted and the rest goes on."""
-    maps: dict[Path, list[tuple[str, Path]]] = {}
-    taken = set()
+    maps, others, pictures = {}, [], []
     for name, path in index.pictures():
-        if not _is_map(name, kind):
-            continue
-        taken.add(name)
-        picture = _picture_of(name, path, kind, index)
-        if picture is None:
-            refusals.add(name, "picture_missing", "There is no picture for this map.")
+        if is_map(name, kind):
+            maps[name] = path
+        elif is_map(name, OTHER[kind]):
+            others.append(name)
         else:
-            maps.setdefault(picture, []).append((name, path))
-    names = _label_names(index, refusals) if kind == LABELS else {}
+            pictures.append((name, path))
+    if others:
+        why = f"There are {len(others)} maps of the other kind, which were not read: import them as {{}}."
+        refusals.add(others[0], "map_other_kind", why.format(TITLES[OTHER[kind]]))
+    found = placed(list(maps), pictures, kind)
+    by_picture: dict[Path, list[str]] = {}
+    for name in maps:
+        if name in found:
+            by_picture.setdefault(found[name], []).append(name)
+        else:
+            refusals.add(name, "picture_missing", "There is no picture for this map.")
+    categories = _label_names(index, refusals) if kind == LABELS else {}
     told = _told(index, refusals) if kind == INSTANCES else {}
-    for name, path in index.pictures():
-        if name in taken:
-            continue
+    for name, path in pictures:
         source = SourceImage(name.rsplit("/", 1)[-1], path)
-        for map_name, map_path in maps.get(path, []):
-            categories = names or told.get(map_name, {})
-            source.maps.append(LabelMap(map_name, map_path, split=kind == LABELS, names=categories))
+        for one in by_picture.get(path, []):
+            void = VOID if is_of_voc(one) else None
+            named = categories or told.get(one, {})
+            source.maps.append(LabelMap(one, maps[one], split=kind == LABELS, names=named, void=void))
         yield source
-
-
-def _is_map(name: str, kind: str) -> bool:
-    stem, ending = name.lower().rsplit(".", 1)
-    folders = stem.split("/")[:-1]
-    of_kind = any(folder in FOLDERS[kind] for folder in folders) or stem.endswith(ENDINGS[kind])
-    return f".{ending}" in MAP_ENDINGS and of_kind and "images" not in folders[-1:]
-
-
-def _picture_of(name: str, path: Path, kind: str, index: FileIndex) -> Path | None:
-    stem = name.rsplit(".", 1)[0]
-    last = stem.rsplit("/", 1)[-1]
-    folder = stem.rsplit("/", 1)[0].rsplit("/", 1)[-1]
-    stems = [f"images/{last}", last]
-    if folder.lower() not in FOLDERS[kind]:  # a folder per picture
-        stems.insert(0, folder)
-    for ending in ENDINGS[kind]:
-        if last.lower().endswith(ending):
-            stems.insert(0, stem[: -len(ending)])
-    for one in stems:
-        # A map has the name of its picture: two files share it, and the one that is no map is meant.
-        found = index.with_stem(one) or index.other_with_stem(one, path)
-        if found is not None and found != path:
-            return found
-    return None
 
 
 def _label_names(index: FileIndex, refusals: Refusals) -> dict[int, str]:
@@ -95,7 +71,7 @@ def _label_names(index: FileIndex, refusals: Refusals) -> dict[int, str]:
 
 
 def _told(index: FileIndex, refusals: Refusals) -> dict[str, dict[int, str]]:
-    """File -> value -> category, from masks.jsonl as our own exports have it."""
+    """File -> value -> category, from masks.jsonl as our own exports have it: files are told from its folder."""
     found: dict[str, dict[int, str]] = {}
     for name, path in index.ending(INDEX):
         with path.open("rb") as lines:
@@ -108,14 +84,15 @@ def _told(index: FileIndex, refusals: Refusals) -> dict[str, dict[int, str]]:
                 value = whole(row.get("value"), 1, 1 << 24) if isinstance(row, dict) else None
                 if value is not None and isinstance(row.get("file"), str):
                     category = text(row.get("category"), 200)
-                    found.setdefault(row["file"], {})[value] = "" if category == UNNAMED else category
+                    file = normal(f"{folder_of(name)}/{row['file']}")
+                    found.setdefault(file, {})[value] = "" if category == UNNAMED else category
     return found
 
 
 def recognises(kind: str, index: FileIndex) -> bool:
     """Whether there are maps by their names, and pictures beside them."""
     names = [name for name, _ in index.pictures()]
-    maps = sum(_is_map(name, kind) for name in names)
+    maps = sum(is_map(name, kind) for name in names)
     documents = any(name.rsplit("/", 1)[-1] != NAMES for name, _ in index.documents())
     return 0 < maps < len(names) and not documents
 
@@ -123,14 +100,14 @@ def recognises(kind: str, index: FileIndex) -> bool:
 IMPORTS = (
     ImportFormat(
         name=INSTANCES,
-        title="PNG instance maps",
+        title=TITLES[INSTANCES],
         about="Pictures, and in masks/ or instances/ maps whose values are objects, or one file per mask.",
         read=partial(read, INSTANCES),
         recognises=partial(recognises, INSTANCES),
     ),
     ImportFormat(
         name=LABELS,
-        title="PNG label maps",
+        title=TITLES[LABELS],
         about="Pictures, and in labels/ maps whose values are categories: each connected part becomes a mask.",
         read=partial(read, LABELS),
         recognises=partial(recognises, LABELS),

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from annotation.formats.base import UNNAMED, ImportFormat
 from annotation.formats.coco_reader import Document, decoded, documents_read, key_of
+from annotation.formats.names import folder_of, last_folder
 from annotation.formats.source import FileIndex, LabelMap, Refusals, SourceImage, text, whole
 
 MARK = b'"segments_info"'
@@ -16,18 +17,43 @@ HEAD = 1 << 20
 
 def read(index: FileIndex, refusals: Refusals) -> Iterator[SourceImage]:
     """Images with their maps from every panoptic document; what cannot be used is noted and the rest goes on."""
-    others = FileIndex()  # pictures that are PNGs have the names of their maps
+    pictures, maps = _apart(index)  # pictures that are PNGs have the names of their maps
+    return documents_read(pictures, refusals, partial(_take_maps, maps))
+
+
+def _apart(index: FileIndex) -> tuple[FileIndex, FileIndex]:
+    """(all but the maps, the maps): PNGs in folders called panoptic, where COCO has them if there are such.
+
+    Where there are none, maps may be anywhere among the pictures; a folder `images` never has any.
+    """
+    pngs = {name: PurePosixPath(name).parents for name, _ in index.ending(".png") if last_folder(name) != "images"}
+    places = {place for name, _ in index.documents() for place in _places(name) if _is_panoptic(place)}
+    known = {name for name, parents in pngs.items() if any(str(parent) in places for parent in parents)}
+    known = known or {name for name in pngs if _is_panoptic(folder_of(name))}
+    pictures, maps = FileIndex(), FileIndex()
     for name, path in index.items():
-        if not (name.endswith(".png") and any("panoptic" in part.lower() for part in PurePosixPath(name).parts[:-1])):
-            others.add(name, path)
-    return documents_read(others, refusals, partial(_take_maps, index))
+        if name not in known:
+            pictures.add(name, path)
+        if name in (known or pngs):
+            maps.add(name, path)
+    return pictures, maps
 
 
-def _take_maps(index: FileIndex, document: Document, source: SourceImage, mine: Iterator[tuple[int, str]]) -> None:
+def _is_panoptic(folder: str) -> bool:
+    return "panoptic" in PurePosixPath(folder).name.lower()
+
+
+def _places(document: str) -> tuple[str, str]:
+    """Where COCO has the maps of a document: in the folder called like it, or in "panoptic" beside it."""
+    place = PurePosixPath(document)
+    return str(place.with_suffix("")), str(place.parent / "panoptic")
+
+
+def _take_maps(maps: FileIndex, document: Document, source: SourceImage, mine: Iterator[tuple[int, str]]) -> None:
     for number, written in mine:
         row = decoded(written)
         name = text(row.get("file_name"), 255)
-        path = _map_named(index, document.name, name, source.path)
+        path = _map_named(maps, document.name, name, source.path)
         rows = row.get("segments_info")
         segments = {
             one: segment
@@ -53,17 +79,13 @@ def _take_maps(index: FileIndex, document: Document, source: SourceImage, mine: 
         )
 
 
-def _map_named(index: FileIndex, document: str, name: str, picture: Path) -> Path | None:
-    """The map: in the folder called like the document, as COCO has it, in "panoptic" beside it, or alone of its name.
-
-    A picture may be a PNG of the same name elsewhere.
-    """
+def _map_named(maps: FileIndex, document: str, name: str, picture: Path) -> Path | None:
+    """The map that a document calls so. A picture may be a PNG of the same name."""
     if not name:
         return None
-    place = PurePosixPath(document)
-    near = (place.with_suffix("") / name, place.parent / "panoptic" / name)
-    found = next((path for one in near if (path := index.exactly(str(one))) is not None), None) or index.find(name)
-    return found if found is not None and found != picture else index.other_with_stem(PurePosixPath(name).stem, picture)
+    near = (maps.exactly(f"{place}/{name}") for place in _places(document))
+    found = next((path for path in near if path is not None), None) or maps.find(name, document)
+    return found if found != picture else None
 
 
 def recognises(index: FileIndex) -> bool:

@@ -243,7 +243,7 @@ def _read_one(name: str, path: Path, index: FileIndex, refusals: Refusals) -> So
     annotations = document.get("annotations") if isinstance(document, dict) else None
     if not isinstance(image, dict) or not isinstance(annotations, list):
         raise UserError("document_unknown", "This is not an SA-1B record.")
-    picture = index.find(image.get("file_name"))
+    picture = index.find(image.get("file_name"), name)
     if picture is None:
         raise UserError("picture_missing", "The picture that this record names is not there.")
     width, height = whole(image.get("width"), 1, 10**6), whole(image.get("height"), 1, 10**6)

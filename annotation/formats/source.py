@@ -6,20 +6,23 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from annotation.errors import UserError
 from annotation.formats.manifest import DESCRIPTION
 from annotation.formats.manifest import NAME as MANIFEST
+from annotation.formats.names import Names, folder_of, normal
 from modelzoo import rle
 from modelzoo.rle_batch import examine_all
 
 MAX_JSON_BYTES = 64 << 20  # of a document that is read at once; longer ones are for annotation.formats.json_stream
 MAX_TEXT_BYTES = 16 << 20
 MAX_LISTED = 200
-PICTURES = frozenset(
-    (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif", ".dcm", ".npy")
+MAX_NAME = 4096  # characters of a name in a document
+PICTURES = frozenset((".jpg", ".jpeg", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")).union(
+    (".avif", ".heic", ".heif", ".dcm", ".npy")
 )
 
 
@@ -42,7 +45,8 @@ class LabelMap:
     """A PNG whose pixel values say which mask each pixel belongs to; 0 belongs to none.
 
     `split` makes one mask of each connected part, for maps that know kinds but no objects. `names` maps values to
-    categories; with `only`, other values are passed over. `crowds` are groups of objects, not one.
+    categories; with `only`, other values are passed over. `crowds` are groups of objects, not one. `void` means
+    nothing where other values stand beside it.
     """
 
     name: str
@@ -52,6 +56,7 @@ class LabelMap:
     names: dict[int, str] = field(default_factory=dict)
     only: frozenset[int] | None = None
     crowds: frozenset[int] = frozenset()
+    void: int | None = None
 
 
 @dataclass
@@ -80,8 +85,6 @@ class FileIndex:
 
     def __init__(self) -> None:
         self._by_name: dict[str, Path] = {}
-        self._by_last: dict[str, list[Path]] = {}
-        self._by_stem: dict[str, list[Path]] | None = None
 
     @classmethod
     def of_folder(cls, folder: Path) -> FileIndex:
@@ -93,45 +96,50 @@ class FileIndex:
         return index
 
     def add(self, name: str, path: Path) -> None:
-        """Make a file known under the name that its archive gives it."""
-        clean = _normal(name)
-        self._by_name.setdefault(clean, path)
-        self._by_last.setdefault(PurePosixPath(clean).name, []).append(path)
+        """Make a file known under the name that its archive gives it; all are added before any is looked up."""
+        self._by_name.setdefault(normal(name), path)
 
-    def find(self, name: object) -> Path | None:
-        """The file a document calls `name`: by its whole name, else by its last part if only one file has it."""
-        if not isinstance(name, str) or not name:
+    def find(self, told: object, document: str) -> Path | None:
+        """The file that a document of this name calls `told`: in its folder, of this whole name, or at an alike place.
+
+        A name without folder may then be anywhere, but if the document is one of several: with pictures beside it, or
+        others of its name elsewhere (`train/_annotations.json`, `valid/_annotations.json`), its own are meant.
+        """
+        return self._meant(self._names, told, document)
+
+    def with_stem(self, told: object, document: str) -> Path | None:
+        """The picture that a document of this name calls `told`, without the ending of the picture; as `find` does."""
+        return self._meant(self._stems, told, document)
+
+    @cached_property
+    def _names(self) -> Names:
+        return Names(self._by_name.items())
+
+    @cached_property
+    def _stems(self) -> Names:
+        return Names((name.rpartition(".")[0], path) for name, path in self.pictures())
+
+    @cached_property
+    def _folders_with_pictures(self) -> frozenset[str]:
+        return frozenset(folder_of(name) for name, _ in self.pictures())
+
+    def _meant(self, names: Names, told: object, document: str) -> Path | None:
+        if not isinstance(told, str) or not 0 < len(told) <= MAX_NAME:
             return None
-        clean = _normal(name)
-        if (path := self._by_name.get(clean)) is not None:
-            return path
-        same = self._by_last.get(PurePosixPath(clean).name, [])
-        return same[0] if len(same) == 1 else None
+        folder = folder_of(document)
+        clean, beside = normal(told), normal(f"{folder}/{told}")
+        found = names.exactly(beside) or names.exactly(clean)
+        if found is not None or "/" in clean or not self._one_of_several(document):
+            return found or names.alike(clean)
+        return names.shorter(beside) or names.below(folder, clean)
+
+    def _one_of_several(self, document: str) -> bool:
+        folder, _, last = document.rpartition("/")
+        return bool(folder) and (folder in self._folders_with_pictures or len(self._names.ending(last)) > 1)
 
     def exactly(self, name: str) -> Path | None:
         """The file of this whole name."""
-        return self._by_name.get(_normal(name))
-
-    def with_stem(self, stem: str) -> Path | None:
-        """The picture of this name without its ending: by the whole name, else by the last part if only one has it."""
-        if self._by_stem is None:
-            self._by_stem = {}
-            for name, path in self.pictures():
-                whole_stem = name.rsplit(".", 1)[0]
-                for key in {whole_stem, "*/" + PurePosixPath(whole_stem).name}:
-                    self._by_stem.setdefault(key, []).append(path)
-        clean = _normal(stem)
-        for key in (clean, "*/" + PurePosixPath(clean).name):
-            if len(found := self._by_stem.get(key, [])) == 1:
-                return found[0]
-        return None
-
-    def other_with_stem(self, stem: str, than: Path) -> Path | None:
-        """The one other picture with the last part of a name, where two share it."""
-        self.with_stem(stem)  # makes the list
-        assert self._by_stem is not None
-        found = [path for path in self._by_stem.get("*/" + PurePosixPath(_normal(stem)).name, []) if path != than]
-        return found[0] if len(found) == 1 else None
+        return self._by_name.get(normal(name))
 
     def items(self) -> Iterator[tuple[str, Path]]:
         """(name, path) in order of name."""
@@ -154,10 +162,6 @@ class FileIndex:
         """The first bytes of a file that `items` named."""
         with self._by_name[name].open("rb") as file:
             return file.read(size)
-
-
-def _normal(name: str) -> str:
-    return str(PurePosixPath(name.replace("\\", "/").lstrip("/") or "."))
 
 
 def read_json(path: Path, name: str) -> Any:

@@ -22,19 +22,14 @@ NO_LABELS = frozenset(("classes.txt", "train.txt", "val.txt", "test.txt", "readm
 def read(index: FileIndex, refusals: Refusals) -> Iterator[SourceImage]:
     """Every picture with the masks of its label file; what cannot be used is noted and the rest goes on."""
     labels = dict(_labels(index))
-    by_stem: dict[str, list[str]] = {}
-    for name in labels:
-        by_stem.setdefault(_stem(name), []).append(name)
+    found = _labels_of([name for name, _ in index.pictures()], labels)
     names = _names(index, refusals)
-    used = set()
     for name, path in index.pictures():
         source = SourceImage(name.rsplit("/", 1)[-1], path)
-        found = _label_of(name, labels, by_stem)
-        if found is not None:
-            used.add(found)
-            source.shapes = partial(_masks, found, labels[found], names, refusals)
+        if (label := found.get(name)) is not None:
+            source.shapes = partial(_masks, label, labels[label], names, refusals)
         yield source
-    for name in sorted(labels.keys() - used):
+    for name in sorted(labels.keys() - set(found.values())):
         refusals.add(name, "picture_missing", "There is no picture for these labels.")
 
 
@@ -46,18 +41,32 @@ def _stem(name: str) -> str:
     return name.rsplit("/", 1)[-1].rsplit(".", 1)[0]
 
 
-def _label_of(picture: str, labels: dict[str, Path], by_stem: dict[str, list[str]]) -> str | None:
+def _labels_of(pictures: list[str], labels: dict[str, Path]) -> dict[str, str]:
+    """Picture -> its label file. One that nobody has by its place belongs to the only picture of its name, if any."""
+    found = {name: label for name in pictures if (label := _label_at(name, labels)) is not None}
+    by_stem = _by_stem(pictures)
+    for stem, free in _by_stem(labels.keys() - set(found.values())).items():
+        same = by_stem.get(stem, [])
+        if len(same) == len(free) == 1 and same[0] not in found:
+            found[same[0]] = free[0]
+    return found
+
+
+def _by_stem(names: Iterable[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(_stem(name), []).append(name)
+    return found
+
+
+def _label_at(picture: str, labels: dict[str, Path]) -> str | None:
     beside = picture.rsplit(".", 1)[0] + ".txt"
     folders = beside.split("/")
     for place in range(len(folders) - 2, -1, -1):  # the last folder called images, as Ultralytics does it
         if folders[place].lower() == "images":
             folders[place] = "labels"
             break
-    for name in ("/".join(folders), beside):
-        if name in labels:
-            return name
-    same = by_stem.get(_stem(picture), [])
-    return same[0] if len(same) == 1 else None
+    return next((name for name in ("/".join(folders), beside) if name in labels), None)
 
 
 def _names(index: FileIndex, refusals: Refusals) -> dict[int, str]:
@@ -71,16 +80,34 @@ def _names(index: FileIndex, refusals: Refusals) -> dict[int, str]:
         if path.stat().st_size > MAX_NAMES_BYTES:
             continue
         try:
-            found = yaml.safe_load(path.read_bytes())
-        except (yaml.YAMLError, ValueError, RecursionError):
+            found = _names_in(path.read_bytes())
+        except Exception:  # PyYAML lets through what its parts raise, of any kind
             refusals.add(name, "document_damaged", "This is not a YAML document.")
             continue
-        names = found.get("names") if isinstance(found, dict) else None
-        if isinstance(names, list):
-            return {number: text(one, 200) for number, one in enumerate(names)}
-        if isinstance(names, dict):
-            return {number: text(one, 200) for number, one in names.items() if type(number) is int}
+        if found is not None:
+            return found
     return {}
+
+
+def _names_in(document: bytes) -> dict[int, str] | None:
+    """The list or table `names` of a YAML document; None if it has none. Raises whatever PyYAML does.
+
+    Its nodes are read and no objects made of them: merge keys (`<<`) would grow with every level, and tags do nothing.
+    """
+    root = yaml.compose(document, yaml.SafeLoader)
+    members = root.value if isinstance(root, yaml.MappingNode) else []
+    node = next((value for key, value in members if key.value == "names"), None)
+    if isinstance(node, yaml.SequenceNode):
+        return {number: _written(one) for number, one in enumerate(node.value)}
+    if isinstance(node, yaml.MappingNode):
+        numbered = ((_written(key), value) for key, value in node.value)
+        return {int(key): _written(value) for key, value in numbered if key.isdecimal() and len(key) <= 6}
+    return None
+
+
+def _written(node: yaml.Node) -> str:
+    """The text of a node as it stands there; empty for what is no text."""
+    return text(node.value, 200) if not node.tag.endswith(":null") else ""
 
 
 def _masks(
