@@ -175,7 +175,8 @@ def archives_are_bounded(trial: Trial) -> Finding:
 
 def round_trip(trial: Trial) -> Finding:
     """R26: export, import, export; on made pictures, and on public sets where a folder of such is named."""
-    tests = trial.by_tests("tests/annotation/test_round_trip.py", "tests/annotation/test_import_formats.py")
+    names = ("test_round_trip", "test_import_formats", "test_import_maps")
+    tests = trial.by_tests(*(f"tests/annotation/{name}.py" for name in names))
     if trial.sets is None:
         return replace(tests, note="made pictures with every difficult mask, no public sets named")
     with trial.installation() as one:
