@@ -186,7 +186,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         # The first one decides the answer to an unknown caller: 401 with a challenge, not 403.
         "annotation.api.tokens.ApiTokenAuthentication",
-        "rest_framework.authentication.SessionAuthentication",
+        "annotation.api.page_sessions.PageSessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PARSER_CLASSES": ["annotation.api.http.StrictJSONParser"],

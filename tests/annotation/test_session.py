@@ -100,3 +100,13 @@ def test_the_demo_account_is_told_on_this_machine_only(person, data_folder):
     assert APIClient().get("/api/session/").json()["demo"] == account
     assert APIClient().get("/api/session/", REMOTE_ADDR="10.0.0.8").json()["demo"] is None
     assert APIClient().get("/api/session/", HTTP_X_FORWARDED_FOR="10.0.0.8").json()["demo"] is None
+
+
+def test_a_page_of_one_person_does_nothing_in_the_name_of_another(person, cast):
+    client = APIClient()
+    client.force_login(person)
+    assert client.get("/api/datasets/", headers={"X-Anymask-User": str(person.pk)}).status_code == 200
+    for other in (str(cast.ana.pk), "", "ben", "-1", "9" * 500):
+        answer = client.delete("/api/session/", headers={"X-Anymask-User": other})
+        assert (answer.status_code, answer.json()["code"]) == (401, "signed_in_as_another")
+    assert client.get("/api/session/").json()["user"]["username"] == "ben"

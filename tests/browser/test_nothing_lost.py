@@ -52,44 +52,6 @@ def test_a_reload_sends_what_waited(editor, site):
     assert len(editor.masks()) == 1
 
 
-def test_an_expired_session_keeps_what_waits_and_brings_it_back_after_signing_in(editor):
-    editor.click(*NOSE)
-    editor.press("Enter")
-    editor.saved()
-    editor.page.context.clear_cookies(name="sessionid")  # as if it had run out
-    banner = editor.page.locator(".stage__banner")
-    expect(banner).to_contain_text("You are signed out. What you make is kept here.")
-    editor.click(*EYE)  # nobody is thrown out of the image: work goes on
-    editor.press("Enter")
-    editor.page.get_by_role("link", name="Signed out, 1 waiting: sign in again").wait_for()
-    banner.get_by_role("link", name="Sign in again").click()
-    editor.page.get_by_role("button", name="Use the demo account").click()
-    editor.ready()
-    assert editor.page.url.endswith(f"/images/{editor.image['id']}")
-    editor.saved()
-    assert len(editor.masks()) == 2
-
-
-def test_signing_in_again_in_another_tab_lets_work_go_on_with_its_undo(editor):
-    editor.click(*NOSE)
-    editor.press("Enter")
-    editor.saved()
-    context = editor.page.context
-    (session,) = [cookie for cookie in context.cookies() if cookie["name"] == "sessionid"]
-    context.clear_cookies(name="sessionid")
-    banner = editor.page.locator(".stage__banner")
-    expect(banner).to_contain_text("You are signed out")
-    editor.click(*EYE)
-    editor.press("Enter")
-    editor.page.get_by_role("link", name="Signed out, 1 waiting: sign in again").wait_for()
-    context.add_cookies([session])  # as the other tab would
-    editor.page.evaluate("document.dispatchEvent(new Event('visibilitychange', {bubbles: true}))")
-    expect(banner).to_have_count(0)
-    editor.saved()
-    editor.press("Control+z", "Control+z", "Control+z")  # accept and click of the eye, accept of the nose
-    expect(editor.rows).to_have_count(0)
-
-
 def test_a_painted_mask_survives_a_page_that_dies_in_mid_work(editor):
     editor.press("b", "]", "]", "]")
     editor.drag((200, 100), (240, 100), (240, 130))

@@ -3,6 +3,16 @@ import { Emitter } from "../core/emitter";
 /** The server did not know who asked: whoever was signed in is so no longer. */
 export const notSignedIn = new Emitter<void>();
 
+let person: number | null = null;
+
+/**
+ * Whose page this is, from now on. All tabs share one cookie: where somebody else signs in in another one, the server
+ * refuses what this page still sends for the person before.
+ */
+export function speakFor(userId: number | null): void {
+  person = userId;
+}
+
 /** The server's answer to a request it did not fulfil, or the lack of one (`offline`). */
 export class ApiError extends Error {
   constructor(
@@ -31,6 +41,11 @@ export function csrfToken(): string {
   return /(?:^|; )csrftoken=([^;]*)/.exec(document.cookie)?.[1] ?? "";
 }
 
+/** What every request of this page says of it, beside what fetch adds by itself. */
+export function pageHeaders(): Record<string, string> {
+  return person === null ? {} : { "X-Anymask-User": String(person) };
+}
+
 export interface RequestOptions {
   method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   body?: unknown;
@@ -38,12 +53,15 @@ export interface RequestOptions {
   headers?: Record<string, string>;
   /** Lets the request outlive the page. */
   keepalive?: boolean;
+  /** Asked whoever is signed in. */
+  anybody?: boolean;
 }
 
 /** One JSON request. Resolves with the body (undefined for 204); rejects with ApiError, or AbortError when aborted. */
 export async function request<T>(path: string, options: RequestOptions = {}): Promise<T> {
   const method = options.method ?? "GET";
   const headers: Record<string, string> = { Accept: "application/json", ...options.headers };
+  if (!options.anybody) Object.assign(headers, pageHeaders());
   if (method !== "GET") headers["X-CSRFToken"] = csrfToken();
   const form = options.body instanceof FormData;
   if (options.body !== undefined && !form) headers["Content-Type"] = "application/json";

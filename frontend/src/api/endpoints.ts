@@ -79,7 +79,7 @@ import type {
 
 /** Every route of the server that the pages use, one function each. */
 export const api = {
-  session: () => request<Session>("/api/session/"),
+  session: () => request<Session>("/api/session/", { anybody: true }),
   signIn: (username: string, password: string) =>
     request<Session>("/api/session/", { method: "POST", body: { username, password } }),
   signInElsewhere: (invitation?: string) =>

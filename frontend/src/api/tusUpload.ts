@@ -1,5 +1,5 @@
 import { Upload } from "tus-js-client";
-import { ApiError, csrfToken, errorFrom } from "./client";
+import { ApiError, csrfToken, errorFrom, pageHeaders } from "./client";
 
 /** Small enough that little is sent twice through a proxy that buffers, large enough that requests do not count. */
 const CHUNK = 8 << 20;
@@ -39,6 +39,7 @@ export function sendFile(
     retryDelays: RETRY_DELAYS,
     storeFingerprintForResuming: false, // the server's own list tells what can go on
     onBeforeRequest: (request) => {
+      for (const [name, value] of Object.entries(pageHeaders())) request.setHeader(name, value);
       request.setHeader("X-CSRFToken", csrfToken());
       request.setHeader("Accept", "application/json");
     },

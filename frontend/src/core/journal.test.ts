@@ -31,8 +31,11 @@ function journal(userId = 7, durable = true): Journal {
       return answers.shift() ?? { kind: "done" };
     },
     later: (work, after) => {
-      timers.push({ work, after });
-      return () => undefined;
+      const timer = { work, after };
+      timers.push(timer);
+      return () => {
+        if (timers.includes(timer)) timers.splice(timers.indexOf(timer), 1);
+      };
     },
   });
 }
@@ -117,15 +120,21 @@ describe("journal", () => {
     expect(await store.all()).toEqual([]);
   });
 
-  it("stops when signed out and goes on after signing in", async () => {
+  it("goes on after signing in, at once when it hears of it and later by itself", async () => {
     answers = [{ kind: "signed_out" }];
     const one = journal();
     await one.add(put("a"));
     await settle();
     expect(one.status()).toMatchObject({ signedOut: true, waiting: 1 });
-    expect(timers).toEqual([]);
     one.wake();
     await settle();
+    expect(one.status()).toMatchObject({ signedOut: false, waiting: 0 });
+    answers = [{ kind: "signed_out" }, { kind: "signed_out" }];
+    await one.add(put("b"));
+    await settle();
+    await tick();
+    expect(one.status()).toMatchObject({ signedOut: true, waiting: 1 });
+    await tick();
     expect(one.status()).toMatchObject({ signedOut: false, waiting: 0 });
   });
 

@@ -330,7 +330,7 @@ export class Journal {
   }
 
   private schedule(): void {
-    if (this.closed || this.signedOut || this.queued === this.held().size) return;
+    if (this.closed || this.queued === this.held().size) return;
     if (this.failures === 0) {
       this.wake();
       return;

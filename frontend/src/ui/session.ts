@@ -3,6 +3,8 @@ import { createContext, useContext } from "react";
 import { api } from "../api/endpoints";
 import type { User } from "../api/types";
 
+const LOOK_AGAIN = 5000; // milliseconds, while nobody is signed in
+
 export const SessionContext = createContext<User | null>(null);
 
 /** The signed-in person. Only below the sign-in. In the editor still there when the sign-in has run out. */
@@ -17,6 +19,8 @@ export const sessionQuery = queryOptions({
   queryKey: ["session"],
   queryFn: api.session,
   staleTime: 60_000,
+  // A window beside this one gets no focus when somebody signs in there, and a look may come while another is under way.
+  refetchInterval: ({ state }) => (state.data?.user === null ? LOOK_AGAIN : false),
   // Who signed in again in another tab comes back to this one.
   refetchOnWindowFocus: ({ state }) => (state.data?.user === null ? "always" : true),
 });

@@ -1,7 +1,9 @@
+import { useQueryClient } from "@tanstack/react-query";
 import { createContext, type ReactNode, useContext, useEffect, useState, useSyncExternalStore } from "react";
 import { afterwards } from "../actions/afterwards";
 import { sendOperation } from "../actions/sender";
 import { ViewState } from "../actions/viewState";
+import { speakFor } from "../api/client";
 import type { User } from "../api/types";
 import { Journal, type JournalStatus } from "../core/journal";
 import { Timings } from "../core/latency";
@@ -10,7 +12,7 @@ import type { Segmenter } from "../segmenter/segmenter";
 import { type LocalDatabase, openDatabase } from "../storage/database";
 import { Loading } from "./kit/kit";
 import { useToast } from "./kit/toast";
-import { useSignedOut } from "./session";
+import { sessionQuery, useSignedOut } from "./session";
 
 const PLACE_KEY = "anymask.decode";
 
@@ -44,6 +46,7 @@ export function useWorkbench(): Workbench {
 export function Workbench({ user, children }: { user: User; children: ReactNode }) {
   const [workbench, setWorkbench] = useState<Workbench | null>(null);
   const toast = useToast();
+  const queries = useQueryClient();
 
   useEffect(() => {
     let closed = false;
@@ -88,6 +91,15 @@ export function Workbench({ user, children }: { user: User; children: ReactNode 
       close();
     };
   }, [user, toast]);
+
+  useEffect(() => {
+    speakFor(user.id);
+    return () => {
+      speakFor(null);
+      // Nothing of what one person was shown is there for the next one.
+      queries.removeQueries({ predicate: (query) => query.queryKey[0] !== sessionQuery.queryKey[0] });
+    };
+  }, [user.id, queries]);
 
   const signedOut = useSignedOut();
   useEffect(() => {
