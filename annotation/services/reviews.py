@@ -200,6 +200,7 @@ def earlier_items(task: Task) -> QuerySet[ReviewItem]:
     return rows.select_related("mask", "after", "author", "decided_by").order_by("-id")
 
 
+@transaction.atomic
 def item_decide(*, task: Task, item_id: int, by: Any, verdict: str, **said: Any) -> ReviewItem:
     """Say something of one mask; what was said before in the same round is replaced. Empty takes it back.
 
@@ -220,6 +221,7 @@ def item_decide(*, task: Task, item_id: int, by: Any, verdict: str, **said: Any)
     return ReviewItem.objects.select_related("mask", "after", "author", "decided_by").get(pk=item.pk)
 
 
+@transaction.atomic
 def remark_add(*, task: Task, by: Any, **said: Any) -> ReviewItem:
     """Return the image for something that has no mask: `said` has x and y, perhaps comment and suggestion."""
     _held(task, by)
@@ -239,7 +241,9 @@ def remark_add(*, task: Task, by: Any, **said: Any) -> ReviewItem:
 
 
 def _held(task: Task, by: Any) -> None:
-    if task.kind != Task.Kind.REVIEW or not task.is_held_by(by.pk, timezone.now()):
+    # Locked: nothing is said of a review that is being submitted, where nobody would read it any more.
+    row = Task.objects.select_for_update(no_key=True).filter(pk=task.pk, kind=Task.Kind.REVIEW).first()
+    if row is None or not row.is_held_by(by.pk, timezone.now()):
         raise Conflict("lease_lost", "Your hold on this review has ended. Take it up again to go on.")
 
 

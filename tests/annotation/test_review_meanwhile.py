@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
+from annotation.errors import Conflict
 from annotation.models import Dataset, ReviewItem, Task
-from annotation.services.reviews import masks_unseen
+from annotation.services.reviews import item_decide, masks_unseen
 from tests.annotation.reviewing import label, reviewed_dataset, submit  # noqa: F401  a fixture
 from tests.cast import client_of
 
@@ -66,3 +69,16 @@ def test_nobody_reviews_their_own_mask(cast, reviewed, image):
     assert ReviewItem.objects.filter(mask__created_by=cast.rae).exists()
     assert take(cast.rae, reviewed) is None
     assert take(cast.ana, reviewed) is not None
+
+
+def test_nothing_is_said_of_a_review_that_was_submitted_meanwhile(cast, reviewed, image):
+    label(cast.ben, image, 0.2)
+    review = take(cast.rae, reviewed)
+    read_before = Task.objects.get(pk=review["id"])
+    submit(client_of(cast.rae), review)
+    with pytest.raises(Conflict) as refused:
+        item_decide(
+            task=read_before, item_id=ReviewItem.objects.get().pk, by=cast.rae, verdict="returned", reason="edge"
+        )
+    assert refused.value.code == "lease_lost"
+    assert ReviewItem.objects.get().verdict == "accepted"
