@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import io
 import re
+import time
 import zipfile
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from playwright.sync_api import Locator, Page
 
+Seen = TypeVar("Seen")
+
 MARGIN, LARGEST_SCALE = 24, 4  # as frontend/src/core/viewport.ts fits an image
 
+WAIT_S = 30
 READY_MS = 90_000  # two cores may carry two browsers, a server and a worker when an image is opened
+
+
+def until(page: Page, read: Callable[[], Seen], right: Callable[[Seen], bool]) -> Seen:
+    """What `read` gives once it is right. A canvas follows the document a frame later, on a busy machine many."""
+    deadline = time.monotonic() + WAIT_S
+    while not right(seen := read()):
+        assert time.monotonic() < deadline, seen
+        page.wait_for_timeout(100)
+    return seen
 
 
 def as_demo(page: Page) -> Page:

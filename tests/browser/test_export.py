@@ -8,6 +8,8 @@ import numpy as np
 from playwright.sync_api import expect
 from pycocotools.coco import COCO
 
+from tests.browser.editor import until
+
 # Alpha of the mask layer at the centre of every image pixel, as rows of 0 and 1.
 READ_SCREEN = """([left, top, scale, width, height]) => {
   const canvas = document.querySelector("canvas[data-layer=masks]");
@@ -41,8 +43,12 @@ def test_the_coco_export_equals_the_screen(editor, tmp_path):
     editor.press("h", "h")
     editor.saved()
     expect(editor.rows).to_have_count(2)
-    editor.page.wait_for_timeout(300)
-    seen = on_screen(editor)
+    looks = until(
+        editor.page,
+        lambda: (on_screen(editor), on_screen(editor)),
+        lambda twice: bool(twice[0].any()) and np.array_equal(*twice),
+    )
+    seen = looks[1]
 
     archive = editor.exported()
     name = next(

@@ -9,6 +9,8 @@ from PIL import Image as Picture
 from PIL import ImageDraw
 from playwright.sync_api import expect
 
+from tests.browser.editor import until
+
 SIDE = 10_000
 
 
@@ -60,8 +62,6 @@ def test_a_picture_of_100_megapixels_is_clicked(page):
         overlay.hover()
         for _ in range(12):
             page.mouse.wheel(0, -400)
-    colour = page.locator("canvas[data-layer=image]").evaluate(
-        "canvas => [...canvas.getContext('2d').getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data]"
-    )
-    assert colour[0] > 200, "the disc is under the pointer"
-    assert colour[2] < 130
+    middle = "one => [...one.getContext('2d').getImageData(one.width / 2, one.height / 2, 1, 1).data]"
+    picture = page.locator("canvas[data-layer=image]")  # the disc is under the pointer
+    until(page, lambda: picture.evaluate(middle), lambda colour: colour[0] > 200 and colour[2] < 130)

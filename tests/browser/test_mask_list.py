@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from functools import partial
 
 import numpy as np
 import pytest
 from playwright.sync_api import expect
 
 from modelzoo import rle
+from tests.browser.editor import until
 
 MANY = 200
 
@@ -45,14 +47,11 @@ def colours(editor) -> list[tuple[int, ...]]:
 
 
 def test_no_two_masks_share_a_colour_and_a_hidden_one_is_gone(three):
-    painted = colours(three)
-    assert len(set(painted)) == 3
-    assert all(pixel[3] > 0 for pixel in painted)
+    read = partial(colours, three)
+    until(three.page, read, lambda painted: len(set(painted)) == 3 and all(pixel[3] > 0 for pixel in painted))
     three.page.get_by_role("button", name="Hide dog").click()
     expect(three.page.get_by_role("button", name="Show dog")).to_be_visible()
-    three.page.wait_for_function("document.querySelector('canvas[data-layer=masks]').getContext('2d') !== null")
-    three.page.wait_for_timeout(200)
-    assert colours(three)[1][3] == 0
+    until(three.page, read, lambda painted: [pixel[3] > 0 for pixel in painted] == [True, False, True])
     three.page.reload()
     three.ready()
     expect(three.page.get_by_role("button", name="Show dog")).to_be_visible()  # remembered here
@@ -154,11 +153,10 @@ def test_two_hundred_masks_load_are_selected_and_hidden(editor):
     editor.press("Alt+h")
     expect(editor.page.get_by_role("button", name="Show n0", exact=True)).to_be_visible()
     editor.press("h")
-    editor.page.wait_for_timeout(200)
     script = (
         "(c => c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(v => v > 0))"
         "(document.querySelector('canvas[data-layer=masks]'))"
     )
-    assert editor.page.evaluate(script) is False
+    editor.page.wait_for_function(f"!{script}")
     editor.press("h")
     editor.page.wait_for_function(script)

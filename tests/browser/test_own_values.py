@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import re
+from functools import partial
 
 import numpy as np
 import tifffile
 from playwright.sync_api import expect
 
-from tests.browser.editor import LARGEST_SCALE, MARGIN
+from tests.browser.editor import LARGEST_SCALE, MARGIN, until
 
 WIDTH, HEIGHT = 600, 400
 GROUND, SQUARE = 30_050, 30_090  # of 0 to 60 000: both are 128 of 255
@@ -45,6 +46,11 @@ def grey(page, point) -> int:
     return int(page.evaluate(read, place(page, point)))
 
 
+def greys(page) -> tuple[int, int]:
+    """Of the ground and of the square."""
+    return grey(page, BESIDE), grey(page, IN_SQUARE)
+
+
 def test_a_structure_that_eight_bits_hide_is_seen_and_read(page):
     page.get_by_role("button", name="New dataset").click()
     page.get_by_label("Name").fill("Deep")
@@ -54,7 +60,7 @@ def test_a_structure_that_eight_bits_hide_is_seen_and_read(page):
     page.locator("input[type=file]:not([data-folder])").set_input_files(files)
     page.get_by_role("link", name=re.compile("deep.tif")).click(timeout=60_000)
     page.locator(".stage__hint").wait_for(timeout=90_000)
-    assert grey(page, IN_SQUARE) == grey(page, BESIDE) == 128
+    until(page, partial(greys, page), lambda seen: seen == (128, 128))
 
     page.keyboard.press("i")
     panel = page.get_by_label("Picture and view")
@@ -64,9 +70,7 @@ def test_a_structure_that_eight_bits_hide_is_seen_and_read(page):
     panel.get_by_label("Black at, value").fill("30040")
     panel.get_by_label("Black at, value").press("Enter")
     expect(panel.get_by_label("Black at, value")).to_have_value("30040")
-    page.wait_for_function("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    assert abs(grey(page, BESIDE) - 42) <= 2
-    assert abs(grey(page, IN_SQUARE) - 212) <= 2
+    until(page, partial(greys, page), lambda seen: abs(seen[0] - 42) <= 2 and abs(seen[1] - 212) <= 2)
     assert not page.locator("canvas[data-layer=image]").get_attribute("style")
 
     x, y = place(page, IN_SQUARE)

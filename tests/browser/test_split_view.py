@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from modelzoo import rle
-from tests.browser.editor import Editor
+from tests.browser.editor import Editor, until
 
 FIRST, NOW = (150, 120), (560, 180)  # centres of the two versions, image pixels, on either side of the middle
 
@@ -49,11 +49,7 @@ def painted(editor, place: tuple[int, int]) -> bool:
 
 
 def wait_painted(editor, first: bool, now: bool) -> None:
-    for _ in range(60):
-        if (painted(editor, FIRST), painted(editor, NOW)) == (first, now):
-            return
-        editor.page.wait_for_timeout(200)
-    raise AssertionError((painted(editor, FIRST), painted(editor, NOW)))
+    until(editor.page, lambda: (painted(editor, FIRST), painted(editor, NOW)), lambda seen: seen == (first, now))
 
 
 def test_the_line_moves_by_keys_and_by_drag_between_first_and_now(corrected):
