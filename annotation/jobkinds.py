@@ -9,7 +9,7 @@ from typing import Any
 
 from celery import current_app
 
-from annotation.models import Job
+from annotation.models import Job, Member
 
 JobFunction = Callable[..., dict[str, Any] | None]
 LEASE_SECONDS = 12.0
@@ -17,7 +17,7 @@ LEASE_SECONDS = 12.0
 
 @dataclass(frozen=True)
 class JobKind:
-    """Policy of one kind of job. `lease` and `time_limit` in seconds.
+    """Policy of one kind of job. `lease` and `time_limit` in seconds; `role` is what it takes to have one run again.
 
     A lease is renewed three times in its length, by a thread: it must be longer than any one call that lets no other
     thread run (reading a JSON document of hundreds of megabytes is one). With the sweeper's period it bounds how long
@@ -30,6 +30,7 @@ class JobKind:
     lease: float = LEASE_SECONDS
     max_attempts: int = 3
     time_limit: float | None = None
+    role: str = Member.Role.LEAD
 
 
 kinds: dict[str, JobKind] = {}
@@ -45,12 +46,13 @@ def declare(
     lease: float = LEASE_SECONDS,
     max_attempts: int = 3,
     time_limit: float | None = None,
+    role: str = Member.Role.LEAD,
 ) -> JobKind:
     """Make a kind of job known to this process. Call it where every process comes by: a service module or apps.py."""
     if queue not in Job.Queue.values:
         raise ValueError(f"unknown queue {queue!r}")
     title = title or name.replace("_", " ").capitalize()
-    kind = JobKind(name, queue, title, lease, max_attempts, time_limit)
+    kind = JobKind(name, queue, title, lease, max_attempts, time_limit, role)
     if kinds.setdefault(name, kind) != kind:
         raise ValueError(f"job kind {name!r} is declared twice, differently")
     return kind

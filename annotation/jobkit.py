@@ -32,7 +32,7 @@ from annotation.errors import Conflict, Missing, UserError
 from annotation.jobcontext import GRACE_SECONDS, LOG_CHARACTERS, JobCancelled, JobContext, JobLost, this_is_a_worker
 from annotation.jobkinds import JobKind, beat_schedule, declare, functions, job, kinds, periodic, scheduled
 from annotation.log_context import log_fields
-from annotation.models import Dataset, Job
+from annotation.models import Dataset, Job, Member
 from annotation.object_store import StoreAway
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "job",
     "periodic",
     "retry",
+    "role_for",
     "run",
     "run_pending",
     "scheduled",
@@ -114,6 +115,11 @@ def _create_or_find(kind: str, dedupe_key: str, fields: dict[str, Any]) -> tuple
     if dataset is not None and not Dataset.objects.filter(pk=dataset.pk).exists():
         raise Missing("dataset_gone", "The dataset was deleted meanwhile.") from None
     raise refused
+
+
+def role_for(name: str) -> str:
+    """What it takes in a dataset to have a job of this kind run again; lead for one that this release does not know."""
+    return kinds[name].role if name in kinds else Member.Role.LEAD
 
 
 def cancel(row: Job) -> Job:

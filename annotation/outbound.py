@@ -161,7 +161,7 @@ def download(url: str, target: Path, *, max_bytes: int, seconds: float) -> None:
             connection, answer = request("GET", url, deadline=deadline)
             with contextlib.closing(connection):
                 if answer.status in REDIRECTS and (place := answer.headers.get("Location")):
-                    url = urljoin(url, place)
+                    url = _next(url, place)
                     continue
                 if answer.status != 200:
                     raise UserError("url_status", f"The server answers {answer.status} instead of a picture.")
@@ -173,6 +173,14 @@ def download(url: str, target: Path, *, max_bytes: int, seconds: float) -> None:
                     raise _sentence(TimeoutError(), deadline)
                 return
     raise UserError("url_redirects", f"The server sends on to somewhere else more than {MAX_REDIRECTS} times.")
+
+
+def _next(url: str, place: str) -> str:
+    """Where a redirect leads. Raises UserError `url_invalid` for one that leads nowhere."""
+    try:
+        return urljoin(url, place)
+    except ValueError:
+        raise UserError("url_invalid", "The server sends on to something that is no address.") from None
 
 
 def _receive(answer: http.client.HTTPResponse, target: Path, max_bytes: int) -> None:

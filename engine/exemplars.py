@@ -18,7 +18,7 @@ from django.db.models import Count, Exists, OuterRef, QuerySet
 
 from annotation.errors import Missing, UserError
 from annotation.jobkit import JobContext, declare, enqueue
-from annotation.models import Dataset, Image, Job, Mask, Stage, Task
+from annotation.models import Dataset, Image, Job, Mask, Member, Stage, Task
 from annotation.object_store import StoreAway
 from annotation.services.masks import masks_add
 from engine.embeddings import image_embed, image_maps
@@ -31,7 +31,9 @@ from engine.words import Progress, Search, require_text_encoder, text_encoder, t
 if TYPE_CHECKING:
     from modelzoo.exemplars import Concept
 
-FIND = declare("find_alike", queue="interactive", title="Find everything like this", time_limit=300)
+FIND = declare(
+    "find_alike", queue="interactive", title="Find everything like this", time_limit=300, role=Member.Role.ANNOTATOR
+)
 PROPOSE = declare("propose_alike", queue="batch", title="Propose everything like this", lease=120)
 RESULT = "exemplars"  # of StageResult: which images are done
 MOST_EXAMPLES = 20

@@ -16,7 +16,7 @@ from django.db import IntegrityError
 
 from annotation.errors import Conflict, UserError
 from annotation.jobkit import JobContext, declare, enqueue
-from annotation.models import Image, Job, Mask, Track
+from annotation.models import Image, Job, Mask, Member, Track
 from annotation.services.tasks import tasks_of_others
 from annotation.services.tracks import proposals_discard, track_propose
 from engine.embeddings import image_maps, read_pixels
@@ -27,7 +27,9 @@ from modelzoo import rle
 if TYPE_CHECKING:
     from modelzoo.propagation import Followed, Propagator, View
 
-PROPAGATE = declare("propagate_track", queue="batch", title="Follow through a video", lease=120)
+PROPAGATE = declare(
+    "propagate_track", queue="batch", title="Follow through a video", lease=120, role=Member.Role.ANNOTATOR
+)
 STEPS = {"forward": (1,), "backward": (-1,), "both": (1, -1)}
 MOST_FRAMES = 1000  # of one job, each way
 REMEMBERED = 6  # masks of the track that people accepted: those nearest to the start

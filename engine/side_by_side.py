@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from annotation.errors import Conflict, Missing, UserError
 from annotation.jobkit import declare, enqueue
-from annotation.models import Dataset, Image, Job, Mask
+from annotation.models import Dataset, Image, Job, Mask, Member
 from engine.embeddings import image_maps
 from engine.models import ModelVersion, VersionComparison
 from engine.promotion import version_named
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from modelzoo.embedding import Embedding
     from modelzoo.predictor import Predictor
 
-COMPARE = declare("compare_versions", queue="batch", title="Compare two versions", lease=120)
+COMPARE = declare(
+    "compare_versions", queue="batch", title="Compare two versions", lease=120, role=Member.Role.ANNOTATOR
+)
 MOST_IMAGES = 12
 MOST_MASKS = 30  # of one image, the largest first
 PROMPTS = ("click", "box")

@@ -159,8 +159,11 @@ class JobRetryView(APIView):
 
     @extend_schema(operation_id="jobs_retry", request=None, responses={200: JobDetailOut})
     def post(self, request: Request, job_id: uuid.UUID) -> Response:
-        """Queue a failed or cancelled job again. Whoever started it, and leads."""
-        return Response(JobDetailOut(jobkit.retry(job_for(request.user, job_id, change=True))).data)
+        """Queue a failed or cancelled job again. Leads, and whoever started it while they have the role for that."""
+        job = job_for(request.user, job_id, change=True)
+        if job.dataset_id is not None:
+            dataset_for(request.user, job.dataset_id, jobkit.role_for(job.kind))
+        return Response(JobDetailOut(jobkit.retry(job)).data)
 
 
 def _read(shape: Any, request: Request) -> dict[str, Any]:

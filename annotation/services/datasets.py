@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from annotation import storage
 from annotation.errors import Conflict, UserError
-from annotation.models import Dataset, GroupRole, Job, Member
+from annotation.models import Dataset, GroupRole, Invitation, Job, Member
 from annotation.services.exports import EXPORT
 from annotation.services.imports import IMPORT
 from annotation.services.tasks import tasks_give_back
@@ -88,6 +88,7 @@ def member_update(*, member: Member, role: str) -> Member:
         effective = stronger(role, by_group)
         if effective != Member.Role.LEAD:
             _keep_a_lead(member)
+            invitations_end(dataset_id=member.dataset_id, user_id=member.user_id)
         if effective == Member.Role.VIEWER:
             tasks_give_back(dataset_id=member.dataset_id, user_id=member.user_id)
         member.role, member.own_role = effective, role if by_group else None
@@ -105,6 +106,7 @@ def member_remove(*, member: Member) -> None:
             message = "A group gives this person a role. Take the role from the group, or close the dataset to them."
             raise Conflict("role_by_group", message)
         _keep_a_lead(member)
+        invitations_end(dataset_id=member.dataset_id, user_id=member.user_id)
         tasks_give_back(dataset_id=member.dataset_id, user_id=member.user_id)
         member.delete()
 
@@ -114,10 +116,17 @@ def member_activate(*, member: Member, active: bool) -> Member:
     with transaction.atomic():
         if not active:
             _keep_a_lead(member)
+            invitations_end(dataset_id=member.dataset_id, user_id=member.user_id)
             tasks_give_back(dataset_id=member.dataset_id, user_id=member.user_id)
         member.deactivated_at = None if active else timezone.now()
         member.save(update_fields=["deactivated_at"])
     return member
+
+
+def invitations_end(*, dataset_id: int, user_id: int) -> None:
+    """Take back the links of somebody who leads the dataset no more: they, and whom they told, could come in again."""
+    links = Invitation.objects.filter(dataset=dataset_id, created_by=user_id, revoked_at=None)
+    links.update(revoked_at=timezone.now())
 
 
 def stronger(one: str, other: str) -> str:

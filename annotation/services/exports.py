@@ -17,14 +17,16 @@ from annotation.exported import ExportFilter
 from annotation.formats.base import Brief
 from annotation.formats.manifest import NAME, Counts
 from annotation.formats.registry import export_format as format_of
-from annotation.models import Dataset, Job
+from annotation.models import Dataset, Job, Member
 from annotation.services import packing
 from annotation.services.versions import present, version_names, version_of, version_present, version_records
 
 DATASHEET = "datasheet.md"
 MEDIA_TYPES = {".zip": "application/zip", ".tar": "application/x-tar"}
 ATTEMPTS = 5  # of one export, while pictures are removed
-EXPORT = jobkit.declare("export", queue="exports", title="Export dataset", time_limit=24 * 3600)
+EXPORT = jobkit.declare(
+    "export", queue="exports", title="Export dataset", time_limit=24 * 3600, role=Member.Role.REVIEWER
+)
 
 Progress = Callable[[float, str], None]
 

@@ -21,6 +21,7 @@ from annotation.errors import UserError
 from annotation.ingest.cage import Cage
 from annotation.jobkit import JobContext
 from annotation.models import Dataset, Image
+from annotation.room import need_room
 from annotation.services.images import Incoming, Rights
 from annotation.services.intake import file_take
 from annotation.services.uploads import Tally
@@ -54,6 +55,7 @@ def gather(
     with storage.work_folder() as work, Cage() as cage, _Ledger(storage.full(place)) as ledger:
         for item, path, problem in _fetched(islice(items, ledger.done, None), work, ctx):
             ctx.progress(ledger.done / max(total, 1), f"{ledger.done + 1} of {total}")
+            need_room()  # else the job fails here and goes on from here: what has come is written down
             ledger.item = item
             if problem is not None:
                 ledger.refused(item.name, problem)

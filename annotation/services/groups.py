@@ -12,10 +12,11 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from annotation.errors import Conflict, UserError
 from annotation.models import Dataset, Group, GroupRole, Member
-from annotation.services.datasets import stronger
+from annotation.services.datasets import invitations_end, stronger
 from annotation.services.tasks import tasks_give_back
 
 MOST_PEOPLE = 1000
@@ -26,7 +27,7 @@ def group_save(*, group: Group | None, owner: Any, name: str | None = None, peop
 
     UserError `user_unknown`, Conflict `name_taken`, and `last_lead` where a dataset would be left without one.
     """
-    users = None if people is None else _users(people)
+    users = None if people is None else _users(people, group)
     with transaction.atomic():
         row = _named(group, owner, name)
         if users is not None:
@@ -101,18 +102,26 @@ def _write(dataset_id: int, user: int, member: Member | None, by_group: str) -> 
     role = stronger(own, by_group)
     if role in ("", Member.Role.VIEWER):
         tasks_give_back(dataset_id=dataset_id, user_id=user)
-    if not role:
+    if role != Member.Role.LEAD:
+        invitations_end(dataset_id=dataset_id, user_id=user)
+    if not role and member.deactivated_at is None:
         member.delete()
+        return
+    if not role:  # closed to them: the row stays, or the next group or link would open the dataset again
+        member.role, member.own_role = Member.Role.VIEWER, ""
+        member.save(update_fields=["role", "own_role"])
         return
     member.role, member.own_role = role, own if by_group else None
     member.save(update_fields=["role", "own_role"])
 
 
-def _users(names: list[str]) -> list[Any]:
+def _users(names: list[str], group: Group | None) -> list[Any]:
+    """Accounts of these names; a closed one only where it is in the group already."""
     if len(names) > MOST_PEOPLE:
         raise UserError("group_too_large", f"A group may have {MOST_PEOPLE} people at the most.")
     wanted = set(names)
-    users = list(get_user_model().objects.filter(username__in=wanted, is_active=True))
+    known = Q(is_active=True) | Q(pk__in=group.people.values("pk") if group else [])
+    users = list(get_user_model().objects.filter(known, username__in=wanted))
     unknown = sorted(wanted - {user.get_username() for user in users})
     if unknown:
         raise UserError("user_unknown", f"There is nobody with the user name {unknown[0]}.", {"unknown": unknown[:20]})

@@ -20,6 +20,7 @@ from annotation.ingest import archives
 from annotation.ingest.cage import Cage
 from annotation.ingest.maps import MapCage, masks_of
 from annotation.models import Dataset, Image, Job, Mask, Stage
+from annotation.room import need_room
 from annotation.services.boxes import boxes_add
 from annotation.services.images import Incoming, Rights, clean_name, image_add
 from annotation.services.masks import masks_add
@@ -65,6 +66,7 @@ class ImportReport:
 
 def import_request(*, dataset: Dataset, upload: UploadedFile, import_format: str, user: Any) -> Job:
     """Keep the archive and queue its import. Raises UserError if it is no archive."""
+    need_room(upload.size or 0)
     with storage.work_folder() as work:
         kept = work / FILE
         with kept.open("wb") as file:

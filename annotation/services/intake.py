@@ -17,6 +17,7 @@ from annotation.ingest import archives
 from annotation.ingest.cage import Cage
 from annotation.ingest.videos import is_video
 from annotation.models import Dataset, Image
+from annotation.room import need_room
 from annotation.services.images import Incoming, Report, Rights, clean_name, image_add
 from annotation.services.videos import video_take
 
@@ -46,6 +47,7 @@ def images_upload(
     *, dataset: Dataset, files: Iterable[UploadedFile], user: Any, rights: Rights | None = None
 ) -> UploadReport:
     """Take the files of one request, here and now. A bad file is reported, the others are kept."""
+    need_room()
     report = UploadReport()
     with storage.work_folder() as folder, Cage() as cage:
         for number, uploaded in enumerate(files):

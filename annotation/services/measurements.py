@@ -21,9 +21,11 @@ from numpy.typing import NDArray
 from annotation import jobkit
 from annotation.jobkit import JobContext
 from annotation.measures import equivalent_diameter, measure
-from annotation.models import Dataset, Job, LengthUnit, Mask, Measurement, MeasurementSummary
+from annotation.models import Dataset, Job, LengthUnit, Mask, Measurement, MeasurementSummary, Member
 
-MEASURE = jobkit.declare("measure_masks", queue="batch", title="Measure masks", lease=120, time_limit=3600)
+MEASURE = jobkit.declare(
+    "measure_masks", queue="batch", title="Measure masks", lease=120, time_limit=3600, role=Member.Role.VIEWER
+)
 CHUNK = 500
 MOST_FIGURES = 1_000_000  # masks that the figures rest on, a regular sample of more
 BINS = 24

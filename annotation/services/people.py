@@ -62,7 +62,8 @@ def invitation_revoke(*, invitation: Invitation) -> None:
 def invitation_open(*, digest: str) -> Invitation:
     """The invitation whose link's secret has this digest, or Missing `invitation_closed`."""
     row = Invitation.objects.select_related("dataset", "created_by").filter(digest=digest).first()
-    if row is None or not row.is_open(timezone.now()):
+    author = row.created_by if row else None
+    if row is None or not row.is_open(timezone.now()) or (author is not None and not author.is_active):
         raise Missing("invitation_closed", CLOSED)
     return row
 

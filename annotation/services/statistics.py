@@ -18,10 +18,10 @@ from django.db.models import Count, Max, Q
 from annotation import jobkit
 from annotation.counts import counted_at, figure
 from annotation.jobkit import JobContext
-from annotation.models import Dataset, Job, Mask, Statistics
+from annotation.models import Dataset, Job, Mask, Member, Statistics
 from modelzoo import rle
 
-COUNT = jobkit.declare("statistics", queue="batch", title="Count statistics", time_limit=3600)
+COUNT = jobkit.declare("statistics", queue="batch", title="Count statistics", time_limit=3600, role=Member.Role.VIEWER)
 GRID = 32  # cells of the map of centres, on a side
 BINS = 20
 PER_IMAGE = (0, 1, 6, 11, 51, 101, 201)  # lowest number of masks of each class

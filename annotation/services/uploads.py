@@ -28,6 +28,7 @@ from annotation.ingest.cage import Cage
 from annotation.jobkit import JobContext
 from annotation.models import Dataset, Image, Job, Upload
 from annotation.object_store import StoreAway
+from annotation.room import need_room
 from annotation.services import imports
 from annotation.services.images import Incoming, Rights, clean_name
 from annotation.services.intake import file_take
@@ -71,9 +72,7 @@ def upload_create(
         quota = settings.ANYMASK_UPLOAD_QUOTA_BYTES >> 20
         raise TooLarge("upload_quota", f"You have more than {quota} MiB on the way already. Wait, or stop some of it.")
     coming = Upload.objects.filter(state=Upload.State.RECEIVING).aggregate(left=Sum(F("byte_size") - F("received")))
-    coming_bytes = (coming["left"] or 0) + byte_size
-    if storage.free_bytes(coming_bytes) - coming_bytes < settings.ANYMASK_MIN_FREE_BYTES:
-        raise TooLarge("disk_full", "The disk of the server is too full for this file. Tell whoever runs the server.")
+    need_room((coming["left"] or 0) + byte_size)
     upload = Upload.objects.create(
         dataset=dataset,
         created_by=user,

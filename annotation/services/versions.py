@@ -28,10 +28,12 @@ from django.db.models import Max
 from annotation import exported, jobkit, ports, storage
 from annotation.errors import Conflict, Missing, UserError
 from annotation.exported import ExportFilter
-from annotation.models import Dataset, Image, Job, Mask, Version
+from annotation.models import Dataset, Image, Job, Mask, Member, Version
 from annotation.services.datasheet import datasheet
 
-FREEZE = jobkit.declare("freeze_version", queue="exports", title="Freeze a version", time_limit=6 * 3600)
+FREEZE = jobkit.declare(
+    "freeze_version", queue="exports", title="Freeze a version", time_limit=6 * 3600, role=Member.Role.REVIEWER
+)
 LISTED = 100  # images of a comparison that are named
 CHUNK = 25  # images whose masks are read together
 

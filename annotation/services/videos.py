@@ -14,10 +14,11 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from annotation import storage
-from annotation.errors import Missing, TooLarge, UserError
+from annotation.errors import Missing, UserError
 from annotation.ingest.tiling import tiles_cut
 from annotation.ingest.videos import About, Frame, VideoCage
 from annotation.models import Dataset, Image, Task, Tombstone, Video, split_for
+from annotation.room import need_room
 from annotation.services.images import Incoming, Report, Rights, faces_blurred, refuse_removed
 from annotation.signals import image_uploaded, send_on_commit
 
@@ -130,8 +131,7 @@ def _frames_take(
     try:
         cage.begin(rate=0 if every else video.sampling_rate, after=after)
         while True:
-            if storage.free_bytes() < settings.ANYMASK_MIN_FREE_BYTES:
-                raise TooLarge("disk_full", "The disk is nearly full.")
+            need_room()
             with storage.work_folder() as work:
                 folder = work / "image"
                 folder.mkdir()
