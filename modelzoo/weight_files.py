@@ -27,6 +27,7 @@ from modelzoo.catalogue import MOST_BYTES
 MOST_INDEX_BYTES = 4 * 1024**2  # names, shapes and places of the tensors; ViT-H needs 0.1 MB
 MOST_MEMBERS = 10_000
 MOST_WIDTH, MOST_DEPTH = 16_384, 256  # of a network that a file describes; ViT-H has 5120 and 32
+MOST_SIDE, MOST_CELLS = 2048, 128  # of a picture as a network takes it, and of its map; SAM has 1024 and 64
 
 Format = Literal["safetensors", "pickle"]
 
@@ -43,6 +44,15 @@ ALLOWED_OPCODES = frozenset({
     "BINPERSID",
 })
 # fmt: on
+# What no tensor's shape tells, so that only a limit keeps a picture from costing gigabytes.
+LIMITS = {
+    "long_side": MOST_SIDE,
+    "img_size": MOST_SIDE,
+    "input_image_size": MOST_SIDE,
+    "image_embedding_size": MOST_CELLS,
+    "window_size": MOST_CELLS,
+    "window_sizes": MOST_CELLS,
+}
 
 
 class CheckpointError(ValueError):
@@ -159,13 +169,14 @@ def _check_archive(file: BinaryIO, name: str, size: int) -> None:
     try:
         with zipfile.ZipFile(file) as archive:
             members = archive.infolist()
-            if len(members) > MOST_MEMBERS or len({member.filename for member in members}) != len(members):
+            names = [member.filename.lower() for member in members]  # torch's reader does not tell case apart
+            if len(members) > MOST_MEMBERS or len(set(names)) != len(names):
                 raise CheckpointError(f"{name} is no PyTorch checkpoint: its members are too many, or doubled.")
             if any(member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1 for member in members):
                 raise CheckpointError(f"{name} is no PyTorch checkpoint: its members are compressed.")
             if sum(member.file_size for member in members) > size:
                 raise CheckpointError(f"{name} is damaged: it declares more than it holds.")
-            pickles = [member for member in members if member.filename.rpartition("/")[2] == "data.pkl"]
+            pickles = [member for member in members if member.filename.lower().rpartition("/")[2] == "data.pkl"]
             if len(pickles) != 1 or pickles[0].file_size > MOST_INDEX_BYTES:
                 raise CheckpointError(f"{name} is no PyTorch checkpoint: it holds no state dict.")
             pickled = archive.read(pickles[0])
@@ -216,9 +227,13 @@ def first_line(error: Exception) -> str:
 
 def bounded(config: Any, most: int = MOST_WIDTH) -> bool:
     """Whether a configuration from a file asks for a network of sensible size: no number above `most`, none above
-    MOST_DEPTH under a key that counts layers, no list longer than that."""
+    MOST_DEPTH under a key that counts layers, none above its own limit under a key of LIMITS, no list longer than
+    MOST_DEPTH."""
     if isinstance(config, Mapping):
-        return all(bounded(value, MOST_DEPTH if "depth" in str(key) else most) for key, value in config.items())
+        return all(
+            bounded(value, MOST_DEPTH if "depth" in str(key) else LIMITS.get(str(key), most))
+            for key, value in config.items()
+        )
     if isinstance(config, list):
         return len(config) <= MOST_DEPTH and all(bounded(value, most) for value in config)
     return not isinstance(config, int | float) or abs(config) <= most

@@ -18,6 +18,7 @@ from modelzoo.model.common import MLPBlock, neck
 # size from which the C allocator maps fresh pages for every temporary, which costs more than the arithmetic.
 CPU_BLOCK = 1 << 21
 DEVICE_BLOCK = 1 << 27
+MOST_CELLS = 128  # along a side of the map; SAM has 64, and the cost of attention grows with the fourth power
 
 
 class PatchEmbed(nn.Module):
@@ -192,6 +193,8 @@ class ImageEncoderViT(nn.Module):
         super().__init__()
         self.img_size = img_size
         side = img_size // patch_size
+        if side > MOST_CELLS:
+            raise ValueError(f"A map of {side} x {side} cells is more than attention can take.")
         self.patch_embed = PatchEmbed(patch_size, in_chans, embed_dim)
         self.pos_embed = nn.Parameter(torch.zeros(1, side, side, embed_dim)) if use_abs_pos else None
         self.blocks = nn.ModuleList()

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from modelzoo.weight_files import MOST_SIDE
+
 WEIGHTS_FILE = "model.safetensors"  # what a run leaves in its folder
 
 
@@ -79,6 +81,8 @@ class TrainConfig:
             raise ConfigError("box_share must lie between 0 and 0.9.")
         if any(side % 16 for side in (*self.long_sides, self.used_at)) or not self.long_sides:
             raise ConfigError("long_sides and used_at must be multiples of 16.")
+        if self.long_side > MOST_SIDE:
+            raise ConfigError(f"The model would take pictures of more than {MOST_SIDE} pixels: lower used_at.")
 
     @property
     def long_side(self) -> int:

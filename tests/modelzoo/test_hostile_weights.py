@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from modelzoo import build as registry
 from modelzoo.checkpoint import CheckpointError, load_checkpoint, read_metadata, save_checkpoint
 from modelzoo.model.segmenter import build_sam
+from modelzoo.weight_files import bounded
 from tests.modelzoo.reference import golden_json
 
 
@@ -40,10 +41,12 @@ def refused(path, match):
     assert "\n" not in str(error.value)
 
 
-def archive(path, pickled, compression=zipfile.ZIP_STORED):
+def archive(path, pickled, compression=zipfile.ZIP_STORED, **others):
     with zipfile.ZipFile(path, "w", compression) as stored:
         stored.writestr("archive/data.pkl", pickled)
         stored.writestr("archive/version", b"3\n")
+        for name, content in others.items():
+            stored.writestr(f"archive/{name}", content)
     return path
 
 
@@ -135,6 +138,17 @@ def test_torchs_own_filter_stays_behind_ours(small_sam, tmp_path, monkeypatch):
 class Gigabytes:
     def __reduce__(self):
         return bytearray, (8 * 1024**3,)
+
+
+@pytest.mark.parametrize("name", ["DATA.PKL", "Data.pkl"])
+def test_a_second_pickle_that_differs_in_case_is_refused(tmp_path, torch_never_reads, name):
+    """torch's reader does not tell case apart: it would read the hungry one, where the harmless one was checked."""
+    hungry = pickle.dumps({"weight": Gigabytes()}, protocol=2)
+    refused(archive(tmp_path / "two.pth", pickle.dumps({}, protocol=2), **{name: hungry}), "doubled")
+    with zipfile.ZipFile(tmp_path / "elsewhere.pth", "w") as stored:
+        stored.writestr(f"other/{name}", hungry)
+        stored.writestr("archive/data.pkl", pickle.dumps({}, protocol=2))
+    refused(tmp_path / "elsewhere.pth", "holds no state dict")
 
 
 def test_a_pickle_that_asks_for_memory_is_refused(tmp_path, torch_never_reads):
@@ -279,11 +293,39 @@ def own_file(path, model, **changes):
         ({"widths": [16_000] * 4, "depths": [9] * 4}, "does not fit"),  # 100 GB if it were built
         ({"widths": "many"}, "does not know"),
         ({"stranger": 1}, "does not know"),
+        ({"long_side": 16_384}, "beyond reason"),  # shows in no tensor
     ],
 )
 def test_a_header_that_asks_for_another_network_is_refused(tmp_path, changes, match):
     own_file(tmp_path / "own.safetensors", registry.build("anymask_compact", long_side=64), **changes)
     refused(tmp_path / "own.safetensors", match)
+
+
+@pytest.mark.parametrize(
+    ("part", "changes", "match"),
+    [
+        ("image_encoder", {"img_size": 16_000}, "beyond reason"),
+        ("image_encoder", {"window_size": 16_000}, "beyond reason"),
+        ("image_encoder", {"img_size": 2048, "patch_size": 1}, "more than attention can take"),
+        ("prompt_encoder", {"input_image_size": [16_000, 16_000]}, "beyond reason"),
+        ("prompt_encoder", {"image_embedding_size": [1000, 1000]}, "beyond reason"),
+    ],
+)
+def test_a_sam_that_takes_pictures_beyond_reason_is_refused(small_sam, tmp_path, part, changes, match):
+    kept = {name: value for name, value in small_sam.config.items() if name not in ("n_parameters", "state_dict")}
+    model = build_sam({**kept, "variant": "sam_vit_b"})
+    save_checkpoint(model, tmp_path / "true.safetensors")
+    load_checkpoint(tmp_path / "true.safetensors")
+    own_file(tmp_path / "own.safetensors", model, **{part: {**kept[part], **changes}})
+    refused(tmp_path / "own.safetensors", match)
+
+
+@pytest.mark.parametrize("variant", ["sam_vit_h", "mobile_sam"])
+def test_the_sizes_of_published_models_are_within_reason(variant):
+    with torch.device("meta"):
+        config = registry.build(variant).config
+    assert config["image_encoder"]["img_size"] == 1024
+    assert bounded(config)
 
 
 def test_a_header_of_another_make_is_refused(tmp_path):

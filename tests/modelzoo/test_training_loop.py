@@ -1,5 +1,6 @@
 """Training learns, stops when told, and goes on after a kill as if nothing had happened."""
 
+import dataclasses
 import itertools
 import json
 import os
@@ -52,6 +53,13 @@ def test_named_parts_learn_and_all_else_stays(tmp_path):
     before, after = (load_checkpoint(path).state_dict() for path in (start, tmp_path / "run" / "model.safetensors"))
     changed = {name for name, tensor in after.items() if not torch.equal(tensor, before[name])}
     assert changed == {name for name in before if name.startswith(head)}
+
+
+def test_a_model_that_could_not_be_opened_again_is_not_trained(tmp_path):
+    """Opening refuses models that take pictures of more than 2048 pixels: they cost gigabytes each."""
+    largest = config(tmp_path, used_at=2048)
+    with pytest.raises(ConfigError, match="2048"):
+        dataclasses.replace(largest, used_at=2064)
 
 
 def test_a_part_that_is_not_there_is_said(tmp_path):
