@@ -10,6 +10,7 @@ row of the copy has its file, unless it was removed for good meanwhile.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -51,18 +52,34 @@ class Stored:
 def backup_make(*, folder: Path, keep: int = 0, told: Told = lambda _: None) -> dict[str, Any]:
     """Make a point in time in a folder that may hold earlier ones; `keep` > 0 removes all but so many.
 
-    Returns {"point", "files", "bytes", "copied", "datasets", "images", "masks"}; `copied` bytes are new. UserError
-    `backup_failed` when the disk is full or not writable.
+    Returns {"point", "files", "bytes", "copied", "datasets", "images", "masks"}; `copied` bytes are new. Conflict
+    `backup_running` while another one writes into the folder; UserError `backup_failed` when the disk is full or not
+    writable.
     """
     try:
-        return _make(folder, keep, told)
+        (folder / "points").mkdir(parents=True, exist_ok=True, mode=0o700)
+        (folder / "blobs").mkdir(exist_ok=True, mode=0o700)
+        with _alone(folder):
+            return _make(folder, keep, told)
     except OSError as error:
         raise UserError("backup_failed", f"The backup could not be written: {error.strerror or error}.") from error
 
 
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """The one that writes into the folder: another one would remove blobs that this one's point has yet to name."""
+    with (folder / ".lock").open("wb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            told = "Another backup is being written into this folder. Wait until it has ended."
+            raise Conflict("backup_running", told) from None
+        yield
+
+
 def _make(folder: Path, keep: int, told: Told) -> dict[str, Any]:
-    (folder / "points").mkdir(parents=True, exist_ok=True, mode=0o700)
-    (folder / "blobs").mkdir(exist_ok=True, mode=0o700)
+    for stale in folder.glob(".*.partial"):  # of one that was killed
+        stale.unlink()
     earlier = points(folder)
     known = {one.path: one for one in _read(folder, earlier[-1])[1]} if earlier else {}
     with _temporary(folder) as dumped:
@@ -221,6 +238,8 @@ def _verify(folder: Path, sha256: str, name: str) -> None:
 
 def _forget(folder: Path, old: list[str]) -> None:
     """Remove points, then the blobs that no other point names."""
+    if not old:
+        return
     for point in old:
         (folder / "points" / f"{point}.jsonl").unlink(missing_ok=True)
     named: set[str] = set()

@@ -144,6 +144,43 @@ def test_an_interrupted_backup_leaves_the_earlier_one_whole(cast, kept, monkeypa
     assert not list(kept.glob(".*.partial"))
 
 
+def test_one_backup_at_a_time_writes_into_a_folder(cast, kept, monkeypatch):
+    people.add_image(cast.dataset)
+    backup_make(folder=kept)
+    list_files = backups._files_kept
+
+    def overtaken(*arguments):
+        """Another one begins while this one's database has no point yet, and would forget it."""
+        with pytest.raises(Conflict) as caught:
+            backup_make(folder=kept, keep=1)
+        assert caught.value.code == "backup_running"
+        return list_files(*arguments)
+
+    people.add_image(cast.dataset, seed=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(backups, "_files_kept", overtaken)
+        told = backup_make(folder=kept)
+    assert backup_check(folder=kept)["point"] == told["point"]
+    assert backup_make(folder=kept)["files"] == 6, "the folder is free again"
+
+
+def test_what_a_killed_backup_left_goes_with_the_next_one(cast, kept):
+    kept.mkdir()
+    (kept / ".0123.partial").write_bytes(b"half a database")
+    backup_make(folder=kept)
+    assert not list(kept.glob(".*.partial"))
+
+
+def test_points_that_stay_are_not_read_when_none_goes(cast, kept):
+    """Nothing is to be forgotten, so that an earlier list is nobody's business, be it of millions of lines."""
+    for seed in range(2):
+        people.add_image(cast.dataset, seed=seed)
+        backup_make(folder=kept)
+    (kept / "points" / f"{points(kept)[0]}.jsonl").write_text("damaged")
+    assert backup_make(folder=kept, keep=5)["files"] == 6
+    assert len(points(kept)) == 3
+
+
 def test_damage_is_found_before_anything_is_put_back(cast, kept, elsewhere):
     image = people.add_image(cast.dataset)
     backup_make(folder=kept)
