@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -88,14 +89,19 @@ def task_begun(image: Image, user: Any) -> Task | None:
 
     Whoever is in no training any more left nothing.
     """
+    return tasks_begun([image.pk], user).select_related("assignee").order_by("-id").first()
+
+
+def tasks_begun(images: Collection[int], user: Any) -> QuerySet[Task]:
+    """The tasks of these images (ids) that `task_begun` means."""
     waiting = Q(state=Task.State.OPEN) | Q(state=Task.State.CLAIMED, assignee=user)
-    tasks = Task.objects.filter(waiting, image=image, kind__in=Task.APART).select_related("assignee").order_by("-id")
+    tasks = Task.objects.filter(waiting, image__in=images, kind__in=Task.APART)
     trainees = Member.objects.filter(
         user=user, role=Member.Role.ANNOTATOR, graduated_at=None, dataset__training_images__gt=0
     )
     training = Q(kind=Task.Kind.TRAINING, assignee=user, image__dataset__in=trainees.values("dataset"))
-    second = Q(kind=Task.Kind.OVERLAP, pk__in=Mask.objects.filter(image=image, created_by=user).values("task"))
-    return tasks.filter(training | second).first()
+    second = Q(kind=Task.Kind.OVERLAP, pk__in=Mask.objects.filter(image__in=images, created_by=user).values("task"))
+    return tasks.filter(training | second)
 
 
 def categories_of(dataset: Dataset, limit: int) -> list[dict[str, Any]]:

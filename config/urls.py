@@ -3,12 +3,13 @@
 from django.contrib import admin
 from django.urls import include, path, re_path
 
-from annotation.api import health, oidc
+from annotation.api import health, oidc, session
 from annotation.api.http import not_found
 from config.metrics import metrics
 from config.views import page
 
 urlpatterns = [
+    path("admin/login/", session.admin_sign_in),  # in front of the admin's own
     path("admin/", admin.site.urls),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

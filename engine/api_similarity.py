@@ -17,6 +17,7 @@ from rest_framework.views import APIView
 from annotation.access import Role, dataset_for, mask_for
 from annotation.api.fields import Segmentation
 from annotation.models import Dataset, Job, Mask
+from annotation.selectors import tasks_begun
 from engine import similarity
 from engine.serving import serving_version
 from engine.similarity import Found
@@ -117,7 +118,7 @@ class SimilarView(APIView):
         mask, limit = mask_for(request.user, mask_id), _limit(request)
         started = time.monotonic()
         found = similarity.masks_like(index=similarity.mask_with_index(mask), mask=mask, limit=limit)
-        return _found(mask.image.dataset, found, started)
+        return _found(mask.image.dataset, found, started, request.user)
 
 
 class UnusualView(APIView):
@@ -142,9 +143,12 @@ class UnusualView(APIView):
         found = (
             similarity.masks_unusual(index=index, limit=limit, category=category, in_review=waiting) if index else []
         )
-        return _found(dataset, found, started)
+        return _found(dataset, found, started, request.user)
 
 
-def _found(dataset: Dataset, found: list[Found], started: float) -> Response:
+def _found(dataset: Dataset, found: list[Found], started: float, user: Any) -> Response:
+    """Without masks of pictures that the person is just masking for a comparison."""
+    begun = set(tasks_begun({one.mask.image_id for one in found}, user).values_list("image", flat=True))
+    found = [one for one in found if one.mask.image_id not in begun]
     seconds = round(time.monotonic() - started, 3)
     return Response(FoundOut({"index": index_out(dataset), "seconds": seconds, "results": found}).data)

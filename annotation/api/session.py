@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from django.conf import settings
+from django.contrib import admin
 from django.contrib.auth import authenticate, login, logout
+from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import get_token
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
@@ -28,9 +31,18 @@ class SignInThrottle(SimpleRateThrottle):
 
     scope = "sign_in"
 
-    def get_cache_key(self, request: Request, view: APIView) -> str:
+    def get_cache_key(self, request: Any, view: Any) -> str:
         """By address."""
         return self.cache_format % {"scope": self.scope, "ident": self.get_ident(request)}
+
+
+def admin_sign_in(request: HttpRequest) -> HttpResponse:
+    """The admin's own form, with the same limit on attempts."""
+    throttle = SignInThrottle()
+    if request.method == "POST" and not throttle.allow_request(request, None):
+        wait = math.ceil(throttle.wait() or 1)
+        return HttpResponse("Too many attempts to sign in. Wait a moment.", status=429, headers={"Retry-After": wait})
+    return admin.site.login(request)
 
 
 class SessionView(APIView):

@@ -86,6 +86,31 @@ def test_who_is_locked_out_stays_locked_out(cast, as_, ana, lab, url):
     assert as_(cast.ben).get(f"{url}/").status_code == 404
 
 
+def test_who_is_locked_out_stays_so_when_the_group_lets_go_and_takes_them_in_again(cast, as_, ana, lab, url, image):
+    give(ana, url, lab, "annotator")
+    cyd = cast.dataset.members.get(user=cast.cyd)  # who has no role of their own
+    ana.patch(f"{url}/members/{cyd.pk}/", {"active": False})
+    link = ana.post(f"{url}/invitations/", {"role": "annotator"}).json()["secret"]
+    ana.patch(f"/api/groups/{lab}/", {"people": ["ben"]})
+    refused = as_(cast.cyd).post(f"/api/invitations/{link}/")
+    assert (refused.status_code, refused.json()["code"]) == (409, "member_deactivated")
+    ana.patch(f"/api/groups/{lab}/", {"people": ["ben", "cyd"]})
+    ana.delete(f"{url}/groups/{lab}/")
+    give(ana, url, lab, "reviewer")
+    assert as_(cast.cyd).get(f"{url}/").status_code == 404
+    ana.patch(f"{url}/members/{cyd.pk}/", {"active": True})
+    assert as_(cast.cyd).get(f"{url}/").json()["role"] == "reviewer"
+
+
+def test_an_account_that_an_operator_closed_keeps_nobody_from_changing_the_group(cast, ana, lab):
+    cast.ben.is_active = False
+    cast.ben.save()
+    body = {"name": "Laboratory", "people": ["ben", "vic"]}
+    assert ana.patch(f"/api/groups/{lab}/", body).status_code == 200
+    ana.patch(f"/api/groups/{lab}/", {"people": ["vic"]})
+    assert ana.patch(f"/api/groups/{lab}/", body).json()["code"] == "user_unknown"
+
+
 def test_the_last_lead_stays(cast, as_, ana, lab, url):
     give(ana, url, lab, "lead")
     ana_row = cast.dataset.members.get(user=cast.ana)

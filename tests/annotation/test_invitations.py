@@ -115,3 +115,26 @@ def test_the_last_active_lead_stays(cast, as_):
     Member.objects.filter(pk=other.pk).update(role="lead", deactivated_at=timezone.now())
     url = f"/api/datasets/{cast.dataset.pk}/members/{Member.objects.get(user=cast.ana).pk}/"
     assert as_(cast.ana).patch(url, {"active": False}).json()["code"] == "last_lead"
+
+
+@pytest.mark.parametrize("how", ["removed", "closed", "demoted", "group", "account"])
+def test_the_links_of_a_lead_end_with_the_lead(cast, as_, how):
+    dataset = f"/api/datasets/{cast.dataset.pk}"
+    cast.dataset.members.filter(user=cast.ben).delete()
+    if how == "group":
+        lab = as_(cast.ana).post("/api/groups/", {"name": "Lab", "people": ["ben"]}).json()["id"]
+        as_(cast.ana).post(f"{dataset}/groups/", {"group": lab, "role": "lead"})
+    else:
+        as_(cast.ana).post(f"{dataset}/members/", {"username": "ben", "role": "lead"})
+    member = cast.dataset.members.get(user=cast.ben)
+    secret = as_(cast.ben).post(f"{dataset}/invitations/", {"role": "lead", "uses": 5}).json()["secret"]
+    ana = as_(cast.ana)
+    {
+        "removed": lambda: ana.delete(f"{dataset}/members/{member.pk}/"),
+        "closed": lambda: ana.patch(f"{dataset}/members/{member.pk}/", {"active": False}),
+        "demoted": lambda: ana.patch(f"{dataset}/members/{member.pk}/", {"role": "viewer"}),
+        "group": lambda: ana.delete(f"{dataset}/groups/{lab}/"),
+        "account": lambda: get_user_model().objects.filter(pk=cast.ben.pk).update(is_active=False),
+    }[how]()
+    answer = client_of(None).post(f"/api/invitations/{secret}/", {"username": "benny", "password": STRONG})
+    assert (answer.status_code, answer.json()["code"]) == (404, "invitation_closed")

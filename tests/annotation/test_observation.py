@@ -115,6 +115,21 @@ def test_log_lines_name_their_request_and_the_answer_does_too(cast, as_, caplog)
     assert len(forged["X-Request-ID"]) == 32
 
 
+def test_the_secret_of_an_invitation_is_in_no_log_line(cast, as_, caplog):
+    caplog.set_level(logging.DEBUG)
+    caplog.handler.setFormatter(JsonFormatter())
+    answer = as_(cast.ana).post(f"/api/datasets/{cast.dataset.pk}/invitations/", {"role": "lead"})
+    secret = answer.json()["secret"]
+    for path in (f"/api/invitations/{secret}/", f"/api/invitations/{secret}/no", f"/join/{secret}"):
+        people.client_of(None).get(path)
+    people.client_of(None).post(
+        f"/api/invitations/{secret}/", {"username": "/"}
+    )  # Django tells of it, too
+    assert "/api/invitations/***/" in caplog.text
+    assert "/join/***" in caplog.text
+    assert secret not in caplog.text
+
+
 def test_log_lines_of_a_job_name_the_job(cast, caplog, monkeypatch):
     caplog.set_level(logging.INFO)
     caplog.handler.setFormatter(JsonFormatter())

@@ -411,6 +411,16 @@ def test_whoever_started_a_job_may_stop_it():
 
 
 @pytest.mark.django_db
+def test_whoever_started_a_job_has_it_run_again_only_while_they_may_start_such_a_one():
+    stage = Stage()
+    stage.job.created_by, stage.job.kind, stage.job.state = stage.cast.vic, "import", "failed"
+    stage.job.save()
+    assert client_of(stage.cast.vic).post(f"/api/jobs/{stage.job.pk}/retry/").json()["code"] == "role_too_low"
+    stage.cast.dataset.members.filter(user=stage.cast.vic).update(role="lead")
+    assert client_of(stage.cast.vic).post(f"/api/jobs/{stage.job.pk}/retry/").json()["state"] == "queued"
+
+
+@pytest.mark.django_db
 def test_a_member_of_one_dataset_reaches_nothing_through_nested_routes():
     stage, other = Stage(), Stage("Vegetables")
     url = f"/api/datasets/{stage.cast.dataset.pk}/members/{other.member.pk}/"

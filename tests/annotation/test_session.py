@@ -58,6 +58,21 @@ def test_attempts_are_limited(person, monkeypatch):
     assert codes == [400, 400, 400, 429, 429]
 
 
+def test_attempts_at_the_admins_own_form_are_limited_as_well(person, monkeypatch):
+    from annotation.api.session import SignInThrottle
+
+    monkeypatch.setattr(SignInThrottle, "rate", "2/min", raising=False)
+    person.is_staff = True
+    person.save()
+    body = {"username": "ben", "password": "x", "next": "/admin/"}
+    answers = [APIClient().post("/admin/login/", body, format="multipart") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert int(answers[-1]["Retry-After"]) > 0
+    cache.clear()
+    assert APIClient().post("/admin/login/", body | {"password": PASSWORD}, format="multipart").url == "/admin/"
+    assert APIClient().get("/admin/").url == "/admin/login/?next=/admin/"
+
+
 def test_scripts_use_a_token(person, capsys):
     call_command("token", "ben")
     key = capsys.readouterr().out.strip()

@@ -75,6 +75,19 @@ def test_the_true_masks_are_not_for_a_trainees_eyes(cast, gold, as_, url):
     assert len(as_(cast.vic).get(f"/api/images/{gold[0].pk}/masks/").json()) == 2
 
 
+def test_the_small_masks_of_the_list_are_not_kept_empty_for_a_trainee(cast, gold, as_, url):
+    ben = as_(cast.ben)
+    take(ben, url)
+    shown = next(row for row in ben.get(f"{url}/images/").json()["results"] if row["id"] == gold[0].pk)
+    hidden = ben.get(shown["overlay_url"])
+    assert hidden["Cache-Control"] == "no-store"
+    others = as_(cast.vic).get(shown["overlay_url"])
+    assert "immutable" in others["Cache-Control"]
+    assert others.content != hidden.content
+    known = ben.get(shown["overlay_url"], headers={"If-None-Match": others["ETag"]})
+    assert (known.status_code, known.content) == (200, hidden.content)
+
+
 def test_two_trainees_may_be_on_one_picture(cast, gold, as_, url):
     cast.dataset.members.filter(user=cast.rae).update(role="annotator")
     both = [as_(cast.ben), as_(cast.rae)]

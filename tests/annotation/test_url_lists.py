@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote
 
 import pytest
 
@@ -32,7 +33,7 @@ class Web(BaseHTTPRequestHandler):
         type(self).asked.append(self.path)
         if path.startswith("/to/"):
             self.send_response(302)
-            self.send_header("Location", path.removeprefix("/to/"))
+            self.send_header("Location", unquote(path.removeprefix("/to/")))
             self.end_headers()
         elif path == "/large-told":
             self._send(b"", length=1 << 40)
@@ -185,6 +186,28 @@ def test_a_redirect_to_the_inside_is_not_followed(settings, web, take):
         ("4", "url_not_public"),
     ]
     assert reasons(take(f"{web}/to/" * 7 + f"{web}/1.jpg")) == [("1", "url_redirects")]
+
+
+def test_a_redirect_to_no_address_costs_one_picture_only(settings, web, take):
+    settings.ANYMASK_URL_NETWORKS = HERE
+    result = take(f"{web}/to/http://[x/", f"{web}/to///[x", f"{web}/1.jpg")
+    assert reasons(result) == [("1", "url_invalid"), ("2", "url_invalid")]
+    assert result["added"] == 1
+
+
+def test_a_disk_that_is_nearly_full_stops_the_list_where_it_is(settings, web, send, cast, monkeypatch):
+    settings.ANYMASK_URL_NETWORKS = HERE
+    job = Job.objects.get(pk=send(f"{web}/1.jpg", f"{web}/2.jpg").json()["id"])
+    room = iter([1 << 40, 0])
+    with monkeypatch.context() as full:
+        full.setattr(storage, "free_bytes", lambda _coming=0: next(room))
+        jobkit.run(job.pk)
+    job.refresh_from_db()
+    assert (job.state, job.error_code) == ("failed", "disk_full")
+    jobkit.retry(job)
+    jobkit.run(job.pk)
+    job.refresh_from_db()
+    assert (job.result["added"], job.result["refused"]) == (2, 0)
 
 
 def test_a_name_that_changes_its_answer_gains_nothing(settings, web, monkeypatch, tmp_path):

@@ -125,6 +125,7 @@ WHY_NONE = {
     "tasks.task_release": "gives it back as it was",
     "tasks.task_open": "follows from an image, a submission or an audit, which are told",
     "tasks.tasks_withdraw": "takes back open tasks that a told change made needless; no answered one",
+    "datasets.invitations_end": "follows from a change of membership, which is told",
     "tasks.tasks_give_back": "follows from a change of membership, which is told",
     "tasks.task_withdraw": "takes back an open task that a told change made needless; no answered one",
     "tasks.tasks_open_missing": "follows from pictures that came in, which are told",

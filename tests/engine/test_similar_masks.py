@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from annotation.jobkit import run_pending
-from annotation.models import Job, Mask, Task
+from annotation.models import Dataset, Job, Mask, Task
 from engine import jobs, similarity  # noqa: F401  the jobs
 from engine.forgetting import image_forget
 from engine.mask_vectors import blocks_of, index_renew
@@ -64,6 +64,14 @@ def test_the_most_alike_comes_first_and_the_mask_itself_never(cast, as_, colours
     row = client.get(f"/api/masks/{colours['red'].uuid}/similar/?limit=1").json()["results"][0]
     assert row["image"] == colours["reddish"].image_id
     assert 0.5 < row["similarity"] <= 1
+
+
+def test_nobody_is_told_of_masks_on_a_picture_that_they_are_masking_for_a_comparison(cast, as_, colours):
+    described(cast)
+    Dataset.objects.update(training_images=1)
+    Task.objects.create(image=colours["reddish"].image, kind="training", assignee=cast.ben, state="open")
+    assert like(colours["red"], as_(cast.ben)) == [str(colours["green"].uuid)]
+    assert len(like(colours["red"], as_(cast.vic))) == 3
 
 
 def test_before_anybody_asked_there_is_nothing_to_search(cast, as_, colours):

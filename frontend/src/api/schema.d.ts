@@ -1455,7 +1455,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Queue a failed or cancelled job again. Whoever started it, and leads. */
+        /** @description Queue a failed or cancelled job again. Leads, and whoever started it while they have the role for that. */
         post: operations["jobs_retry"];
         delete?: never;
         options?: never;
