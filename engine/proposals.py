@@ -17,6 +17,7 @@ from django.db import IntegrityError, transaction
 
 from annotation import storage
 from annotation.jobkit import JobContext
+from annotation.models import Image
 from annotation.object_store import StoreAway
 from engine.child import ChildFailed, LineReader, result_in, run_child
 from engine.models import Detector, ModelVersion, Snapshot, TrainingRun
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 PRECISION = 0.8  # share of the proposals that shall be right on validation images
 PARTS = {"train": "people", "train_automatic": "automatic", "validation": "validation", "held_out": "held-out"}
 WEIGHTS, RESULT, PROGRESS = "detector.safetensors", "detector.json", "detector.jsonl"
+GROUPS = "groups.json"  # image -> its video: frames of one video are calibrated on together
 
 _loaded: Recent[LoadedDetector] = Recent(2)
 
@@ -74,6 +76,9 @@ def _train(
     folder: Path, snapshot: Snapshot, version: ModelVersion, seed: int, ctx: JobContext, share: tuple[float, float]
 ) -> dict[str, Any]:
     """Run ``python -m modelzoo train-proposals`` and return what it left."""
+    folder.mkdir(parents=True, exist_ok=True)
+    frames = Image.objects.filter(dataset=snapshot.dataset_id, video__isnull=False).values_list("pk", "video__sha256")
+    (folder / GROUPS).write_text(json.dumps(dict(frames)), "utf-8")
     reader = LineReader(folder / PROGRESS)
     list(reader.new())  # an earlier attempt's, told already
     start, end = share
@@ -106,6 +111,7 @@ def _arguments(folder: Path, snapshot: Snapshot, version: ModelVersion, seed: in
     options: dict[str, object] = {
         "model": storage.found(version.checkpoint_path),
         "out": folder,
+        "groups": folder / GROUPS,
         "minutes": settings.ANYMASK_PROPOSAL_MINUTES,
         "steps": settings.ANYMASK_PROPOSAL_STEPS,
         "precision": PRECISION,

@@ -24,6 +24,9 @@ def add(commands: Any) -> None:
     ):
         option = f"--{part.replace('_', '-')}"
         parser.add_argument(option, type=Path, action="append", default=[], metavar="FOLDER", help=what)
+    parser.add_argument(
+        "--groups", type=Path, metavar="FILE", help="JSON: image_id of an SA-1B record to the name of its video"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for detector.safetensors and .json")
     parser.add_argument("--minutes", type=float, help="limit for encoding and training together")
     parser.add_argument("--precision", type=float, help="share of the proposals that shall be right")
@@ -37,9 +40,13 @@ def run(options: argparse.Namespace) -> None:
     from modelzoo.training.data import Record, read_coco, read_sa1b
     from modelzoo.training.proposals import Pictures, ProposalConfig, train_proposals
 
+    groups = json.loads(options.groups.read_text("utf-8")) if options.groups else {}
+
+    def read_one(folder: Path) -> list[Record]:
+        return read_coco(folder) if (folder / "annotations.json").exists() else read_sa1b(folder, groups)
+
     def read(folders: list[Path]) -> list[Record]:
-        kinds = [(read_coco if (folder / "annotations.json").exists() else read_sa1b) for folder in folders]
-        return [record for reader, folder in zip(kinds, folders, strict=True) for record in reader(folder)]
+        return [record for folder in folders for record in read_one(folder)]
 
     given = {item.name: getattr(options, item.name, None) for item in fields(ProposalConfig)}
     chosen = {name: value for name, value in given.items() if value is not None}

@@ -6,7 +6,7 @@ A record names a picture and holds its masks as validated COCO RLE; pixels are r
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
@@ -85,8 +85,11 @@ def read_coco(images: Path, annotations: Path | None = None, licences: tuple[str
     return records
 
 
-def read_sa1b(folder: Path) -> list[Record]:
-    """Read a folder of SA-1B records: one JSON per picture, the picture beside it."""
+def read_sa1b(folder: Path, groups: Mapping[str, str] | None = None) -> list[Record]:
+    """Read a folder of SA-1B records: one JSON per picture, the picture beside it.
+
+    The format says nothing of videos: `groups` has the video of an `image_id` (as text), where it is known.
+    """
     records = []
     for path in sorted(folder.rglob("*.json")):
         document = _read_json(path)
@@ -99,7 +102,9 @@ def read_sa1b(folder: Path) -> list[Record]:
             ids = [str(annotation["id"]) for annotation in found]
             weights = [float(annotation.get("weight", 1.0)) for annotation in found]
             picture = _inside(path.parent, str(image["file_name"]))
-            records.append(Record(picture, width, height, masks, ids, source=folder.name, weights=weights))
+            group = (groups or {}).get(str(image.get("image_id")), picture.name)
+            name = folder.name
+            records.append(Record(picture, width, height, masks, ids, source=name, weights=weights, group=group))
     return records
 
 
@@ -125,9 +130,14 @@ def split_off(records: list[Record], share: float) -> tuple[list[Record], list[R
     training: list[Record] = []
     validation: list[Record] = []
     for record in records:
-        draw = int(sha256((record.group or record.image_path.name).encode()).hexdigest()[:8], 16) / 0xFFFFFFFF
+        draw = int(sha256(group_of(record).encode()).hexdigest()[:8], 16) / 0xFFFFFFFF
         (validation if draw < share else training).append(record)
     return training, validation
+
+
+def group_of(record: Record) -> str:
+    """What must stay on one side of a split: the record's group, or its picture where it has none."""
+    return record.group or record.image_path.name
 
 
 def load_samples(records: list[Record]) -> Iterator[Sample]:

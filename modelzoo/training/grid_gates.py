@@ -57,8 +57,8 @@ def fit_gates(
 ) -> GridGates | None:
     """The gates that keep most right masks while at least `precision` of what they keep is right.
 
-    The grid is run without gates on up to MOST_PICTURES pictures, no further after `seconds`. None where no gates
-    keep the promise. People skip objects, so the share of right ones is a lower bound.
+    The grid is run without gates on up to MOST_PICTURES of the pictures, evenly spread, no further after `seconds`.
+    None where no gates keep the promise. People skip objects, so the share of right ones is a lower bound.
     """
     generator = AutomaticMaskGenerator(
         predictor,
@@ -70,13 +70,15 @@ def fit_gates(
     until = time.monotonic() + seconds
     rows: list[tuple[float, float, float]] = []
     looked = 0
-    for record in records[:MOST_PICTURES]:
+    # Spread over all, since neighbours are often frames of one video; and mixed, because time may run out.
+    places = np.linspace(0, len(records) - 1, min(len(records), MOST_PICTURES)).round().astype(int)
+    for record in (records[place] for place in np.random.default_rng(0).permutation(places)):
         found = generator.generate(load_picture(record.image_path))
         ious = best_ious([one["segmentation"] for one in found], record.masks)
         rows += [(one["predicted_iou"], one["stability_score"], iou) for one, iou in zip(found, ious, strict=True)]
         looked += 1
         if progress is not None:
-            progress(looked / min(len(records), MOST_PICTURES))
+            progress(looked / len(places))
         if time.monotonic() >= until:
             break
     if not rows:

@@ -8,6 +8,7 @@ itself is never changed.
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -25,7 +26,7 @@ from modelzoo.model.box_head import BoxHead
 from modelzoo.predictor import Predictor
 from modelzoo.proposals import BoxMaskGenerator, Calibration, Detector, features, load_detector, save_detector
 from modelzoo.training.box_targets import assign, detection_loss, flat
-from modelzoo.training.data import DataError, Record, load_picture
+from modelzoo.training.data import DataError, Record, group_of, load_picture
 from modelzoo.training.detection_metrics import Found, best_ious, detection_figures
 from modelzoo.training.grid_gates import fit_gates
 from modelzoo.training.proposal_views import (
@@ -100,7 +101,7 @@ def train_proposals(config: ProposalConfig, pictures: Pictures, progress: Progre
     torch.manual_seed(config.seed)
     started = time.monotonic()
     predictor = Predictor(load_checkpoint(config.model))
-    training, validation = _sides(pictures)
+    training, validation = sides(pictures)
     if not any(record.masks for record in training):
         raise DataError("There is no mask to train a detector on.")
     views = make_views(config, predictor, training, lambda share: told(0.4 * share, "Encoding pictures"))
@@ -152,17 +153,44 @@ def finished(out: Path) -> dict[str, Any] | None:
     return result
 
 
-def _sides(pictures: Pictures) -> tuple[list[Record], list[Record]]:
-    """(training, validation); training pictures are held back for validation where no others are there."""
+def sides(pictures: Pictures) -> tuple[list[Record], list[Record]]:
+    """(training, validation); training pictures are held back for validation where no others are there.
+
+    What nobody has seen trains on no picture, and on no video, of which something is in validation.
+    """
     people, validation = list(pictures.people), list(pictures.validation)
     if sum(len(record.masks) for record in validation) < FEWEST_JUDGED:
-        # Not by the draw of `split_off`: pictures that it has sorted before would all fall on one side.
-        people.sort(key=lambda record: sha256(f"calibration:{record.image_path.name}".encode()).hexdigest())
-        back = round(OWN_SHARE * len(people))
-        people, validation = people[back:], validation + people[:back]
-    names = {record.image_path.name for record in validation}
-    automatic = [record for record in pictures.automatic if record.image_path.name not in names]
+        people, held_back = _held_back(people)
+        validation += held_back
+    groups = {group_of(record) for record in validation}
+    automatic = [record for record in pictures.automatic if group_of(record) not in groups]
     return merged([(people, 1.0), (automatic, AUTOMATIC_WEIGHT)]), merged([(validation, 1.0)])
+
+
+def _held_back(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
+    """(kept, held back): OWN_SHARE of the pictures, in whole groups, since frames of one video are no test of it.
+
+    Where only longer videos are left it is the end of one of them, which touches what is kept at one place only.
+    """
+    groups: dict[str, list[Record]] = {}
+    for record in sorted(records, key=_natural):
+        groups.setdefault(group_of(record), []).append(record)
+    # Not by the draw of `split_off`: pictures that it has sorted before would all fall on one side.
+    drawn = sorted(groups, key=lambda group: sha256(f"calibration:{group}".encode()).hexdigest())
+    kept: list[Record] = []
+    held: list[Record] = []
+    missing = round(OWN_SHARE * len(records))
+    for group in drawn:
+        whole = len(groups[group]) <= missing - len(held)
+        (held if whole else kept).extend(groups[group])
+    cut = len(kept) - (missing - len(held))
+    return kept[:cut], held + kept[cut:]
+
+
+def _natural(record: Record) -> list[str | int]:
+    """A key that sorts frame 9 before frame 10."""
+    parts = re.split(r"([0-9]+)", record.image_path.name)
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)]
 
 
 # --- Views and the head ------------------------------------------------------------------------------------------

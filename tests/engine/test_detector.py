@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from engine.snapshots import snapshot_freeze
 from engine.stages import STAGES, semi_automatic
 from engine.stages.running import stage_run
 from modelzoo import rle
-from tests.cast import add_image, add_mask, ellipse
+from tests.cast import add_image, add_mask, add_video, ellipse
 from tests.engine.conftest import version_row
 
 
@@ -134,6 +135,20 @@ def test_one_that_cannot_be_trained_does_not_stop_the_run(dataset_of_eight, base
     assert train(dataset_of_eight, base, told)[1] is None
     assert "Out of luck." in told.lines[0]
     assert not Detector.objects.exists()
+
+
+def test_the_child_is_told_which_pictures_are_frames_of_one_video(dataset_of_eight, base, monkeypatch):
+    """The format of training sets does not say it, and frames held back of a video that is learnt are no test."""
+    video = add_video(dataset_of_eight, frames=2)
+    told_to_child = []
+
+    def look(words, **_options):
+        told_to_child.append(json.loads(Path(words[words.index("--groups") + 1]).read_text("utf-8")))
+        raise ChildFailed("Seen enough.")
+
+    monkeypatch.setattr(proposals, "run_child", look)
+    train(dataset_of_eight, base, Told())
+    assert told_to_child == [{str(frame.pk): video.sha256 for frame in video.frames.all()}]
 
 
 def test_none_is_trained_where_it_is_switched_off(dataset_of_eight, base, settings, monkeypatch):

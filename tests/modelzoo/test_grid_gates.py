@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from modelzoo import rle
 from modelzoo.training import grid_gates
-from modelzoo.training.data import read_coco
+from modelzoo.training.data import load_picture, read_coco
 from modelzoo.training.grid_gates import choose_gates, fit_gates
 from tests.modelzoo.scenes import write_coco
 
@@ -70,7 +70,8 @@ class Grid:
 
     def generate(self, image):
         found = []
-        for mask in self.records.pop(0).masks:
+        [record] = [one for one in self.records if np.array_equal(load_picture(one.image_path), image)]
+        for mask in record.masks:
             x, _, width, _ = rle.bbox(mask)
             half = rle.decode(mask)
             half[:, x + width // 2 :] = False
@@ -97,6 +98,17 @@ def test_they_are_fitted_on_labelled_pictures(labelled):
     assert gates.pictures == len(shares) == 12
     assert shares == sorted(shares)
     assert shares[-1] == 1
+
+
+def test_pictures_are_taken_from_all_over_the_set(labelled, monkeypatch):
+    """Neighbours by name are often frames of one scene, which says nothing of the others."""
+    looked = []
+    load = grid_gates.load_picture
+    monkeypatch.setattr(grid_gates, "load_picture", lambda path: looked.append(path) or load(path))
+    monkeypatch.setattr(grid_gates, "MOST_PICTURES", 4)
+    fitted(labelled)
+    places = sorted(labelled.index(next(one for one in labelled if one.image_path == path)) for path in looked)
+    assert places == [0, 4, 9, 13]
 
 
 def test_time_is_bounded(labelled):

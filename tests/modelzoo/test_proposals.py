@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,13 +16,14 @@ from modelzoo.checkpoint import CheckpointError, load_checkpoint, save_checkpoin
 from modelzoo.model.box_head import BoxHead
 from modelzoo.predictor import Predictor
 from modelzoo.proposals import BoxMaskGenerator, Calibration, Detector, features, load_detector, save_detector
-from modelzoo.training.data import DataError, load_picture, read_coco
+from modelzoo.training.data import DataError, Record, load_picture, read_coco
 from modelzoo.training.proposals import (
     Judged,
     Pictures,
     ProposalConfig,
     calibrated,
     finished,
+    sides,
     threshold_for,
     train_proposals,
 )
@@ -153,6 +155,40 @@ def test_a_picture_without_a_mask_in_any_set_is_refused(small, tmp_path):
 
 
 # --- How sure it is ------------------------------------------------------------------------------------------------
+
+
+def pictures_of(lengths, source="people"):
+    """Records of videos with so many frames, numbered through; a video of one frame is a picture like any other."""
+    mask = rle.encode(np.ones((8, 8), bool))
+    videos = [f"video {number}" for number, length in enumerate(lengths) for _ in range(length)]
+    return [
+        Record(Path(f"sa_{number}.jpg"), 8, 8, [mask], [f"{source} {number}"], group=video)
+        for number, video in enumerate(videos)
+    ]
+
+
+def test_a_video_stands_on_one_side_of_what_is_held_back():
+    people = pictures_of([10] * 9 + [1] * 10)
+    training, validation = sides(Pictures(people=people))
+    assert (len(training), len(validation)) == (80, 20)
+    assert not {record.group for record in training} & {record.group for record in validation}
+
+
+def test_where_all_videos_are_long_the_end_of_one_is_held_back():
+    training, validation = sides(Pictures(people=pictures_of([30, 30])))
+    assert (len(training), len(validation)) == (48, 12)
+    numbers = sorted(int(record.image_path.stem[3:]) for record in validation)
+    assert numbers in (list(range(18, 30)), list(range(48, 60)))
+
+
+def test_what_the_machine_masked_of_a_held_back_video_is_not_learnt_either():
+    people = pictures_of([10] * 10)
+    automatic = pictures_of([10] * 10, source="machine")
+    training, validation = sides(Pictures(people=people[::2], automatic=automatic))
+    held_back = {record.group for record in validation}
+    assert held_back
+    assert not held_back & {record.group for record in training}
+    assert len(training) == 10 * (10 - len(held_back))
 
 
 def test_the_threshold_is_the_lowest_that_keeps_the_precision():

@@ -40,7 +40,8 @@ def test_sa1b_folders_are_read_and_manifests_passed_over(tmp_path):
     (tmp_path / "sa_1.json").write_text(json.dumps(record))
     (tmp_path / "manifest.json").write_text("{}")
     [found] = read_sa1b(tmp_path)
-    assert found.ids == ["7"]
+    assert (found.ids, found.group) == (["7"], "sa_1.png")
+    assert [record.group for record in read_sa1b(tmp_path, {"1": "a video"})] == ["a video"]
     assert np.array_equal(rle.decode(found.masks[0]), masks[0])
 
 
