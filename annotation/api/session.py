@@ -22,6 +22,7 @@ from rest_framework.views import APIView
 from annotation import demo
 from annotation.api.serializers import SessionOut, SignInIn
 from annotation.errors import UserError
+from annotation.services.events import event_write
 
 LOOPBACK = ("127.0.0.1", "::1")
 
@@ -38,11 +39,15 @@ class SignInThrottle(SimpleRateThrottle):
 
 def admin_sign_in(request: HttpRequest) -> HttpResponse:
     """The admin's own form, with the same limit on attempts."""
-    throttle = SignInThrottle()
-    if request.method == "POST" and not throttle.allow_request(request, None):
+    throttle: Any = SignInThrottle()
+    if request.method == "POST" and not throttle.allow_request(request, view=None):
         wait = math.ceil(throttle.wait() or 1)
         return HttpResponse("Too many attempts to sign in. Wait a moment.", status=429, headers={"Retry-After": wait})
-    return admin.site.login(request)
+    answer: HttpResponse = admin.site.login(request)
+    if request.method == "POST" and request.user.is_authenticated:
+        person, how = request.user, {"how": "admin"}
+        event_write(actor=person, action="session:post", subject="account", subject_id=str(person.pk), details=how)
+    return answer
 
 
 class SessionView(APIView):

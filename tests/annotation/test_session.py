@@ -8,7 +8,7 @@ from django.core.management import call_command
 from rest_framework.test import APIClient
 
 from annotation import demo
-from annotation.models import ApiToken
+from annotation.models import ApiToken, Event
 from tests.cast import PASSWORD
 
 
@@ -71,6 +71,8 @@ def test_attempts_at_the_admins_own_form_are_limited_as_well(person, monkeypatch
     cache.clear()
     assert APIClient().post("/admin/login/", body | {"password": PASSWORD}, format="multipart").url == "/admin/"
     assert APIClient().get("/admin/").url == "/admin/login/?next=/admin/"
+    told = Event.objects.filter(action="session:post").values_list("actor__username", "details")
+    assert list(told) == [("ben", {"how": "admin"})]
 
 
 def test_scripts_use_a_token(person, capsys):
