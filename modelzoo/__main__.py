@@ -32,7 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"There is no file {error.filename}.", file=sys.stderr)
         return 2
     except (CheckpointError, FetchError, ConfigError, DataError, MissingLibrary) as error:
-        print(error, file=sys.stderr)
+        # A process that makes views sends its traceback along; what it says stands at the end.
+        print(str(error).rpartition("DataError: ")[2].strip(), file=sys.stderr)
         return 2
     return 0
 

@@ -17,11 +17,12 @@ from modelzoo.training import clicks
 from modelzoo.training.config import DataSource, TrainConfig
 from modelzoo.training.data import DataError, Record, read_coco, read_sa1b, split_off
 from modelzoo.training.regions import region_records
-from modelzoo.training.views import View, make_view, size_balance
+from modelzoo.training.views import LEAST_AREA, View, make_view, size_balance
 
 GRID = 4  # masks and clicks live on the decoder's stride-4 grid; a cell holds the share of its area that is covered
 ASPECTS = (1.0, 0.75, 0.67)
-SMALLEST = 3.0  # cells of a target
+SMALLEST = LEAST_AREA / GRID**2  # cells of a target
+MOST_REFUSED = 1000  # views in a row without a usable target: no mere bad luck
 ROUNDS, ROUND_CHANCES = (1, 2, 3, 5), (0.45, 0.25, 0.2, 0.1)
 BOTH_SHARE = 0.1  # of first prompts that are a box and a point; `box_share` are a box alone, the rest a point alone
 CENTRE_SHARE = 0.7  # of first clicks; the others fall anywhere in the object
@@ -123,12 +124,18 @@ class Batches(Dataset[Batch]):
         )
 
     def view(self, height: int, width: int, random: np.random.Generator) -> tuple[View, np.ndarray]:
-        """A view that has at least one usable target, and the targets' cover, M x H/4 x W/4."""
-        while True:
-            view = make_view(self.corpus.training, self.corpus.chances, self.config.synthetic, height, width, random)
+        """A view that has at least one usable target, and the targets' cover, M x H/4 x W/4. DataError if none has."""
+        synthetic = self.config.synthetic
+        for _ in range(MOST_REFUSED):
+            view = make_view(self.corpus.training, self.corpus.chances, synthetic, height, width, random)
             covers = [cover for cover in map(covered_share, view.masks) if usable(cover)]
             if covers:
                 return view, np.stack(covers)
+            if synthetic < 1:
+                synthetic = 0.0  # or synthetic scenes would take the place of pictures that teach nothing
+        raise DataError(
+            f"No mask can be learnt from in views of {width} x {height} pixels: each is too small, or almost all."
+        )
 
 
 def view_size(config: TrainConfig, random: np.random.Generator) -> tuple[int, int]:

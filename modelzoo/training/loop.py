@@ -186,7 +186,7 @@ def rate_at(run: Run, config: TrainConfig) -> float:
 
 
 def update_average(ema: Any, model: Any, keep: float) -> None:
-    """Exponential moving average of weights; statistics and counters are copied."""
+    """Exponential moving average of weights and batch-norm statistics; counters are copied."""
     with torch.no_grad():
         current = model.state_dict()
         for name, tensor in ema.state_dict().items():
@@ -268,8 +268,8 @@ def validation_samples(records: list[Record], most: int) -> list[Sample]:
     """About `most` masks, spread evenly over all records; always the same ones."""
     if not records:
         return []
-    step = max(1, len(records) // most)
-    taken = records[::step][:most]
+    places = np.linspace(0, len(records) - 1, min(most, len(records))).round().astype(int)
+    taken = [records[place] for place in places]
     share = max(1, most // len(taken))
     samples = []
     for record in taken:

@@ -19,6 +19,8 @@ from modelzoo.training.data import Record, load_picture
 
 Random = np.random.Generator
 MOST_MASKS = 12  # decoded per view; a crowded picture offers others next time
+LEAST_AREA = 48  # pixels of a mask in a view; smaller ones cannot be clicked
+MOST_ENLARGED = 2.0  # pixels of a view for one of the picture, where a crop is narrowed for a small mask
 
 
 @dataclass(frozen=True)
@@ -27,32 +29,46 @@ class View:
     masks: list[np.ndarray]
 
 
-def crop_window(record: Record, aspect: float, random: Random) -> tuple[float, float, float, float]:
-    """x0, y0, x1, y1 of a crop with `aspect` = width / height: 12 to 100 % of the largest that fits.
+Window = tuple[float, float, float, float]
 
-    Half of the crops are laid around one of the masks, so that small things are seen large now and then.
+
+def crop_window(record: Record, view: tuple[int, int], random: Random) -> tuple[Window, int | None]:
+    """x0, y0, x1, y1 of a crop for a view of (height, width): 12 to 100 % of the largest that fits.
+
+    Half of the crops are laid around one of the masks, so that small things are seen large now and then. Where that
+    mask would have less than LEAST_AREA the crop is narrower still, and the mask's number is returned, too.
     """
     width, height = record.width, record.height
+    aspect = view[1] / view[0]
     full_w, full_h = min(width, height * aspect), min(height, width / aspect)
     scale = float(np.sqrt(random.uniform(0.12, 1.0)))
     crop_w, crop_h = full_w * scale, full_h * scale
     left, top = random.uniform(0, width - crop_w), random.uniform(0, height - crop_h)
+    small = None
     if random.random() < 0.5:
-        x, y, w, h = rle.bbox(record.masks[int(random.integers(len(record.masks)))])
+        index = int(random.integers(len(record.masks)))
+        x, y, w, h = rle.bbox(record.masks[index])
+        seen = rle.area(record.masks[index]) * (view[1] / crop_w) ** 2
+        if seen < LEAST_AREA:
+            narrower = max(np.sqrt(seen / (2 * LEAST_AREA)), view[1] / (MOST_ENLARGED * crop_w))
+            crop_w, crop_h = (side * min(1.0, float(narrower)) for side in (crop_w, crop_h))
+            small = index
         left = np.clip(x + w / 2 - crop_w * random.uniform(0.3, 0.7), 0, width - crop_w)
         top = np.clip(y + h / 2 - crop_h * random.uniform(0.3, 0.7), 0, height - crop_h)
-    return float(left), float(top), float(left + crop_w), float(top + crop_h)
+    return (float(left), float(top), float(left + crop_w), float(top + crop_h)), small
 
 
 def photograph_view(record: Record, height: int, width: int, random: Random) -> View:
     """A random crop of a labelled picture, resized to height x width, flipped half of the time."""
-    window = crop_window(record, width / height, random)
+    window, small = crop_window(record, (height, width), random)
     picture = Image.fromarray(load_picture(record.image_path))
     image = np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR, box=window))
     chance = np.asarray(record.weights or np.ones(len(record.masks)), np.float64)
     chance = chance * size_balance(np.array([rle.area(mask) for mask in record.masks]))
     count = min(len(record.masks), MOST_MASKS, int((chance > 0).sum()))
     picked = random.choice(len(record.masks), count, replace=False, p=chance / chance.sum())
+    if small is not None and chance[small] > 0 and small not in picked:
+        picked[0] = small
     masks = []
     for index in picked:
         whole = Image.fromarray(rle.decode(record.masks[index]).astype(np.uint8) * 255)

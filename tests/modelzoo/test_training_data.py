@@ -1,15 +1,20 @@
 """Reading labelled folders for training and evaluation."""
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 
 from modelzoo import rle
+from modelzoo.__main__ import main
+from modelzoo.training import batches as making
 from modelzoo.training.batches import Batches, covered_share, load_corpus
 from modelzoo.training.config import ConfigError, DataSource, TrainConfig, read_config, read_stages
 from modelzoo.training.data import DataError, load_sample, read_coco, read_sa1b, split_off
+from modelzoo.training.loop import validation_samples
 from modelzoo.training.synthetic import scene as synthetic_scene
+from modelzoo.training.views import LEAST_AREA, crop_window
 from tests.modelzoo.scenes import scene, write_coco
 
 
@@ -92,6 +97,90 @@ def test_processes_share_the_size_and_the_rounds_of_a_step_but_not_its_pictures(
     assert len(batches) == 20
     assert (first.pixels.shape, first.rounds) == (second.pixels.shape, second.rounds)
     assert not first.pixels.equal(second.pixels)
+
+
+def write_specks(folder, side, number=20, size=(1500, 2000)):
+    """A folder in COCO style: one large picture of `number` squares of `side` pixels, far from one another."""
+    from PIL import Image
+
+    (folder / "images").mkdir(parents=True)
+    random = np.random.default_rng(5)
+    image = random.integers(0, 60, (*size, 3), dtype=np.uint8)
+    annotations = []
+    for index in range(number):
+        mask = np.zeros(size, bool)
+        top, left = 40 + index // 5 * 350, 40 + index % 5 * 390
+        mask[top : top + side, left : left + side] = True
+        image[mask] = 220
+        annotations.append({"id": index + 1, "image_id": 1, "category_id": 1, "segmentation": rle.encode(mask)})
+    Image.fromarray(image).save(folder / "images" / "specks.png")
+    images = [{"id": 1, "file_name": "specks.png", "height": size[0], "width": size[1]}]
+    (folder / "annotations.json").write_text(json.dumps({"images": images, "annotations": annotations}))
+    return folder
+
+
+def test_small_objects_of_a_large_picture_are_looked_at_closely_enough_to_learn(tmp_path):
+    """11 pixels of 2000 are two of a view of 256, which is less than a click can mean."""
+    source = DataSource(write_specks(tmp_path / "set", side=11))
+    config = TrainConfig(out=tmp_path, data=(source,), batch=1, prompts=2, long_sides=(256,), steps=9, synthetic=0.0)
+    corpus = load_corpus(dataclasses.replace(config, validation=(source,)))
+    for number in range(3):
+        cover = Batches(config, corpus)[number].targets.sum((1, 2, 3))
+        assert (cover >= making.SMALLEST).all()
+
+
+def test_a_crop_round_a_large_mask_stays_as_wide_as_it_was_drawn(tmp_path):
+    [record, *_] = read_coco(write_coco(tmp_path / "set"))
+    for seed in range(50):
+        (left, top, right, bottom), small = crop_window(record, (96, 128), np.random.default_rng(seed))
+        assert small is None
+        assert (right - left) * (bottom - top) >= 0.12 * record.width * record.height
+
+
+def test_a_narrowed_crop_holds_its_mask_large_enough(tmp_path):
+    [record] = read_coco(write_specks(tmp_path / "set", side=11))
+    narrowed = 0
+    for seed in range(50):
+        (left, top, right, bottom), small = crop_window(record, (192, 256), np.random.default_rng(seed))
+        if small is not None:
+            narrowed += 1
+            x, y, w, h = rle.bbox(record.masks[small])
+            assert left <= x < x + w <= right
+            assert top <= y < y + h <= bottom
+            assert rle.area(record.masks[small]) * (256 / (right - left)) ** 2 >= LEAST_AREA
+    assert narrowed > 10
+
+
+@pytest.mark.parametrize("synthetic", [0.0, 0.5])
+def test_pictures_that_teach_nothing_are_said_not_waited_for(tmp_path, monkeypatch, synthetic):
+    """Nor do synthetic scenes take their place: the run would end with nothing learnt of the pictures."""
+    monkeypatch.setattr(making, "MOST_REFUSED", 5)
+    source = DataSource(write_specks(tmp_path / "set", side=2))
+    config = TrainConfig(out=tmp_path, data=(source,), batch=4, long_sides=(256,), synthetic=synthetic)
+    batches = Batches(config, load_corpus(dataclasses.replace(config, validation=(source,))))
+    with pytest.raises(DataError, match="No mask can be learnt from in views of"):
+        batches[0]
+
+
+def test_what_stops_a_process_that_makes_views_is_one_sentence(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(making, "MOST_REFUSED", 5)
+    write_specks(tmp_path / "set", side=2)
+    source = 'path = "set"\n'
+    (tmp_path / "train.toml").write_text(
+        f'out = "run"\nsynthetic = 0.0\nlong_sides = [64]\n[[data]]\n{source}[[validation]]\n{source}'
+    )
+    assert main(["train", str(tmp_path / "train.toml")]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("No mask can be learnt from in views of")
+    assert told.count("\n") == 1
+
+
+def test_validation_looks_all_over_its_pictures(tmp_path):
+    records = read_coco(write_coco(tmp_path / "set", count=11))
+    looked = [sample.ids[0].split(":")[0] for sample in validation_samples(records, 6)]
+    assert looked == [f"scene_{number}.png" for number in (1, 3, 5, 7, 9, 11)]
+    assert len(validation_samples(records, 100)) == 11
+    assert validation_samples([], 6) == []
 
 
 def test_a_schedule_replaces_settings_and_an_unknown_one_is_refused(tmp_path):
