@@ -150,10 +150,18 @@ def _frames_take(
         raise
     except UserError as problem:
         if number == 0:
-            video.delete()
+            _delete_unused(video)
             raise
         again = " Add the file again to go on behind them." if problem.code in PASSING else ""
         return UserError(problem.code, f"{problem.message} {number} frames were taken before.{again}")
+
+
+def _delete_unused(video: Video) -> None:
+    """Remove the row of a video of which nothing is there: another job that takes the same file may be further."""
+    with transaction.atomic():
+        locked = Video.objects.select_for_update().filter(pk=video.pk).first()
+        if locked is not None and not locked.frames.exists():
+            locked.delete()
 
 
 def _left_out(cage: VideoCage, about: About, number: int) -> UserError | None:

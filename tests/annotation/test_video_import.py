@@ -11,12 +11,13 @@ import pytest
 from PIL import Image as Picture
 
 from annotation import jobkit, storage
+from annotation.errors import UserError
 from annotation.ingest import faces
 from annotation.ingest.video_child import media_type
 from annotation.models import Image, Job, Task, Tombstone, Upload, Video, split_for
 from annotation.services import videos
 from tests.annotation.test_uploads import Browser
-from tests.cast import client_of, picture
+from tests.cast import add_image, client_of, picture
 from tests.clips import HEIGHT, WIDTH, clip
 
 
@@ -318,6 +319,30 @@ def test_a_deleted_video_stops_coming_and_leaves_no_file(browser, plain, monkeyp
     assert row["refusals"][0]["code"] == "video_gone"
     assert not Image.objects.exists()
     assert [path for path in (data_folder / "images").rglob("*") if path.is_file()] == []
+
+
+def test_a_job_that_fails_at_once_leaves_what_another_took_of_the_same_video(browser, cast, plain, monkeypatch):
+    """Two jobs begin with the same new file; the disk is full for the second, and the first has taken two frames."""
+
+    def full_for_the_second() -> None:
+        for number in range(2):
+            frame = add_image(cast.dataset, seed=number)
+            Image.objects.filter(pk=frame.pk).update(video=Video.objects.get(), frame_number=number)
+        raise UserError("disk_full", "The disk is full.")
+
+    monkeypatch.setattr(videos, "need_room", full_for_the_second)
+    row = taken(browser, plain)
+    assert [refusal["code"] for refusal in row["refusals"]] == ["disk_full"]
+    assert (Video.objects.count(), Image.objects.count(), Task.objects.count()) == (1, 2, 2)
+
+
+def test_a_video_of_which_nothing_could_be_taken_leaves_no_row(browser, plain, monkeypatch):
+    def full() -> None:
+        raise UserError("disk_full", "The disk is full.")
+
+    monkeypatch.setattr(videos, "need_room", full)
+    assert taken(browser, plain)["added"] == 0
+    assert not Video.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)
