@@ -87,8 +87,9 @@ def track_propagate(
 ) -> dict[str, Any]:
     """Follow a track from its mask on `start`. Workers only.
 
-    What an earlier attempt of the same job has stored is taken as it is: work done twice gives each mask once. Ends
-    without an error when the track or the start's mask went away meanwhile. Raises UserError `file_missing`.
+    What an earlier attempt of the same job has stored is taken as it is, unless the start's mask has changed since:
+    work done twice gives each mask once. Ends without an error when the track or the start's mask went away meanwhile.
+    Raises UserError `file_missing`.
     """
     from modelzoo.propagation import Propagator
 
@@ -101,7 +102,7 @@ def track_propagate(
     for mask in _accepted(track, start):
         propagator.keep(_view(mask.image, version), rle.decode(mask.segmentation))
     ways = [_frames(track, start, step, min(frames or MOST_FRAMES, MOST_FRAMES)) for step in STEPS[direction]]
-    walk = Walk(ctx, track, version, propagator, outcome, sum(map(len, ways)))
+    walk = Walk(ctx, track, first.serial, version, propagator, outcome, sum(map(len, ways)))
     here = _view(start, version)
     for way in ways:
         propagator.begin(here, rle.decode(first.segmentation))
@@ -111,10 +112,11 @@ def track_propagate(
 
 @dataclass
 class Walk:
-    """Frame after frame with one propagator; `total` frames lie ahead at the most."""
+    """Frame after frame with one propagator; `start` is the mask's serial, `total` frames lie ahead at the most."""
 
     ctx: JobContext
     track: Track
+    start: int
     version: ModelVersion
     propagator: Propagator
     outcome: Outcome
@@ -140,7 +142,7 @@ class Walk:
 
     def _done(self, image: Image) -> bool:
         """Whether the frame has what this job has to say of it; False where somebody else was first."""
-        made = _made_by(self.ctx.job, self.track, image)
+        made = _made_by(self.ctx.job, self.track, image, self.start)
         view = _view(image, self.version)
         if made is not None:
             if made.is_current:
@@ -190,10 +192,13 @@ def _is_said(track: Track, image: Image) -> bool:
     return Mask.objects.filter(track=track, image=image, status=Mask.Status.ACCEPTED).exists()
 
 
-def _made_by(job: Job, track: Track, image: Image) -> Mask | None:
-    """The machine's mask of this frame that was stored since the job was asked for: only one job follows a track."""
+def _made_by(job: Job, track: Track, image: Image, start: int) -> Mask | None:
+    """The machine's mask of this frame that was stored since the job was asked for: only one job follows a track.
+
+    And since the start's mask of today: a job that is tried again later would take what others made of an earlier one.
+    """
     machine = Mask.objects.filter(track=track, image=image, source=Mask.Source.MODEL, created_by=None)
-    return machine.filter(created_at__gte=job.created_at).order_by("-serial").first()
+    return machine.filter(created_at__gte=job.created_at, serial__gt=start).order_by("-serial").first()
 
 
 def _accepted(track: Track, start: Image) -> Iterator[Mask]:

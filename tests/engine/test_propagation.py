@@ -228,6 +228,26 @@ def test_a_killed_job_goes_on_where_it_was_and_makes_nothing_twice(scene, monkey
     assert Mask.objects.filter(track=scene.track).count() == 6
 
 
+def test_a_job_that_is_tried_again_follows_the_start_as_it_is_by_then(scene, monkeypatch):
+    """What was made of the mask that Ben has replaced meanwhile is not taken for the job's own."""
+    job = Job.objects.get(pk=scene.ask().json()["id"])
+    with monkeypatch.context() as patched:
+        stop_after(patched, 2, lambda: jobkit.cancel(Job.objects.get(pk=job.pk)))
+        run_pending()
+    before = {number: mask.uuid for number, mask in scene.proposed().items()}
+    assert sorted(before) == [1, 2]
+    Mask.objects.filter(pk=scene.first.pk).update(status=Mask.Status.SUPERSEDED)
+    small = disc(0)
+    small[:, :28] = False  # the right half alone
+    add_mask(scene.frames[0], small, track=scene.track)
+    jobkit.retry(Job.objects.get(pk=job.pk))
+    run_pending()
+    job.refresh_from_db()
+    assert job.state == Job.State.SUCCEEDED
+    after = {number: mask.uuid for number, mask in scene.proposed().items()}
+    assert {after.get(number) for number in before}.isdisjoint(before.values())
+
+
 def test_an_attempt_that_was_given_up_writes_nothing(scene, monkeypatch):
     job = Job.objects.get(pk=scene.ask().json()["id"])
     stop_after(monkeypatch, 1, lambda: Job.objects.filter(pk=job.pk).update(attempts=9))
