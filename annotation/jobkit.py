@@ -53,6 +53,7 @@ __all__ = [
     "scheduled",
     "sweep",
     "worker_started",
+    "worker_stopping",
 ]
 
 logger = logging.getLogger(__name__)
@@ -257,6 +258,18 @@ def worker_started() -> None:
     """This process is a worker from now on: it ends itself if a job hangs. What was lost before is taken back."""
     this_is_a_worker()
     sweep()
+
+
+def worker_stopping() -> list[Job]:
+    """This process is ended on purpose: the attempts that it has in hand do not count if they are cut off. Those jobs.
+
+    Otherwise three releases in the course of one long job would set it aside as one that kills its worker.
+    """
+    if not holders.myself():
+        return []
+    held = Job.objects.filter(state=Job.State.RUNNING, holder=holders.myself())
+    held.update(max_attempts=F("max_attempts") + 1)
+    return list(held.select_related("dataset"))
 
 
 def sweep() -> dict[str, int]:

@@ -34,6 +34,13 @@ SWEEP_SECONDS = 4  # with the lease it bounds how long the job of a lost worker 
 LEFTOVER_SECONDS = 2 * 24 * 3600
 
 
+def worker_stopping() -> None:
+    """This worker is told to stop, as for a new release. What it may not get done is no fault of jobs and files."""
+    for job in jobkit.worker_stopping():
+        if job.kind == uploads.TAKE_IN.name and job.dataset is not None:
+            uploads.take_in_stopping(dataset=job.dataset)
+
+
 @jobkit.job(exports.EXPORT.name)
 def run_export(
     ctx: JobContext,

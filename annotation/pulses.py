@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 
 from django.db import connection
@@ -27,8 +28,11 @@ def pulse(name: str, queues: list[str]) -> None:
     WorkerPulse.objects.filter(seen_at__lt=now - timedelta(days=1)).delete()
 
 
-def pulse_start(*, name: str, queues: list[str]) -> None:
-    """Give a pulse every few seconds from a thread of the worker's main process."""
+def pulse_start(*, name: str, queues: list[str], at_end: Callable[[], None]) -> None:
+    """Give a pulse every few seconds from a thread of the worker's main process; `at_end` once that is told to stop.
+
+    It is called here since the signal comes in the middle of a job, perhaps of one of its queries.
+    """
 
     def beat() -> None:
         while True:
@@ -39,6 +43,7 @@ def pulse_start(*, name: str, queues: list[str]) -> None:
             connection.close()
             if _stop.wait(PULSE_SECONDS):
                 break
+        at_end()
         WorkerPulse.objects.filter(name=name[:200]).delete()
         connection.close()
 
@@ -46,7 +51,7 @@ def pulse_start(*, name: str, queues: list[str]) -> None:
 
 
 def pulse_stop() -> None:
-    """The worker is shutting down: its pulse ends and its row goes."""
+    """The worker is told to stop: its pulse ends and its row goes."""
     _stop.set()
 
 

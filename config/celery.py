@@ -42,10 +42,10 @@ def _keep_django_logging(**_kwargs: Any) -> None:
 
 
 def _worker_ready(sender: Any, **_kwargs: Any) -> None:
-    from annotation import jobkit, pulses
+    from annotation import jobkit, jobs, pulses
 
     queues = sorted(queue.name for queue in sender.task_consumer.queues)
-    pulses.pulse_start(name=sender.hostname, queues=queues)
+    pulses.pulse_start(name=sender.hostname, queues=queues, at_end=jobs.worker_stopping)
     jobkit.worker_started()
 
 

@@ -304,8 +304,8 @@ def take_in_run(*, ctx: JobContext, dataset: Dataset) -> dict[str, Any]:
             ctx.progress(total["files"] / (total["files"] + waiting), f"{upload.file_name}, {waiting} waiting")
             try:
                 tally = _take_in(ctx, dataset, upload, cage)
-            except StoreAway:  # no attempt of the file's
-                Upload.objects.filter(pk=upload.pk).update(attempts=F("attempts") - 1)
+            except StoreAway:
+                _attempt_back(upload)
                 raise
             with ctx.fenced():
                 _close(upload, tally)
@@ -314,6 +314,18 @@ def take_in_run(*, ctx: JobContext, dataset: Dataset) -> dict[str, Any]:
             for name in ("added", "known", "refused"):
                 total[name] += tally.as_json()[name]
     return total
+
+
+def take_in_stopping(*, dataset: Dataset) -> None:
+    """The worker that takes in what has arrived is ended on purpose."""
+    upload = _next(dataset)
+    if upload is not None:
+        _attempt_back(upload)
+
+
+def _attempt_back(upload: Upload) -> None:
+    """What ended was no attempt of the file's. A stop and an outage may meet in one attempt, or before the first."""
+    Upload.objects.filter(pk=upload.pk, attempts__gt=0).update(attempts=F("attempts") - 1)
 
 
 def _next(dataset: Dataset) -> Upload | None:

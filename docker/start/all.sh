@@ -13,4 +13,5 @@ python manage.py load_samples
 python manage.py prepare --encode 3
 python -m config.ready --wait &
 # The port is passed on as the environment says: honcho would count it up for every process.
-exec honcho start --no-prefix --port "$PORT" --procfile docker/start/Procfile
+# They get 25 s to end what they do: gunicorn takes 20 for its requests.
+exec python docker/start/processes.py 25 start --no-prefix --port "$PORT" --procfile docker/start/Procfile
