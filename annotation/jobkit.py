@@ -149,6 +149,7 @@ def retry(row: Job) -> Job:
                 message="",
                 error_code="",
                 error_message="",
+                queued_at=timezone.now(),
                 lease_expires_at=None,
                 finished_at=None,
             )
@@ -228,6 +229,7 @@ def _after_outage() -> dict[str, Any]:
     """Queue it again a little later; an attempt that the job could do nothing about does not count."""
     return {
         "state": Job.State.QUEUED,
+        "queued_at": timezone.now(),
         "sent_at": None,
         "lease_expires_at": timezone.now() + timedelta(seconds=OUTAGE_SECONDS),
         "max_attempts": F("max_attempts") + 1,
@@ -249,8 +251,9 @@ def _after_unexpected(context: JobContext, trace: str) -> dict[str, Any]:
         "error_message": UNEXPECTED,
     }
     if context.attempt < row.max_attempts:
-        later = timezone.now() + timedelta(seconds=RETRY_SECONDS * 2 ** (context.attempt - 1))
-        return {**fields, "state": Job.State.QUEUED, "sent_at": None, "lease_expires_at": later}
+        now = timezone.now()
+        later = now + timedelta(seconds=RETRY_SECONDS * 2 ** (context.attempt - 1))
+        return {**fields, "state": Job.State.QUEUED, "queued_at": now, "sent_at": None, "lease_expires_at": later}
     return {**fields, "state": Job.State.FAILED, "finished_at": timezone.now()}
 
 
@@ -303,7 +306,7 @@ def _take_back(now: datetime) -> tuple[int, int]:
         error_message="The worker stopped every time it did this job, so the job was set aside.",
     )
     taken_back = lost.filter(attempts__lt=F("max_attempts")).update(
-        state=Job.State.QUEUED, lease_expires_at=None, sent_at=None
+        state=Job.State.QUEUED, queued_at=now, lease_expires_at=None, sent_at=None
     )
     return poison, taken_back
 

@@ -1,6 +1,6 @@
 """GET /metrics for Prometheus: what requests take, and what the tables of jobs, leases and workers say right now.
 
-Several web processes on one machine share their counts where PROMETHEUS_MULTIPROC_DIR names a folder, as
+The processes below one gunicorn share their counts where PROMETHEUS_MULTIPROC_DIR names a folder, as
 docker/start/web.sh sees to.
 """
 
@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from django.conf import settings
 from django.db.models import Count, Min
+from django.db.models.functions import Coalesce
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -78,7 +79,7 @@ class Now(Collector):
 
         head = GaugeMetricFamily("anymask_job_wait_seconds", "How long the oldest job waits.", labels=("queue",))
         waiting = Job.objects.filter(state=Job.State.QUEUED).order_by().values_list("queue")
-        oldest = dict(waiting.annotate(since=Min("created_at")))
+        oldest = dict(waiting.annotate(since=Min(Coalesce("queued_at", "created_at"))))
         for queue in Job.Queue.values:
             head.add_metric((queue,), (timezone.now() - oldest[queue]).total_seconds() if queue in oldest else 0)
         yield head

@@ -17,7 +17,8 @@ class Job(models.Model):
 
     `attempts` counts starts and is the fence: what an older attempt writes changes nothing. `lease_expires_at` is,
     while running, when the worker counts as lost, and while queued, the earliest start (null: at once). `sent_at` is
-    when the last wake-up message went out. `holder` names the process of the latest attempt (annotation.holders).
+    when the last wake-up message went out, `queued_at` when it was put into the queue again (null: it is in it since
+    it was made). `holder` names the process of the latest attempt (annotation.holders).
     """
 
     class Queue(models.TextChoices):
@@ -52,6 +53,7 @@ class Job(models.Model):
     max_attempts = models.PositiveIntegerField(default=3)
     lease_expires_at = models.DateTimeField(null=True, blank=True)
     holder = models.CharField(max_length=120, blank=True, default="")
+    queued_at = models.DateTimeField(null=True, blank=True)
     sent_at = models.DateTimeField(null=True, blank=True)
     error_code = models.CharField(max_length=64, blank=True, default="")
     error_message = models.TextField(blank=True, default="")

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import subprocess
 import threading
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.db import DatabaseError
 from django.test import Client
+from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from annotation import jobkit
 from annotation.api import health
-from annotation.models import Task
+from annotation.models import Job, Task
+from annotation.object_store import StoreAway
 from config.logs import JsonFormatter
 from tests import cast as people
 
+ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "known to the collector"
 
 
@@ -65,6 +72,43 @@ def test_waiting_work_and_held_images_are_told(scraped, cast, as_):
     assert told["anymask_tasks_held", labelled()] == 1 == Task.objects.filter(state="claimed").count()
     assert told["anymask_workers", labelled(queue="io")] == 0
     assert told["anymask_storage_free_bytes", labelled()] > 0
+
+
+def test_what_is_tried_again_waits_since_then_and_not_since_it_was_made(scraped, cast):
+    """As after a retry of last week's job, a worker that was lost, an error and an outage."""
+    wait = ("anymask_job_wait_seconds", labelled(queue="batch"))
+    job = jobkit.enqueue("statistics", {"dataset_id": cast.dataset.pk}, dataset=cast.dataset)
+    week = timezone.now() - timedelta(days=7)
+    Job.objects.update(created_at=week)
+    assert scraped()[wait] > 6 * 86400
+    Job.objects.update(state="failed")
+    jobkit.retry(Job.objects.get())
+    assert scraped()[wait] < 86400
+    Job.objects.update(state="running", attempts=1, queued_at=None, lease_expires_at=week)
+    jobkit.sweep()
+    assert scraped()[wait] < 86400
+    for problem in (ZeroDivisionError(), StoreAway()):
+        Job.objects.update(queued_at=None)
+
+        def fail(ctx, problem=problem, **_payload):
+            raise problem
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(jobkit.functions, "statistics", fail)
+            assert jobkit.run(job.pk)
+        assert scraped()[wait] < 86400
+        Job.objects.update(lease_expires_at=None)
+
+
+def test_a_second_web_process_of_a_machine_leaves_the_counts_of_the_first_alone(tmp_path):
+    gunicorn = tmp_path / "gunicorn"
+    gunicorn.write_text('#!/bin/sh\necho count > "$PROMETHEUS_MULTIPROC_DIR/one.db"\n')
+    gunicorn.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", "ANYMASK_DATA": str(tmp_path / "data")}
+    for port in ("8000", "8001"):
+        told = environment | {"PORT": port, "ANYMASK_METRICS_TOKEN": "x"}
+        subprocess.run([ROOT / "docker/start/web.sh"], env=told, check=True, timeout=60)
+    assert len(list((tmp_path / "data").glob("metrics-*/one.db"))) == 2
 
 
 @pytest.mark.parametrize("given", ["", "Bearer ", "Bearer wrong", "Bearer käse", TOKEN[:-1]])
@@ -122,9 +166,7 @@ def test_the_secret_of_an_invitation_is_in_no_log_line(cast, as_, caplog):
     secret = answer.json()["secret"]
     for path in (f"/api/invitations/{secret}/", f"/api/invitations/{secret}/no", f"/join/{secret}"):
         people.client_of(None).get(path)
-    people.client_of(None).post(
-        f"/api/invitations/{secret}/", {"username": "/"}
-    )  # Django tells of it, too
+    people.client_of(None).post(f"/api/invitations/{secret}/", {"username": "/"})  # Django tells of it, too
     assert "/api/invitations/***/" in caplog.text
     assert "/join/***" in caplog.text
     assert secret not in caplog.text
