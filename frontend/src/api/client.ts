@@ -29,6 +29,11 @@ export class ApiError extends Error {
     return this.status === 0;
   }
 
+  /** Asked once more, the server would say the same. */
+  get refused(): boolean {
+    return this.status >= 400 && this.status < 500;
+  }
+
   get signedOut(): boolean {
     return this.status === 401 || this.code === "not_authenticated";
   }

@@ -40,13 +40,18 @@ import { Workbench } from "./workbench";
 
 const EDITOR = "/images/:imageId";
 
+// A browser that says it is offline may reach a server on its own machine or network, and what waited unseen for the
+// network would be done long after it was asked for: every request is sent at once, and what fails says so.
+const networkMode = "always";
 const client = new QueryClient({
   defaultOptions: {
     queries: {
+      networkMode,
+      refetchOnReconnect: true,
       staleTime: 5000,
-      retry: (failures, error) =>
-        failures < 2 && !(error instanceof ApiError && error.status >= 400 && error.status < 500),
+      retry: (failures, error) => failures < 2 && !(error instanceof ApiError && error.refused),
     },
+    mutations: { networkMode },
   },
 });
 
