@@ -13,6 +13,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.test_server_away import come_back_to
+
 
 @pytest.fixture
 def receiver():
@@ -59,3 +61,22 @@ def test_a_webhook_is_made_tested_and_removed(page, receiver):
     question.get_by_role("button", name="Remove", exact=True).click()
     expect(card).to_be_hidden()
     expect(page.get_by_text(re.compile("made a webhook"))).to_be_visible()
+
+
+def test_a_secret_that_is_shown_once_stays_when_the_page_cannot_be_asked_for_again(page, receiver):
+    url, _ = receiver
+    page.goto("/datasets/1/log")
+    page.get_by_label("Address").fill(url)
+    page.get_by_role("button", name="Add the webhook").click()
+    secret = page.get_by_role("textbox", name="Secret")
+    shown = secret.input_value()
+    page.route("**/webhooks/", lambda route: route.abort())
+    come_back_to(page)
+    expect(page.get_by_text("This page shows what the server said last.")).to_be_visible()
+    expect(secret).to_have_value(shown)
+    page.unroute_all()
+    page.get_by_role("button", name="Ask again").click()
+    card = page.get_by_role("article", name=f"Webhook to {url}")
+    card.get_by_role("button", name="Remove this webhook").click()
+    page.get_by_role("dialog").get_by_role("button", name="Remove", exact=True).click()
+    expect(card).to_be_hidden()

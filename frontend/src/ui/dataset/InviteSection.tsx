@@ -22,7 +22,7 @@ export function InviteSection() {
   return (
     <>
       <InviteForm />
-      {invitations.isError && <ErrorState error={invitations.error} retry={() => void invitations.refetch()} />}
+      {invitations.isLoadingError && <ErrorState error={invitations.error} retry={() => void invitations.refetch()} />}
       {open.length > 0 && (
         <section className="stack stack--small" aria-labelledby="links">
           <h3 id="links">Open invitations</h3>

@@ -64,11 +64,11 @@ export function SimilarPage() {
             : "Accepted masks that look least like the others of their category: wrong names, wrong outlines and rare kinds come first."}
         </p>
       </div>
-      {index.isError && <ErrorState error={index.error} retry={() => void index.refetch()} />}
+      {index.isLoadingError && <ErrorState error={index.error} retry={() => void index.refetch()} />}
       {index.isPending && <Loading label="Loading what is described" />}
       {index.data && <IndexState index={index.data} />}
       {found.isLoading && <Loading label="Searching" />}
-      {found.isError && <ErrorState error={found.error} retry={() => void found.refetch()} />}
+      {found.isLoadingError && <ErrorState error={found.error} retry={() => void found.refetch()} />}
       {found.data && <Results found={found.data} like={like} inReview={inReview} />}
     </section>
   );

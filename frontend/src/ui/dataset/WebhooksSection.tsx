@@ -33,11 +33,11 @@ export function WebhooksSection() {
         Another program is told, by a signed HTTP request, when masks are saved and jobs end. docs/webhooks.md says what
         a message holds and how its signature is checked.
       </p>
-      {webhooks.isError && <ErrorState error={webhooks.error} retry={() => void webhooks.refetch()} />}
+      {webhooks.isLoadingError && <ErrorState error={webhooks.error} retry={() => void webhooks.refetch()} />}
       {(webhooks.data ?? []).map((one) => (
         <WebhookCard key={one.id} webhook={one} />
       ))}
-      {webhooks.isSuccess && <WebhookForm />}
+      {webhooks.data && <WebhookForm />}
     </section>
   );
 }

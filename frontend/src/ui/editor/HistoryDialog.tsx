@@ -39,7 +39,7 @@ export function HistoryDialog({ session, image, item, onClose }: HistoryProps) {
   return (
     <Dialog title={`History of ${item.category || "this mask"}`} wide onClose={onClose}>
       {history.isPending && <Loading label="Loading the versions" />}
-      {history.isError && <ErrorState error={history.error} retry={() => void history.refetch()} />}
+      {history.isLoadingError && <ErrorState error={history.error} retry={() => void history.refetch()} />}
       {history.data && (
         <Versions session={session} image={image} item={item} versions={history.data} onClose={onClose} />
       )}
