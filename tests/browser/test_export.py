@@ -64,3 +64,12 @@ def test_the_coco_export_equals_the_screen(editor, tmp_path):
     assert exported.shape == seen.shape
     assert (exported == seen).mean() > 0.9995
     assert (exported & seen).sum() / (exported | seen).sum() > 0.99
+
+
+def test_a_bound_is_the_number_that_was_typed(page):
+    page.goto("/datasets/1/export")
+    page.get_by_text("Filters: everything accepted").click()
+    for end, typed in (("Audit IoU from", "0.05"), ("Audit IoU to", "0.905")):
+        page.get_by_label(end).press_sequentially(typed)
+        page.keyboard.press("Tab")  # what is shown from here on is what counts
+        expect(page.get_by_label(end)).to_have_value(typed)

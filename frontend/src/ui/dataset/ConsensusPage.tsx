@@ -6,6 +6,7 @@ import { messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
 import type { Consensus, ConsensusChoice, ConsensusObject } from "../../api/types";
 import type { Picture } from "../../render/picture";
+import { NumberInput } from "../kit/fields";
 import { ago, counted } from "../kit/format";
 import { Badge, Button, EmptyState, ErrorState, Loading } from "../kit/kit";
 import { useToast } from "../kit/toast";
@@ -127,15 +128,14 @@ function AllAbove({ objects, busy, take }: AllAboveProps) {
   return (
     <div className="card card--pad row">
       <label htmlFor={iou}>Of all objects with an IoU of at least</label>
-      <input
+      <NumberInput
         id={iou}
         className="input input--number"
-        type="number"
         min={0.5}
         max={1}
         step={0.01}
         value={least}
-        onChange={(event) => setLeast(Number(event.target.value))}
+        onNumber={(value) => setLeast(value ?? 1)}
       />
       <label htmlFor={what}>take</label>
       <select

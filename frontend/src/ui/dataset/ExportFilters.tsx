@@ -1,8 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
 import { api } from "../../api/endpoints";
 import type { ExportChoices, ExportFilter } from "../../api/types";
-import { TextField } from "../kit/fields";
+import { NumberInput } from "../kit/fields";
 import { count } from "../kit/format";
+import { Field } from "../kit/kit";
 import { useDataset } from "./DatasetPage";
 import { stageTitle } from "./stageNames";
 
@@ -103,19 +104,20 @@ function AuditIoU({ filters, change }: ExportFiltersProps) {
   return (
     <div className="fields">
       {ends.map(({ key, label }) => (
-        <TextField
-          key={key}
-          label={label}
-          hint="Only masks that an audit looked at. 1 is left as it was found."
-          type="number"
-          min={0}
-          max={1}
-          step="any"
-          value={String(filters[key] ?? "")}
-          onChange={(text) =>
-            change({ ...filters, [key]: text === "" ? null : Math.min(1, Math.max(0, Number(text))) })
-          }
-        />
+        <Field key={key} label={label} hint="Only masks that an audit looked at. 1 is left as it was found.">
+          {(id, hintId) => (
+            <NumberInput
+              id={id}
+              className="input"
+              aria-describedby={hintId}
+              min={0}
+              max={1}
+              step="any"
+              value={filters[key] ?? null}
+              onNumber={(iou) => change({ ...filters, [key]: iou === null ? null : Math.min(1, Math.max(0, iou)) })}
+            />
+          )}
+        </Field>
       ))}
     </div>
   );

@@ -4,7 +4,7 @@ import { useState } from "react";
 import { messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
 import type { ExportFilter, ExportFormat, ExportStart } from "../../api/types";
-import { SelectField } from "../kit/fields";
+import { NumberInput, SelectField } from "../kit/fields";
 import { counted } from "../kit/format";
 import { Button, Field, Note } from "../kit/kit";
 import { useToast } from "../kit/toast";
@@ -132,16 +132,15 @@ function FormatOptions({ format, values, change }: FormatOptionsProps) {
                   ))}
                 </select>
               ) : (
-                <input
+                <NumberInput
                   id={id}
                   className="input input--number"
-                  type="number"
                   min={option.low}
                   max={option.high}
                   step={1}
                   required
-                  value={value}
-                  onChange={(event) => change({ ...values, [option.name]: event.target.valueAsNumber || 0 })}
+                  value={Number(value)}
+                  onNumber={(number) => change({ ...values, [option.name]: number ?? 0 })}
                 />
               )
             }

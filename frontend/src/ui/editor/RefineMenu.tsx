@@ -5,6 +5,7 @@ import { COMMANDS_BY_ID } from "../../actions/commands";
 import type { EditorSession } from "../../actions/editorSession";
 import type { Page } from "../../actions/registry";
 import type { Preferences } from "../../core/preferences";
+import { NumberInput } from "../kit/fields";
 import { Tooltip } from "../kit/kit";
 import { useStroke } from "./ToolRail";
 import { useEditor } from "./useEditor";
@@ -109,17 +110,16 @@ function AmountField({ session, amount }: { session: EditorSession; amount: Amou
   const value = useEditor(session, (state) => state.preferences.current[amount.preference]);
   return (
     <span className="refine__amount">
-      <input
-        type="number"
+      <NumberInput
         className="input"
         aria-label={amount.label}
         min={amount.least}
         max={amount.most}
         value={value}
-        onChange={(event) => {
-          const next = event.target.valueAsNumber;
+        onNumber={(next) => {
+          if (next === null || next < amount.least || next > amount.most) return;
           const part: Partial<Preferences> = { [amount.preference]: Math.round(next) };
-          if (next >= amount.least && next <= amount.most) session.preferences.set(part);
+          session.preferences.set(part);
         }}
       />
       px

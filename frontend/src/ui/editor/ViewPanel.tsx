@@ -3,6 +3,7 @@ import { useId } from "react";
 import type { EditorSession } from "../../actions/editorSession";
 import { type Channel, isPlain } from "../../core/viewSettings";
 import type { ValuesPicture } from "../../render/valuesPicture";
+import { NumberInput } from "../kit/fields";
 import { Button, IconButton } from "../kit/kit";
 import { Slider } from "./Slider";
 import { useEditor } from "./useEditor";
@@ -156,18 +157,14 @@ function NumberField({ label, unit, value, set }: NumberProps) {
   return (
     <>
       <label htmlFor={id}>{label}</label>
-      <input
+      <NumberInput
         id={id}
         className="input view-panel__number"
-        type="number"
         min={0}
         step="any"
         placeholder="off"
-        value={value ?? ""}
-        onChange={(event) => {
-          const typed = Number(event.target.value);
-          set(Number.isFinite(typed) && typed > 0 ? typed : null);
-        }}
+        value={value}
+        onNumber={(typed) => set(typed !== null && typed > 0 ? typed : null)}
       />
       {unit && <span className="muted">{unit}</span>}
     </>

@@ -1,4 +1,10 @@
-import type { InputHTMLAttributes, ReactNode, SelectHTMLAttributes, TextareaHTMLAttributes } from "react";
+import {
+  type InputHTMLAttributes,
+  type ReactNode,
+  type SelectHTMLAttributes,
+  type TextareaHTMLAttributes,
+  useState,
+} from "react";
 import { messageOf } from "../../api/client";
 import { Field, Note } from "./kit";
 
@@ -52,18 +58,49 @@ export function TextField({ label, hint, onChange, ...rest }: Labelled<InputHTML
   );
 }
 
+interface NumberInputProps extends Omit<InputHTMLAttributes<HTMLInputElement>, "type" | "value" | "onChange"> {
+  /** Null: the field is empty. */
+  value: number | null;
+  onNumber: (value: number | null) => void;
+}
+
+/**
+ * A number as it is typed; once the field is left, as it counts. Were it shown as it counts with every key, "0.0" would
+ * become "0" on the way to 0.05.
+ */
+export function NumberInput({ value, onNumber, ...rest }: NumberInputProps) {
+  const [typed, setTyped] = useState<string | null>(null);
+  return (
+    <input
+      {...rest}
+      type="number"
+      value={typed ?? String(value ?? "")}
+      onChange={({ target }) => {
+        setTyped(target.value);
+        onNumber(target.value === "" ? null : Number(target.value));
+      }}
+      onBlur={() => setTyped(null)}
+    />
+  );
+}
+
 type NumberProps = Omit<Labelled<InputHTMLAttributes<HTMLInputElement>, number>, "type">;
 
 /** A number that has to be given; while the field is empty it is 0. */
-export function NumberField({ value, onChange, ...rest }: NumberProps) {
+export function NumberField({ label, hint, onChange, ...rest }: NumberProps) {
   return (
-    <TextField
-      {...rest}
-      type="number"
-      required
-      value={String(value)}
-      onChange={(text) => onChange(Number(text) || 0)}
-    />
+    <Field label={label} hint={hint}>
+      {(id, hintId) => (
+        <NumberInput
+          {...rest}
+          id={id}
+          className="input"
+          aria-describedby={hintId}
+          required
+          onNumber={(value) => onChange(value ?? 0)}
+        />
+      )}
+    </Field>
   );
 }
 

@@ -6,6 +6,7 @@ import type { Pursuit } from "../../../actions/following";
 import type { VideoDesk } from "../../../actions/videoDesk";
 import type { Direction } from "../../../api/videos";
 import { clamp } from "../../../core/geometry";
+import { NumberInput } from "../../kit/fields";
 import { counted, percent } from "../../kit/format";
 import { Bar, Button, IconButton, Note, Tooltip } from "../../kit/kit";
 import { useEditor } from "../useEditor";
@@ -155,18 +156,15 @@ function Course({ desk }: { desk: VideoDesk }) {
           </fieldset>
           <label className="field" htmlFor={id}>
             <span className="field__label">Frames at most</span>
-            <input
+            <NumberInput
               id={id}
               className="input"
-              type="number"
               inputMode="numeric"
               min={1}
               max={MOST}
               placeholder="no limit"
-              value={limit ?? ""}
-              onChange={(event) =>
-                desk.setCourse(direction, clamp(Math.floor(Number(event.target.value)), 0, MOST) || null)
-              }
+              value={limit}
+              onNumber={(frames) => desk.setCourse(direction, clamp(Math.floor(frames ?? 0), 0, MOST) || null)}
             />
           </label>
           <Reach desk={desk} />
