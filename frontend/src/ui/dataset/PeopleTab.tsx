@@ -6,7 +6,7 @@ import type { Member, Role } from "../../api/types";
 import { CardForm, SelectField, TextField } from "../kit/fields";
 import { Badge, Button, ErrorState, IconButton, Loading, TableScroll } from "../kit/kit";
 import { RemoveButton } from "../kit/RemoveButton";
-import { useChange } from "../kit/useChange";
+import { keysOf, useChange } from "../kit/useChange";
 import { useUser } from "../session";
 import { mayLead, useDataset } from "./DatasetPage";
 import { AddGroup, GroupSection } from "./GroupSection";
@@ -65,7 +65,8 @@ export function PeopleTab() {
 function MemberRow({ member, lead }: { member: Member; lead: boolean }) {
   const dataset = useDataset();
   const user = useUser();
-  const keys = [["members", dataset.id]];
+  // The dataset too: the change may be to one's own role, on which hangs what the page offers.
+  const keys = keysOf(dataset.id, "members", "dataset");
   const change = useChange((role: Role) => api.changeMember(dataset.id, member.id, { role }), keys);
   const graduate = useChange((graduated: boolean) => api.changeMember(dataset.id, member.id, { graduated }), keys);
   const activate = useChange((active: boolean) => api.changeMember(dataset.id, member.id, { active }), keys);
