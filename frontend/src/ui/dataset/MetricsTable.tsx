@@ -1,6 +1,7 @@
-import type { Comparison, Difference, Gate, TrainingRun } from "../../api/types";
+import type { Comparison, Difference, Gate, Stage, TrainingRun } from "../../api/types";
 import { count, counted, percent } from "../kit/format";
 import { TableScroll } from "../kit/kit";
+import { STAGE_NAMES } from "./stageNames";
 
 interface Row {
   /** Its name in the gate's numbers. */
@@ -72,6 +73,7 @@ function Undecided({ run }: { run: TrainingRun }) {
 function Groups({ title, gate, kind }: { title: string; gate: Gate; kind: string }) {
   const groups = Object.entries(gate.groups[kind] ?? {});
   if (groups.length === 0) return null;
+  const shown = (name: string) => (kind === "stage" ? (STAGE_NAMES[name as Stage] ?? name) : name);
   return (
     <details className="figures">
       <summary>
@@ -81,11 +83,11 @@ function Groups({ title, gate, kind }: { title: string; gate: Gate; kind: string
         {groups.map(([name, comparison]) => (
           <details key={name}>
             <summary>
-              <b>{name.replace("_", "-")}</b> · {counted(comparison.combined.masks, "mask")} · score{" "}
+              <b>{shown(name)}</b> · {counted(comparison.combined.masks, "mask")} · score{" "}
               {comparison.combined.serving.toFixed(3)} to {comparison.combined.candidate.toFixed(3)}{" "}
               <Change row={SCORE} value={comparison.combined} />
             </summary>
-            <Figures caption={`${title}: ${name.replace("_", "-")}`} comparison={comparison} />
+            <Figures caption={`${title}: ${shown(name)}`} comparison={comparison} />
           </details>
         ))}
       </div>
