@@ -43,9 +43,21 @@ def load(source: Path, kind: str) -> None:
         with closing(sqlite3.connect(source)) as copy, closing(sqlite3.connect(_sqlite_file())) as target:
             copy.backup(target)
     else:
+        _postgres("pg_restore", "--list", str(source))  # before anything goes: the program is there and can read it
+        _tables_drop()
         name = str(connection.settings_dict["NAME"])
         options = ("--clean", "--if-exists", "--no-owner", "--no-privileges", "--single-transaction", "--exit-on-error")
         _postgres("pg_restore", *options, "--dbname", name, str(source))
+
+
+def _tables_drop() -> None:
+    """Remove the tables of this release, with what refers to them: the dump may be older and not know all of them, and
+    --clean drops what is in the dump alone. Tables of others in the same database stay."""
+    names = connection.introspection.django_table_names(only_existing=True, include_views=False)
+    if names:
+        with connection.cursor() as cursor:
+            cursor.execute(f"DROP TABLE {', '.join(connection.ops.quote_name(name) for name in names)} CASCADE")
+    connection.close()
 
 
 def _sqlite_file() -> str:

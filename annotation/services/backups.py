@@ -127,10 +127,18 @@ def backup_restore(*, folder: Path, point: str = "", told: Told = lambda _: None
     """Put a point (default: the last) into this installation, which must be empty; bring the database up to date.
 
     Nothing is changed before every byte was read and found whole. Conflict `not_empty`; Missing `backup_missing`;
-    UserError `backup_damaged`, `other_database`.
+    UserError `backup_damaged`, `other_database`, and `restore_failed` when the disk is full or a store does not answer.
     """
     if not _is_empty():
         raise Conflict("not_empty", "This installation holds datasets already. Restore into an empty one.")
+    try:
+        return _restore(folder, point, told)
+    except OSError as error:
+        why = error.strerror or error
+        raise UserError("restore_failed", f"The backup could not be put back: {why}. Try it again.") from error
+
+
+def _restore(folder: Path, point: str, told: Told) -> dict[str, Any]:
     told("reading the backup")
     point, head, files = _chosen(folder, point)
     counts = _checked(folder, point, head, files)
@@ -138,6 +146,7 @@ def backup_restore(*, folder: Path, point: str = "", told: Told = lambda _: None
     for one in files:
         with storage.open_atomic(one.path) as target, _blob(folder, one.sha256).open("rb") as source:
             shutil.copyfileobj(source, target)
+        storage.let_go(one.path)  # where there is an object store, this disk need not hold all of it
     told("putting the database back")
     database_dump.load(_blob(folder, head["database"]["sha256"]), head["database"]["kind"])
     call_command("migrate", verbosity=0)

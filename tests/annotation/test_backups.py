@@ -116,6 +116,19 @@ def test_the_next_backup_copies_only_what_is_new_and_each_can_be_restored(cast, 
     assert len(json.loads(elsewhere("-c", ASKED).stdout)["images"]) == 1
 
 
+def test_an_older_backup_goes_where_the_tables_of_today_are_already(cast, kept, elsewhere):
+    """As after `docker/start/prepare.sh`, which migrates: there are tables, and keys between tables, that it lacks."""
+    before = elsewhere("manage.py", "migrate", "annotation", "0022", "--verbosity", "0")
+    assert before.returncode == 0, before.stderr[-2000:]
+    assert elsewhere("manage.py", "backup", str(kept)).returncode == 0
+    assert elsewhere("manage.py", "migrate", "--verbosity", "0").returncode == 0
+    done = elsewhere("manage.py", "restore", str(kept))
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert elsewhere("manage.py", "migrate", "--check").returncode == 0
+    found = elsewhere("-c", ASKED)
+    assert found.returncode == 0, found.stderr[-2000:]
+
+
 def test_only_as_many_as_wanted_are_kept(cast, kept):
     image = people.add_image(cast.dataset)
     backup_make(folder=kept)

@@ -20,6 +20,7 @@ from annotation import jobkit
 from annotation.api import health
 from annotation.models import Job, Task
 from annotation.object_store import StoreAway
+from annotation.services import statistics
 from config.logs import JsonFormatter
 from tests import cast as people
 
@@ -77,7 +78,7 @@ def test_waiting_work_and_held_images_are_told(scraped, cast, as_):
 def test_what_is_tried_again_waits_since_then_and_not_since_it_was_made(scraped, cast):
     """As after a retry of last week's job, a worker that was lost, an error and an outage."""
     wait = ("anymask_job_wait_seconds", labelled(queue="batch"))
-    job = jobkit.enqueue("statistics", {"dataset_id": cast.dataset.pk}, dataset=cast.dataset)
+    job = jobkit.enqueue(statistics.COUNT.name, {"dataset_id": cast.dataset.pk}, dataset=cast.dataset)
     week = timezone.now() - timedelta(days=7)
     Job.objects.update(created_at=week)
     assert scraped()[wait] > 6 * 86400
@@ -94,7 +95,7 @@ def test_what_is_tried_again_waits_since_then_and_not_since_it_was_made(scraped,
             raise problem
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setitem(jobkit.functions, "statistics", fail)
+            patch.setitem(jobkit.functions, statistics.COUNT.name, fail)
             assert jobkit.run(job.pk)
         assert scraped()[wait] < 86400
         Job.objects.update(lease_expires_at=None)

@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from annotation import checks, disk, jobkit, jobs, object_store, storage
 from annotation.client import Client
+from annotation.errors import UserError
 from annotation.models import Image, Job, Upload
 from annotation.services import backups, exports, uploads
 from annotation.services.people import token_create
@@ -376,6 +377,25 @@ def test_a_backup_has_the_files_of_the_store(bucket, cast, move_to, tmp_path):
     assert again["copied"] < made["copied"], "files that are known are not fetched again"
     assert not storage.full(image.display_path).exists(), "and no copy of them stays"
     assert backups.backup_check(folder=tmp_path / "backup")["files"] == 3
+
+
+def test_a_restore_fills_the_store_and_not_the_disk(bucket, cast, move_to, no_store, tmp_path, monkeypatch):
+    image = add_image(cast.dataset)
+    stored = {key for key in keys(bucket) if "/images/" in key}
+    backups.backup_make(folder=tmp_path / "backup")
+    bucket.objects.filter(Prefix="anymask/images/").delete()
+    monkeypatch.setattr(backups.database_dump, "load", lambda *_: None)  # this test's own database stays as it is
+    monkeypatch.setattr(backups, "call_command", lambda *_, **__: None)
+    monkeypatch.setattr(backups, "_is_empty", lambda: True)
+    move_to("operator")
+    assert backups.backup_restore(folder=tmp_path / "backup")["files"] == 3
+    assert {key for key in keys(bucket) if "/images/" in key} == stored
+    assert not storage.full(image.display_path).exists(), "no copy of everything stays on this disk"
+
+    no_store()
+    with pytest.raises(UserError) as caught:
+        backups.backup_restore(folder=tmp_path / "backup")
+    assert caught.value.code == "restore_failed"
 
 
 def test_leftovers_of_killed_work_are_removed_from_the_store(bucket, cast, monkeypatch, settings):
