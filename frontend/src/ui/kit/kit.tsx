@@ -1,6 +1,6 @@
 import { CircleAlert, Compass, Info, LoaderCircle, type LucideIcon, TriangleAlert, X } from "lucide-react";
 import { Tooltip as RadixTooltip } from "radix-ui";
-import { type ButtonHTMLAttributes, type ReactNode, type Ref, useEffect, useId, useRef } from "react";
+import { type ButtonHTMLAttributes, type ReactNode, type Ref, useId, useLayoutEffect, useRef } from "react";
 import { Link } from "react-router";
 import { ApiError, messageOf } from "../../api/client";
 
@@ -222,11 +222,18 @@ interface DialogProps {
   children: ReactNode;
 }
 
+/** Whether a pointer is beside the element; its border and its scrollbars belong to it. */
+function isBeside(element: HTMLElement, { clientX, clientY }: { clientX: number; clientY: number }): boolean {
+  const { left, right, top, bottom } = element.getBoundingClientRect();
+  return clientX < left || clientX > right || clientY < top || clientY > bottom;
+}
+
 /** The browser's own modal dialog: it keeps focus, closes on Esc and needs no injected styles. Mounted means open. */
 export function Dialog({ title, onClose, wide, children }: DialogProps) {
   const element = useRef<HTMLDialogElement>(null);
   const titleId = useId();
-  useEffect(() => {
+  // Closed before React takes it out of the page: only then does the browser give the focus back to what opened it.
+  useLayoutEffect(() => {
     const dialog = element.current;
     dialog?.showModal();
     // The browser would choose the close button; what is to be filled in is the better place to start.
@@ -244,7 +251,7 @@ export function Dialog({ title, onClose, wide, children }: DialogProps) {
       }}
       onKeyDown={(event) => event.stopPropagation()}
       onMouseDown={(event) => {
-        if (event.target === element.current) onClose();
+        if (event.target === element.current && isBeside(element.current, event)) onClose();
       }}
     >
       <div className="dialog__head">
