@@ -3,8 +3,10 @@ import { KeyRound, LogOut, UserRound } from "lucide-react";
 import { DropdownMenu } from "radix-ui";
 import { useState } from "react";
 import { useNavigate } from "react-router";
+import { messageOf } from "../api/client";
 import { api } from "../api/endpoints";
-import { Button, Dialog } from "./kit/kit";
+import { Button, Dialog, Note } from "./kit/kit";
+import { useToast } from "./kit/toast";
 import { useUser } from "./session";
 import { useJournalStatus } from "./workbench";
 
@@ -13,11 +15,13 @@ export function AccountMenu() {
   const user = useUser();
   const queries = useQueryClient();
   const navigate = useNavigate();
+  const toast = useToast();
   const { onlyHere } = useJournalStatus();
   const [asking, setAsking] = useState(false);
   const signOut = useMutation({
     mutationFn: api.signOut,
     onSuccess: () => queries.resetQueries(),
+    onError: (error) => asking || toast(`You are still signed in. ${messageOf(error)}`),
   });
   return (
     <>
@@ -46,6 +50,7 @@ export function AccountMenu() {
       {asking && (
         <Dialog title="Sign out and lose work?" onClose={() => setAsking(false)}>
           <div className="stack">
+            {signOut.isError && <Note tone="bad">{messageOf(signOut.error)}</Note>}
             <p>
               This browser could not store {onlyHere === 1 ? "1 change" : `${onlyHere} changes`} to masks, and the
               server does not have {onlyHere === 1 ? "it" : "them"} yet. Signing out loses{" "}

@@ -1,8 +1,9 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import { type FormEvent, useEffect, useState } from "react";
 import { Link, useNavigate, useParams } from "react-router";
-import { messageOf } from "../api/client";
+import { messageOf, speakFor } from "../api/client";
 import { api } from "../api/endpoints";
+import type { User } from "../api/types";
 import { TextField } from "./kit/fields";
 import { Button, Loading, Note } from "./kit/kit";
 import { Logo } from "./Logo";
@@ -51,7 +52,7 @@ export function JoinPage() {
                 {invitation.data.invited_by ?? "Somebody"} invites you as <b>{invitation.data.role}</b>.
               </p>
               {session.data.user ? (
-                <JoinAs secret={secret} name={session.data.user.name || session.data.user.username} />
+                <JoinAs secret={secret} user={session.data.user} />
               ) : (
                 <>
                   <NewAccount secret={secret} />
@@ -84,13 +85,18 @@ function useJoin(secret: string) {
   });
 }
 
-function JoinAs({ secret, name }: { secret: string; name: string }) {
+function JoinAs({ secret, user }: { secret: string; user: User }) {
   const join = useJoin(secret);
+  // Nobody else joins by this button who has signed in in another tab meanwhile.
+  useEffect(() => {
+    speakFor(user.id);
+    return () => speakFor(null);
+  }, [user.id]);
   return (
     <>
       {join.isError && <Note tone="bad">{messageOf(join.error)}</Note>}
       <Button look="primary" size="large" busy={join.isPending} onClick={() => join.mutate({})}>
-        Join as {name}
+        Join as {user.name || user.username}
       </Button>
     </>
   );

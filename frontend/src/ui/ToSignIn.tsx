@@ -2,6 +2,6 @@ import { Navigate, useLocation } from "react-router";
 
 /** Away to the sign-in, and back to this page after it. */
 export function ToSignIn() {
-  const location = useLocation();
-  return <Navigate to="/sign-in" replace state={{ from: location.pathname }} />;
+  const { pathname, search } = useLocation();
+  return <Navigate to="/sign-in" replace state={{ from: pathname + search }} />;
 }
