@@ -11,6 +11,8 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import expect
 
+from tests.browser.test_server_away import come_back_to
+
 CHUNK = 8 << 20  # of frontend/src/api/tusUpload.ts
 
 
@@ -98,3 +100,37 @@ def test_an_upload_that_is_cut_off_goes_on_after_a_reload(page, site, tmp_path):
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     originals = (site.folder / "data" / "images").glob(f"*/*/{digest}/original.bmp")
     assert [hashlib.sha256(path.read_bytes()).hexdigest() for path in originals] == [digest]
+
+
+def test_what_one_person_chose_is_not_sent_for_the_next_one(page, site, tmp_path):
+    new_dataset(page, "Left behind")
+    site.add_people(rae="lead")
+    page.route(re.compile("/api/uploads/"), let_one_through)
+    page.locator("input[type=file]:not([data-folder])").set_input_files(noise(tmp_path / "noise.bmp", seed=3))
+    uploads = page.get_by_label("Uploads")
+    expect(uploads).to_contain_text("8.4 MB of 18.0 MB")
+    (token,) = (cookie["value"] for cookie in page.context.cookies() if cookie["name"] == "csrftoken")
+    headers = {"X-CSRFToken": token, "Referer": page.url}
+    page.request.post("/api/session/", data={"username": "rae", "password": "raerae"}, headers=headers)  # another tab
+    come_back_to(page)
+    expect(page.get_by_role("banner")).to_contain_text("rae")
+    expect(page.get_by_role("button", name="Add pictures")).to_be_visible()
+    expect(uploads).to_have_count(0)
+
+
+def test_leaving_while_a_file_is_sent_is_asked_about_wherever_one_is(page, tmp_path):
+    new_dataset(page, "On the way")
+    page.route(re.compile("/api/uploads/"), let_one_through)
+    page.locator("input[type=file]:not([data-folder])").set_input_files(noise(tmp_path / "noise.bmp", seed=4))
+    expect(page.get_by_label("Uploads")).to_contain_text("8.4 MB of 18.0 MB")
+    page.get_by_role("link", name="Stages").click()
+    expect(page.get_by_label("Uploads")).to_have_count(0)
+    asked = []
+
+    def stay_or_go(dialog):
+        asked.append(dialog.type)
+        dialog.accept()
+
+    page.on("dialog", stay_or_go)
+    page.reload()
+    assert asked == ["beforeunload"]

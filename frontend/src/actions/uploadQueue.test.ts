@@ -41,13 +41,20 @@ describe("uploads", () => {
   let server: Server;
   let queue: UploadQueue;
   const arrived = vi.fn();
-  const states = () => queue.items().map((item) => item.state);
+  const frames: (() => void)[] = [];
+  /** What the next frame shows. */
+  const shown = () => {
+    for (const work of frames.splice(0)) work();
+    return queue.items();
+  };
+  const states = () => shown().map((item) => item.state);
 
   beforeEach(() => {
     vi.useFakeTimers();
     arrived.mockReset();
     server = new Server();
-    queue = new UploadQueue(server.ports, arrived);
+    frames.length = 0;
+    queue = new UploadQueue(server.ports, arrived, (work) => frames.push(work));
   });
 
   it("sends three at a time and the next when one has arrived", async () => {
@@ -64,7 +71,7 @@ describe("uploads", () => {
     server.sendings[0]?.events.onArrived();
     await vi.advanceTimersByTimeAsync(10);
     expect(states()).toEqual(["done"]);
-    expect(queue.items()[0]?.record?.added).toBe(1);
+    expect(shown()[0]?.record?.added).toBe(1);
     expect(arrived).toHaveBeenCalledTimes(1);
   });
 
@@ -82,7 +89,7 @@ describe("uploads", () => {
     await queue.add(placed("a"));
     server.sendings[0]?.events.onAddress("/api/uploads/one/");
     server.sendings[0]?.events.onBroken(new ApiError(0, "offline", "The connection broke."));
-    expect(queue.items()[0]).toMatchObject({ state: "broken", message: "The connection broke." });
+    expect(shown()[0]).toMatchObject({ state: "broken", message: "The connection broke." });
     queue.resumeBroken();
     expect(server.sendings[1]?.address).toBe("/api/uploads/one/");
   });
@@ -99,9 +106,9 @@ describe("uploads", () => {
     const key = fingerprintOf(file("a"), "a");
     server.records = [record("one", { fingerprint: key, received: 4 })];
     await queue.load();
-    expect(queue.items()[0]).toMatchObject({ state: "interrupted", share: 0.5 });
+    expect(shown()[0]).toMatchObject({ state: "interrupted", share: 0.5 });
     await queue.add(placed("a"));
-    expect(queue.items()).toHaveLength(1);
+    expect(shown()).toHaveLength(1);
     expect(server.sendings[0]?.address).toBe("/api/uploads/one/");
   });
 
@@ -117,8 +124,70 @@ describe("uploads", () => {
   it("stops a file on the server too", async () => {
     await queue.add(placed("a"));
     server.sendings[0]?.events.onAddress("/api/uploads/one/");
-    await queue.remove(queue.items()[0]?.key ?? "");
-    expect(queue.items()).toHaveLength(0);
+    await queue.remove(shown()[0]?.key ?? "");
+    expect(shown()).toHaveLength(0);
     expect(server.removed).toEqual(["one"]);
+  });
+
+  it("tells of thousands of files once per frame", async () => {
+    const told = vi.fn();
+    await queue.load();
+    shown();
+    queue.subscribe(told);
+    await queue.add(placed(...Array.from({ length: 2000 }, (_, number) => `${number}.png`)));
+    for (let sent = 0; sent <= 8; sent++) server.sendings[0]?.events.onProgress(sent);
+    expect(shown()).toHaveLength(2000);
+    expect(shown()[0]?.share).toBe(1);
+    expect(told).toHaveBeenCalledTimes(1);
+  });
+
+  it("keeps the order in which the files came, whatever becomes of each", async () => {
+    await queue.add(placed("a", "b", "c"));
+    const keys = shown().map((item) => item.key);
+    queue.pause(keys[0] ?? "");
+    queue.resume(keys[0] ?? "");
+    expect(shown().map((item) => item.name)).toEqual(["a", "b", "c"]);
+  });
+
+  it("shows both where the same file was sent twice", async () => {
+    const both = { fingerprint: "a|8|1", state: "done" } as const;
+    server.records = [record("one", both), record("two", both)];
+    await queue.load();
+    expect(new Set(shown().map((item) => item.key)).size).toBe(2);
+  });
+
+  it("sends nothing more once it is closed, and forgets what was chosen", async () => {
+    await queue.add(placed("a", "b", "c", "d"));
+    expect(queue.isSending()).toBe(true);
+    queue.close();
+    expect(server.sendings.map((one) => one.paused)).toEqual([true, true, true]);
+    server.sendings[0]?.events.onArrived();
+    await queue.add(placed("e"));
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(shown()).toEqual([]);
+    expect(server.sendings).toHaveLength(3);
+    expect(queue.isSending()).toBe(false);
+  });
+
+  it("asks no more for what the server refuses to tell, until the list is looked at again", async () => {
+    const list = vi.spyOn(server.ports, "list");
+    await queue.add(placed("a"));
+    list.mockRejectedValue(new ApiError(403, "not_allowed", "You are not a member."));
+    server.sendings[0]?.events.onArrived();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(list).toHaveBeenCalledTimes(2); // the first was before the file was added
+    await queue.load();
+    expect(list).toHaveBeenCalledTimes(3);
+  });
+
+  it("goes on asking while the server is away", async () => {
+    const list = vi.spyOn(server.ports, "list");
+    await queue.add(placed("a"));
+    server.sendings[0]?.events.onAddress("/api/uploads/one/");
+    list.mockRejectedValueOnce(new ApiError(0, "offline", "The server cannot be reached."));
+    server.records = [record("one", { state: "done", added: 1, progress: 1 })];
+    server.sendings[0]?.events.onArrived();
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(states()).toEqual(["done"]);
   });
 });

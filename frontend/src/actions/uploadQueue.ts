@@ -1,4 +1,4 @@
-import type { ApiError } from "../api/client";
+import { ApiError } from "../api/client";
 import type { Sending, SendingEvents } from "../api/tusUpload";
 import type { UploadRecord, UploadsAnswer } from "../api/types";
 
@@ -40,6 +40,8 @@ interface Entry extends UploadItem {
 
 const PARALLEL = 3;
 const POLL = 1200;
+/** Lists of thousands are drawn, so a change is told once per frame, however many there were. */
+const NEXT_FRAME = (work: () => void): void => void requestAnimationFrame(work);
 const OPEN: readonly UploadState[] = ["waiting", "sending", "checking"];
 /** What can never be a picture, a video or an archive of them is not sent at all. */
 const NOT_PICTURES = /^(audio|text)\/|pdf$/;
@@ -50,7 +52,11 @@ const NOISE = /^(\.DS_Store|Thumbs\.db|desktop\.ini|\._.*)$/;
  * server tells of uploads of before is part of it: a file that is chosen again goes on where it stopped.
  */
 export class UploadQueue {
-  private entries: readonly Entry[] = [];
+  /** By key, in the order in which they came. */
+  private readonly entries = new Map<string, Entry>();
+  /** The keys of those in each state, and by their address: nothing looks through thousands for the one it is about. */
+  private readonly inState = new Map<UploadState, Set<string>>();
+  private readonly byAddress = new Map<string, string>();
   private readonly rights = new Map<string, Record<string, string>>();
   private readonly listeners = new Set<() => void>();
   private shown: readonly UploadItem[] = [];
@@ -58,11 +64,14 @@ export class UploadQueue {
   private timer: ReturnType<typeof setTimeout> | null = null;
   private loading: Promise<void> | null = null;
   private frameLimit: number | null = null;
+  private publishing = false;
+  private closed = false;
 
   constructor(
     private readonly ports: UploadPorts,
     /** New pictures may be there. */
     private readonly onArrived: () => void,
+    private readonly nextFrame = NEXT_FRAME,
   ) {}
 
   readonly subscribe = (listener: () => void): (() => void) => {
@@ -75,6 +84,19 @@ export class UploadQueue {
   /** So many frames of one video are taken at the most; null until the server has told. */
   readonly maxVideoFrames = (): number | null => this.frameLimit;
 
+  /** Something would be cut off now. */
+  isSending(): boolean {
+    return this.keysIn("sending").size + this.keysIn("waiting").size > 0;
+  }
+
+  /** Stops everything and forgets it; what has arrived is kept on the server. Nothing moves in it any more. */
+  close(): void {
+    this.closed = true;
+    if (this.timer !== null) clearTimeout(this.timer);
+    for (const entry of this.entries.values()) entry.sending?.pause();
+    for (const key of [...this.entries.keys()]) this.drop(key);
+  }
+
   /** Asks once what the server knows. */
   load(): Promise<void> {
     this.loading ??= this.refresh().catch(() => {
@@ -86,10 +108,11 @@ export class UploadQueue {
   /** `path` is the place inside a folder that was chosen, else the name. `rights` or a format go with every file. */
   async add(files: readonly { file: File; path: string }[], rights: Record<string, string> = {}): Promise<void> {
     await this.load();
+    if (this.closed) return;
     for (const { file, path } of files) {
       if (NOISE.test(file.name)) continue;
       const key = fingerprintOf(file, path);
-      const known = this.entries.find((entry) => entry.key === key && entry.size === file.size);
+      const known = this.entries.get(key);
       if (known && known.state !== "done" && known.state !== "failed") {
         if (known.file === null) this.change(known.key, { file, state: "waiting", message: "" });
         continue;
@@ -101,14 +124,13 @@ export class UploadQueue {
       const blank = { size: file.size, share: 0, record: null, address: null, sending: null };
       const entry: Entry = { ...blank, key, name: path, file, state: refused ? "failed" : "waiting", message: refused };
       this.rights.set(key, rights);
-      this.entries = [...this.entries, entry];
+      this.put(entry);
     }
     this.pump();
-    this.publish();
   }
 
   pause(key: string): void {
-    const entry = this.find(key);
+    const entry = this.entries.get(key);
     if (!entry || (entry.state !== "sending" && entry.state !== "waiting")) return;
     entry.sending?.pause();
     this.change(key, { state: "paused", sending: null });
@@ -117,7 +139,7 @@ export class UploadQueue {
 
   /** Goes on with what was paused or broken. */
   resume(key: string): void {
-    const entry = this.find(key);
+    const entry = this.entries.get(key);
     if (!entry?.file || (entry.state !== "paused" && entry.state !== "broken")) return;
     this.change(key, { state: "waiting", message: "" });
     this.pump();
@@ -125,23 +147,23 @@ export class UploadQueue {
 
   pauseAll(): void {
     // Those that wait first: else each pause would start one of them.
-    for (const state of ["waiting", "sending"]) {
-      for (const entry of this.entries) if (entry.state === state) this.pause(entry.key);
+    for (const state of ["waiting", "sending"] as const) {
+      for (const key of [...this.keysIn(state)]) this.pause(key);
     }
   }
 
   resumeAll(): void {
-    for (const entry of this.entries) this.resume(entry.key);
+    for (const key of [...this.entries.keys()]) this.resume(key);
   }
 
   /** The network is back. */
   resumeBroken(): void {
-    for (const entry of this.entries) if (entry.state === "broken") this.resume(entry.key);
+    for (const key of [...this.keysIn("broken")]) this.resume(key);
   }
 
   /** Stops an upload for good, or takes one off the list. */
   async remove(key: string): Promise<void> {
-    const entry = this.find(key);
+    const entry = this.entries.get(key);
     if (!entry) return;
     entry.sending?.pause();
     this.drop(key);
@@ -152,17 +174,14 @@ export class UploadQueue {
 
   /** Takes everything off the list that has ended. */
   async clear(): Promise<void> {
-    const ended = this.entries.filter((entry) => entry.state === "done" || entry.state === "failed");
-    for (const entry of ended) await this.remove(entry.key);
+    for (const key of [...this.keysIn("done"), ...this.keysIn("failed")]) await this.remove(key);
   }
 
   private pump(): void {
-    let free = PARALLEL - this.entries.filter((entry) => entry.state === "sending").length;
-    for (const entry of this.entries) {
-      if (free <= 0) return;
-      if (entry.state !== "waiting" || !entry.file) continue;
-      free -= 1;
-      this.start(entry, entry.file);
+    for (const key of this.keysIn("waiting")) {
+      if (this.keysIn("sending").size >= PARALLEL) return;
+      const entry = this.entries.get(key);
+      if (entry?.file) this.start(entry, entry.file);
     }
   }
 
@@ -191,33 +210,32 @@ export class UploadQueue {
   }
 
   private poll(delay: number): void {
-    if (this.timer !== null) return;
+    if (this.timer !== null || this.closed) return;
     this.timer = setTimeout(() => {
       this.timer = null;
-      this.refresh()
-        .catch(() => undefined)
-        .finally(() => {
-          if (this.entries.some((entry) => entry.state === "checking")) this.poll(POLL);
-        });
+      this.refresh().catch((error) => {
+        // Signed out, or no longer of this dataset: whoever comes back to the list has it asked anew.
+        if (error instanceof ApiError && error.refused) this.loading = null;
+        else this.poll(POLL);
+      });
     }, delay);
   }
 
   private async refresh(): Promise<void> {
     const answer = await this.ports.list(this.since);
+    if (this.closed) return;
     this.since = answer.at;
     this.frameLimit = answer.max_video_frames;
     let added = false;
     for (const record of answer.uploads) {
-      const before = this.entries.find(
-        (entry) => entry.record?.id === record.id || entry.address === addressOf(record),
-      );
+      const before = this.entries.get(this.byAddress.get(addressOf(record)) ?? "");
       const news = record.added > (before?.record?.added ?? 0) || (record.job !== null && !before?.record?.job);
       added ||= news && before !== undefined;
       this.merge(record, before);
     }
     this.publish();
     if (added) this.onArrived();
-    if (this.entries.some((entry) => entry.state === "checking")) this.poll(POLL);
+    if (this.keysIn("checking").size > 0) this.poll(POLL);
   }
 
   private merge(record: UploadRecord, before: Entry | undefined): void {
@@ -225,8 +243,10 @@ export class UploadQueue {
     if (mine && record.state === "receiving") return; // this page is sending it and knows better
     const state = STATES[record.state];
     const share = state === "interrupted" ? record.received / Math.max(1, record.byte_size) : record.progress;
-    const entry: Entry = {
-      key: before?.key ?? (record.fingerprint || record.id),
+    // The same file may have been sent twice.
+    const own = record.fingerprint !== "" && !this.entries.has(record.fingerprint);
+    this.put({
+      key: before?.key ?? (own ? record.fingerprint : record.id),
       name: before?.name ?? record.file_name,
       size: record.byte_size,
       message: "",
@@ -236,28 +256,47 @@ export class UploadQueue {
       record,
       state,
       share,
-    };
-    if (before) this.change(before.key, entry);
-    else this.entries = [...this.entries, entry];
+    });
   }
 
-  private find(key: string): Entry | undefined {
-    return this.entries.find((entry) => entry.key === key);
+  private keysIn(state: UploadState): Set<string> {
+    const keys = this.inState.get(state) ?? new Set();
+    this.inState.set(state, keys);
+    return keys;
+  }
+
+  private put(entry: Entry): void {
+    const before = this.entries.get(entry.key);
+    if (before && before.state !== entry.state) this.keysIn(before.state).delete(entry.key);
+    if (before?.address && before.address !== entry.address) this.byAddress.delete(before.address);
+    this.entries.set(entry.key, entry);
+    this.keysIn(entry.state).add(entry.key);
+    if (entry.address) this.byAddress.set(entry.address, entry.key);
+    this.publish();
   }
 
   private drop(key: string): void {
-    this.entries = this.entries.filter((entry) => entry.key !== key);
+    const entry = this.entries.get(key);
+    if (!entry) return;
+    this.entries.delete(key);
+    this.keysIn(entry.state).delete(key);
+    if (entry.address) this.byAddress.delete(entry.address);
     this.publish();
   }
 
   private change(key: string, part: Partial<Entry>): void {
-    this.entries = this.entries.map((entry) => (entry.key === key ? { ...entry, ...part } : entry));
-    this.publish();
+    const entry = this.entries.get(key);
+    if (entry) this.put({ ...entry, ...part });
   }
 
   private publish(): void {
-    this.shown = this.entries;
-    for (const listener of this.listeners) listener();
+    if (this.publishing) return;
+    this.publishing = true;
+    this.nextFrame(() => {
+      this.publishing = false;
+      this.shown = [...this.entries.values()];
+      for (const listener of this.listeners) listener();
+    });
   }
 }
 

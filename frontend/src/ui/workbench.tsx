@@ -10,6 +10,7 @@ import { Timings } from "../core/latency";
 import { FallbackSegmenter } from "../segmenter/fallbackSegmenter";
 import type { Segmenter } from "../segmenter/segmenter";
 import { type LocalDatabase, openDatabase } from "../storage/database";
+import { closeUploads, isUploading } from "./dataset/useUploads";
 import { Loading } from "./kit/kit";
 import { useToast } from "./kit/toast";
 import { sessionQuery, useSignedOut } from "./session";
@@ -59,7 +60,7 @@ export function Workbench({ user, children }: { user: User; children: ReactNode 
       let segmenter: Segmenter | null = null;
       const wake = () => journal.wake();
       const leaving = (event: BeforeUnloadEvent) => {
-        if (journal.status().onlyHere > 0) event.preventDefault();
+        if (journal.status().onlyHere > 0 || isUploading()) event.preventDefault();
       };
       window.addEventListener("online", wake);
       window.addEventListener("beforeunload", leaving);
@@ -95,6 +96,7 @@ export function Workbench({ user, children }: { user: User; children: ReactNode 
   useEffect(() => {
     speakFor(user.id);
     return () => {
+      closeUploads();
       speakFor(null);
       // Nothing of what one person was shown is there for the next one.
       queries.removeQueries({ predicate: (query) => query.queryKey[0] !== sessionQuery.queryKey[0] });

@@ -1,5 +1,5 @@
 import { CircleAlert, CircleCheck, Pause, Play, RotateCw, X } from "lucide-react";
-import { useEffect, useState } from "react";
+import { useState } from "react";
 import { isOpen, type UploadItem, type UploadQueue } from "../../actions/uploadQueue";
 import { api } from "../../api/endpoints";
 import type { Refusal } from "../../api/types";
@@ -13,25 +13,22 @@ const ORDER: Record<UploadItem["state"], number> = {
   broken: 0,
   interrupted: 1,
   failed: 2,
-  sending: 3,
-  checking: 4,
-  paused: 5,
-  waiting: 6,
-  done: 7,
+  sending: 4,
+  checking: 5,
+  paused: 6,
+  waiting: 7,
+  done: 8,
 };
+const DONE_BUT_REFUSED = 3;
 
 /** Every file with its progress, and what was not taken of it and why. */
 export function UploadList({ uploads }: { uploads: Uploads }) {
   const { items, queue } = uploads;
-  useStayWhileSending(items);
   if (items.length === 0) return null;
   const open = items.filter(isOpen).length;
   const moving = items.some((item) => item.state === "sending" || item.state === "waiting");
   const stopped = items.some((item) => item.state === "paused" || item.state === "broken");
   const ended = items.some((item) => item.state === "done" || item.state === "failed");
-  // Refused files of an archive that went in otherwise want to be seen as well.
-  const rank = (item: UploadItem) => (item.state === "done" && item.record?.refused ? 2.5 : ORDER[item.state]);
-  const sorted = [...items].sort((a, b) => rank(a) - rank(b));
   return (
     <section className="card uploads" aria-label="Uploads">
       <div className="row row--between">
@@ -56,24 +53,25 @@ export function UploadList({ uploads }: { uploads: Uploads }) {
       </div>
       {open > 1 && <Bar value={shareOf(items)} label="All files" />}
       <ul className="uploads__list">
-        {sorted.slice(0, SHOWN).map((item) => (
+        {firstOf(items).map((item) => (
           <UploadRow key={item.key} item={item} queue={queue} />
         ))}
       </ul>
-      {sorted.length > SHOWN && <p className="muted small">and {counted(sorted.length - SHOWN, "more file")}</p>}
+      {items.length > SHOWN && <p className="muted small">and {counted(items.length - SHOWN, "more file")}</p>}
     </section>
   );
 }
 
-/** Leaving the page stops what is being sent: the browser asks first. */
-function useStayWhileSending(items: readonly UploadItem[]): void {
-  const sending = items.some((item) => item.state === "sending" || item.state === "waiting");
-  useEffect(() => {
-    if (!sending) return;
-    const ask = (event: BeforeUnloadEvent) => event.preventDefault();
-    window.addEventListener("beforeunload", ask);
-    return () => window.removeEventListener("beforeunload", ask);
-  }, [sending]);
+/** Those that are drawn, in their order; the list may hold thousands and changes all the time, so it is not sorted. */
+function firstOf(items: readonly UploadItem[]): UploadItem[] {
+  const ranks: UploadItem[][] = [];
+  for (const item of items) {
+    // Refused files of an archive that went in otherwise want to be seen as well.
+    const place = item.state === "done" && item.record?.refused ? DONE_BUT_REFUSED : ORDER[item.state];
+    ranks[place] ??= [];
+    ranks[place].push(item);
+  }
+  return ranks.flat().slice(0, SHOWN);
 }
 
 function headline(items: readonly UploadItem[]): string {

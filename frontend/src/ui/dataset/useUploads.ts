@@ -8,6 +8,15 @@ import type { UploadPurpose } from "../../api/types";
 /** One queue per dataset and purpose as long as the page lives: files go on arriving whatever part of it is shown. */
 const queues = new Map<string, UploadQueue>();
 
+/** Whether leaving the page would cut a file off, whatever part of it is shown. */
+export const isUploading = (): boolean => [...queues.values()].some((queue) => queue.isSending());
+
+/** For the next person at this page: what one has chosen must not go in under another's name. */
+export function closeUploads(): void {
+  for (const queue of queues.values()) queue.close();
+  queues.clear();
+}
+
 /** What is to be looked at again when a file has arrived. */
 const CHANGED: Record<UploadPurpose, readonly string[]> = {
   pictures: ["images", "dataset", "videos"],
