@@ -1,7 +1,8 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import { type FormEvent, useEffect, useRef, useState } from "react";
 import { messageOf } from "../../api/client";
 import { api } from "../../api/endpoints";
+import { jobEnded } from "../../api/jobEnded";
 import type { DeepMapping, ImageRecord } from "../../api/types";
 import { bytes } from "../kit/format";
 import { Button, Dialog, ErrorState, Field, Loading, Note } from "../kit/kit";
@@ -20,7 +21,7 @@ export function PictureDialog({ imageId, close }: { imageId: number; close: () =
   return (
     <Dialog title={image.data?.file_name ?? "Picture"} onClose={close} wide>
       {image.isPending && <Loading label="Loading the picture" />}
-      {image.isError && <ErrorState error={image.error} retry={() => void image.refetch()} />}
+      {image.isLoadingError && <ErrorState error={image.error} retry={() => void image.refetch()} />}
       {image.data && (
         <div className="stack">
           <Facts image={image.data} />
@@ -70,17 +71,17 @@ function MappingForm({ image }: { image: ImageRecord }) {
   const [high, setHigh] = useState(mapping.high.map(String));
   const [channels, setChannels] = useState(mapping.channels);
   const [inverted, setInverted] = useState(mapping.inverted);
+  // Whoever closes the dialog waits no longer for the picture.
+  const closed = useRef(new AbortController());
+  useEffect(() => {
+    closed.current = new AbortController();
+    return () => closed.current.abort();
+  }, []);
   const moved = channels.join() !== mapping.channels.join();
   const change = useMutation({
     mutationFn: async (byValues: boolean) => {
       const ends = byValues || moved ? {} : { low: low.map(Number), high: high.map(Number) };
-      const job = await api.mapValues(image.id, { channels, inverted, ...ends });
-      for (let state = job.state; state === "queued" || state === "running"; ) {
-        await new Promise((resolve) => setTimeout(resolve, 500));
-        const now = await api.job(job.id);
-        state = now.state;
-        if (now.error && state === "failed") throw new Error(now.error.message);
-      }
+      await jobEnded(await api.mapValues(image.id, { channels, inverted, ...ends }), closed.current.signal, api.job);
     },
     onSuccess: () => askAnew([["image", image.id], ...keysOf(dataset.id, "images")]),
   });
