@@ -42,4 +42,9 @@ def test_a_mask_is_measured_scaled_and_downloaded(square, complaints):
     told = list(csv.DictReader(io.StringIO(Path(waiting.value.path()).read_text("utf-8-sig"))))
     [row] = [one for one in told if one["category"] == "tile"]
     assert (float(row["area_px"]), float(row["pixel_size_m"])) == (2000, 5e-7)
+    page.get_by_label("Quantity").select_option("area")
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="as CSV").click()
+    bars = list(csv.reader(io.StringIO(Path(waiting.value.path()).read_text("utf-8"))))[1:]
+    assert [[float(cell) for cell in bar] for bar in bars], "numbers, not their looks on the page"
     assert complaints == []

@@ -48,7 +48,7 @@ function DistributionChart({ values, unit }: { values: Distribution; unit: Lengt
   const step = values.edge / values.bars.length;
   const across = (value: number) => MARGIN.left + (value / values.edge) * wide;
   const name = `${QUANTITIES[values.name]} of masks (${unitOf(values.name, unit)})`;
-  const rows = values.bars.map((masks, at) => [figure(at * step), figure((at + 1) * step), masks] as const);
+  const rows = values.bars.map((masks, at) => [at * step, (at + 1) * step, masks] as const);
   return (
     <ChartFrame title={name} svg={svg} header={["from", "to", "masks"]} rows={rows}>
       <svg
