@@ -26,9 +26,9 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from annotation import holders
+from annotation import holders, room
 from annotation.broker_line import Line
-from annotation.errors import Conflict, Missing, UserError
+from annotation.errors import Conflict, Missing, TooLarge, UserError
 from annotation.jobcontext import GRACE_SECONDS, LOG_CHARACTERS, JobCancelled, JobContext, JobLost, this_is_a_worker
 from annotation.jobkinds import JobKind, beat_schedule, declare, functions, job, kinds, periodic, scheduled
 from annotation.log_context import log_fields
@@ -61,7 +61,7 @@ logger = logging.getLogger(__name__)
 RUN_TASK = "annotation.jobkit.run"
 RETRY_SECONDS = 5  # before the second attempt, twice that before the third
 RESEND_SECONDS = 15  # a queued job whose message is older was perhaps never delivered
-OUTAGE_SECONDS = 30  # until a job is tried again that needed the object store while it was away
+OUTAGE_SECONDS = 30  # until a job is tried again that met an object store that was away, or a full disk
 SWEEP_LIMIT = 20  # of each queue, oldest first: a backlog of thousands must not double its messages every few seconds
 _line = Line()
 UNEXPECTED = "Something unexpected went wrong. The log of the job has the details."
@@ -206,26 +206,36 @@ def _call(context: JobContext) -> dict[str, Any]:
         logger.info("job was taken away", extra=extra)
         return {}
     except UserError as error:
-        logger.info("job failed: %s", error.message, extra={**extra, "code": error.code})
-        fields: dict[str, Any] = {
-            "state": Job.State.FAILED,
-            "error_code": error.code,
-            "error_message": error.message,
-            "result": {"details": error.details} if error.details else None,
-        }
+        return _after_refusal(row, error, extra)
     except StoreAway as problem:
         logger.warning("job waits: %s", problem, extra=extra)
-        return _after_outage()
-    except Exception:
+        return _after_outage("The store with the files does not answer just now. This is tried again.")
+    except Exception as problem:
+        if room.is_full(problem):
+            told = "The disk of the server is full. Tell whoever runs the server."
+            return _after_refusal(row, TooLarge(room.FULL, told), extra)
         logger.exception("job failed unexpectedly", extra=extra)
         return _after_unexpected(context, traceback.format_exc())
-    else:
-        fields = {"state": Job.State.SUCCEEDED, "progress": 1.0, "result": result}
-        fields |= {"error_code": "", "error_message": ""}
-    return {**fields, "finished_at": timezone.now()}
+    done = {"state": Job.State.SUCCEEDED, "progress": 1.0, "result": result, "finished_at": timezone.now()}
+    return {**done, "error_code": "", "error_message": ""}
 
 
-def _after_outage() -> dict[str, Any]:
+def _after_refusal(row: Job, error: UserError, extra: dict[str, Any]) -> dict[str, Any]:
+    """It ends with its sentence. Who asked for it sees that; what nobody asked for waits until the disk has room."""
+    if error.code == room.FULL and row.created_by_id is None:
+        logger.warning("job waits: the disk is full", extra=extra)
+        return _after_outage("The disk of the server is full. This is tried again.")
+    logger.info("job failed: %s", error.message, extra={**extra, "code": error.code})
+    return {
+        "state": Job.State.FAILED,
+        "error_code": error.code,
+        "error_message": error.message,
+        "result": {"details": error.details} if error.details else None,
+        "finished_at": timezone.now(),
+    }
+
+
+def _after_outage(message: str) -> dict[str, Any]:
     """Queue it again a little later; an attempt that the job could do nothing about does not count."""
     return {
         "state": Job.State.QUEUED,
@@ -233,7 +243,7 @@ def _after_outage() -> dict[str, Any]:
         "sent_at": None,
         "lease_expires_at": timezone.now() + timedelta(seconds=OUTAGE_SECONDS),
         "max_attempts": F("max_attempts") + 1,
-        "message": "The store with the files does not answer just now. This is tried again.",
+        "message": message,
     }
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +14,7 @@ from django.db import models
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
-from annotation import object_store, storage
+from annotation import object_store, room, storage
 from annotation.jobkit import declare, enqueue
 from annotation.models import Task
 from engine.models import Embedding, ModelVersion
@@ -21,6 +23,8 @@ EVICT = declare("evict_embeddings", queue="batch", title="Make room among prepar
 SHARE_OF_DISK = 1 / 3  # where no limit is set
 DOWN_TO = 0.9  # of the limit, so that the next image does not start it again
 CHUNK = 200
+COUNTED_SECONDS = 60  # how old the sum may be that jobs ask for: of millions of rows it takes seconds
+_counted = (-math.inf, 0)  # when this process summed up last, and what came out
 
 
 def limit_bytes() -> int:
@@ -33,6 +37,14 @@ def limit_bytes() -> int:
 def embeddings_bytes() -> int:
     """Bytes that the rows stand for; a file that two datasets share counts twice."""
     return Embedding.objects.aggregate(total=Sum("byte_size"))["total"] or 0
+
+
+def has_room() -> bool:
+    """Whether images may be prepared ahead of need: neither is the room for embeddings taken nor the disk full."""
+    global _counted
+    if time.monotonic() - _counted[0] > COUNTED_SECONDS:
+        _counted = (time.monotonic(), embeddings_bytes())
+    return _counted[1] < limit_bytes() and room.has_room()
 
 
 def eviction_consider() -> None:

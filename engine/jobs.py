@@ -40,7 +40,9 @@ def embed_image(ctx: JobContext, *, image: int, digest: str) -> dict[str, Any]:
 
 @job(embeddings.LATER.name)
 def embed_upload(ctx: JobContext, *, image: int, digest: str) -> dict[str, Any]:
-    """Encode one image of an upload."""
+    """Encode one image of an upload, unless there is no room: then it is encoded when somebody opens it."""
+    if not eviction.has_room():
+        return {"skipped": "There is no room for images that are prepared ahead."}
     return _embed(ctx, image, digest)
 
 

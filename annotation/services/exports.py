@@ -15,9 +15,10 @@ from annotation import exported, jobkit, object_store, storage
 from annotation.errors import Missing, UserError
 from annotation.exported import ExportFilter
 from annotation.formats.base import Brief
-from annotation.formats.manifest import NAME, Counts
+from annotation.formats.manifest import NAME, Counts, files
 from annotation.formats.registry import export_format as format_of
 from annotation.models import Dataset, Job, Member
+from annotation.room import need_room
 from annotation.services import packing
 from annotation.services.versions import present, version_names, version_of, version_present, version_records
 
@@ -74,7 +75,8 @@ def export_run(
     filters: dict[str, Any] | None = None,
     version: int | None = None,
 ) -> dict[str, Any]:
-    """Write, verify and pack an export; the result of its job. Raises UserError if there is nothing to export.
+    """Write, verify and pack an export; the result of its job. Raises UserError if there is nothing to export, or no
+    room for it.
 
     One that was overtaken by the removal of a picture is written anew: it may hold that picture.
     """
@@ -97,6 +99,12 @@ def _export_make(
     version: int | None,
 ) -> dict[str, Any]:
     chosen = ExportFilter.of(filters)
+    need_room()
+
+    def told(share: float, message: str) -> None:
+        need_room()  # it may fill the disk that everything else is saved on
+        progress(share, message)
+
     with storage.work_folder() as work:
         folder = work / "dataset"
         folder.mkdir()
@@ -104,12 +112,13 @@ def _export_make(
             dataset=dataset,
             export_format=export_format,
             folder=folder,
-            progress=progress,
+            progress=told,
             options=options,
             chosen=chosen,
             version=version,
         )
-        packed = packing.pack(folder, work, lambda share: progress(0.85 + 0.07 * share, "Packing"))
+        need_room(sum(row["bytes"] for row in files(folder)))
+        packed = packing.pack(folder, work, lambda share: told(0.85 + 0.07 * share, "Packing"))
         packing.verify(packed, folder, lambda share: progress(0.92 + 0.07 * share, "Reading the archive again"))
         result = {
             "file": f"{_slug(dataset.name)}-{export_format}{packed.suffix}",

@@ -28,7 +28,7 @@ from annotation.ingest.cage import Cage
 from annotation.jobkit import JobContext
 from annotation.models import Dataset, Image, Job, Upload
 from annotation.object_store import StoreAway
-from annotation.room import need_room
+from annotation.room import is_full, need_room
 from annotation.services import imports
 from annotation.services.images import Incoming, Rights, clean_name
 from annotation.services.intake import file_take
@@ -304,8 +304,9 @@ def take_in_run(*, ctx: JobContext, dataset: Dataset) -> dict[str, Any]:
             ctx.progress(total["files"] / (total["files"] + waiting), f"{upload.file_name}, {waiting} waiting")
             try:
                 tally = _take_in(ctx, dataset, upload, cage)
-            except StoreAway:
-                _attempt_back(upload)
+            except OSError as problem:
+                if isinstance(problem, StoreAway) or is_full(problem):
+                    _attempt_back(upload)
                 raise
             with ctx.fenced():
                 _close(upload, tally)

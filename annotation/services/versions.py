@@ -29,6 +29,7 @@ from annotation import exported, jobkit, ports, storage
 from annotation.errors import Conflict, Missing, UserError
 from annotation.exported import ExportFilter
 from annotation.models import Dataset, Image, Job, Mask, Member, Version
+from annotation.room import need_room
 from annotation.services.datasheet import datasheet
 
 FREEZE = jobkit.declare(
@@ -58,7 +59,10 @@ def version_request(*, dataset: Dataset, note: str, chosen: ExportFilter, user: 
 def version_freeze(
     *, dataset: Dataset, note: str, chosen: ExportFilter, user: Any, progress: Progress
 ) -> tuple[Version, bool]:
-    """(a new version, True), or (the one that holds exactly this already, False). UserError if nothing is chosen."""
+    """(a new version, True), or (the one that holds exactly this already, False).
+
+    UserError if nothing is chosen, TooLarge if the disk has no room.
+    """
     total = exported.export_size(dataset, chosen)["images"]
     if total == 0:
         raise UserError("nothing_chosen", "There is nothing to freeze: no image is like that.")
@@ -68,13 +72,14 @@ def version_freeze(
         path = work / "version.jsonl"
         with path.open("wb") as file:
             for image, rows in exported.export_records(dataset, chosen):
+                if images % 100 == 0:
+                    need_room()
+                    progress(min(0.99, images / total), f"{images} of {total} images")
                 line = json.dumps(_row(image, rows), separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
                 digest.update(line)
                 file.write(line)
                 images += 1
                 masks += len(rows)
-                if images % 100 == 0:
-                    progress(min(0.99, images / total), f"{images} of {total} images")
         relative = storage.path_for("versions", dataset.pk, f"{digest.hexdigest()}.jsonl")
         storage.adopt(path, relative)
     known = storage.path_for("versions", dataset.pk, f"{digest.hexdigest()}.json")

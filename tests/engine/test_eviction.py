@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import pytest
 
 from annotation import jobkit, storage
 from annotation.models import Job, Task
-from engine import eviction, jobs  # noqa: F401  binds the functions of the jobs
-from engine.embeddings import file_path, readiness
+from engine import eviction, jobs
+from engine.embeddings import embedding_request, file_path, readiness
 from engine.models import Embedding, ServingModel
 from tests.cast import add_image
 from tests.engine.conftest import version_row
@@ -22,6 +24,12 @@ def newer(cast, base):
     version = version_row("newer", dataset=cast.dataset, state="promoted")
     ServingModel.objects.create(dataset=cast.dataset, version=version)
     return version
+
+
+class Made(NamedTuple):
+    """What the encoder leaves."""
+
+    byte_size: int
 
 
 def stored(image, version) -> Embedding:
@@ -69,6 +77,35 @@ def test_it_begins_by_itself_and_what_went_is_asked_for_again(cast, base, settin
     job.refresh_from_db()
     assert (job.state, job.result) == ("succeeded", {"removed": 1, "bytes": SIZE, "left": 0})
     assert readiness(image).state == "absent"
+
+
+@pytest.mark.parametrize("lack", ["room for embeddings", "room on the disk"])
+def test_without_room_nothing_is_prepared_ahead_but_what_somebody_opens(cast, base, settings, monkeypatch, lack):
+    first, image = add_image(cast.dataset), add_image(cast.dataset, seed=1)
+    stored(first, base)  # of an open task: no eviction makes room of it
+    monkeypatch.setattr(eviction, "_counted", (-float("inf"), 0))
+    if lack == "room for embeddings":
+        settings.ANYMASK_EMBEDDING_BYTES = SIZE
+    else:
+        settings.ANYMASK_MIN_FREE_BYTES = 1 << 60
+    asked = []
+    monkeypatch.setattr(jobs.embeddings, "image_embed", lambda *, image, version: asked.append(image) or Made(SIZE))
+    ahead = embedding_request(image=image, soon=False)
+    jobkit.run(ahead.pk)
+    ahead.refresh_from_db()
+    assert (ahead.state, asked) == ("succeeded", [])
+    assert readiness(image).state == "absent", "whoever opens it has it prepared"
+    jobkit.run(embedding_request(image=image).pk)
+    assert asked == [image]
+
+
+def test_with_room_images_are_prepared_ahead(cast, base, monkeypatch):
+    image = add_image(cast.dataset)
+    monkeypatch.setattr(eviction, "_counted", (-float("inf"), 0))
+    asked = []
+    monkeypatch.setattr(jobs.embeddings, "image_embed", lambda *, image, version: asked.append(image) or Made(SIZE))
+    jobkit.run(embedding_request(image=image, soon=False).pk)
+    assert asked == [image]
 
 
 def test_without_a_limit_a_third_of_the_disk_is_the_room(db, settings):
