@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -47,12 +47,23 @@ class JobContext:
         self.job = row
         self.kind = kind
         self.attempt = row.attempts
+        self._afterwards: list[Callable[[], None]] = []
         self._ended = threading.Event()
         self._given_up = threading.Event()
 
     def mine(self) -> QuerySet[Job]:
         """The row, if this attempt still holds it."""
         return Job.objects.filter(pk=self.job.pk, state=Job.State.RUNNING, attempts=self.attempt)
+
+    def afterwards(self, function: Callable[[], None]) -> None:
+        """Call it once the job's success is written down: for removing what another attempt would need."""
+        self._afterwards.append(function)
+
+    def end(self, outcome: dict[str, Any]) -> None:
+        """Write the outcome down, if this attempt still holds the job; then what was to come afterwards."""
+        if self.mine().update(**outcome) and outcome["state"] == Job.State.SUCCEEDED:
+            for function in self._afterwards:
+                function()
 
     def progress(self, fraction: float, message: str = "") -> None:
         """Show how far it is (0..1) and what is being done. Raises JobCancelled or JobLost."""

@@ -189,7 +189,7 @@ def run(job_id: str | uuid.UUID) -> bool:
         outcome = _call(context)
     _fresh_connection()
     if outcome:
-        context.mine().update(lease_expires_at=outcome.pop("lease_expires_at", None), **outcome)
+        context.end({"lease_expires_at": None, **outcome})
     return True
 
 

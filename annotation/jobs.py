@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -80,7 +81,8 @@ def run_freeze(
 
 @jobkit.job(imports.IMPORT.name)
 def run_import(ctx: JobContext, *, dataset_id: int, import_format: str, user_id: int) -> dict[str, Any]:
-    """Import the archive that was kept for this job."""
+    """Import the archive that was kept for this job, and remove it."""
+    ctx.afterwards(partial(imports.archive_drop, ctx.job.pk))
     user = get_user_model().objects.filter(pk=user_id).first()
     dataset = _dataset(dataset_id)
     return imports.import_run(

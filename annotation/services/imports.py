@@ -118,12 +118,11 @@ def _place(job: uuid.UUID) -> str:
 
 
 def import_run(*, job: Job, dataset: Dataset, import_format: str, user: Any, progress: Progress) -> dict[str, Any]:
-    """Import the archive of a job; the job's result. The archive is removed when all is in."""
+    """Import the archive of a job; the job's result. The archive stays: a lost worker's job needs it again."""
     archive = storage.found(_place(job.pk))
     if not archive.is_file():
         raise UserError("upload_missing", "The uploaded archive is no longer there. Upload it again.")
     report = import_archive(dataset=dataset, archive=archive, import_format=import_format, user=user, progress=progress)
-    archive_drop(job.pk)
     return report.as_json()
 
 

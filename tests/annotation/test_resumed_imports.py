@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import numpy as np
 import pytest
+from django.utils import timezone
 
 from annotation import jobkit, storage
 from annotation import jobs as _jobs  # noqa: F401  binds the functions, as a worker does
@@ -56,6 +58,29 @@ def test_an_archive_in_pieces_is_imported_with_its_masks(browser, cast, data_fol
     job.refresh_from_db()
     assert (job.result["images_new"], job.result["masks_new"], job.result["refused"]) == (1, 1, 0)
     assert Mask.objects.get().category == "pear"
+
+
+def test_a_worker_that_is_lost_when_all_is_in_leaves_the_archive_for_the_next(browser, data_folder, monkeypatch):
+    browser.send("set.zip", archive(), import_format="coco")
+    job = Job.objects.get()
+
+    class Lost(BaseException):
+        pass
+
+    def lost():
+        raise Lost
+
+    with monkeypatch.context() as patch:
+        patch.setattr(jobkit, "_fresh_connection", lost)  # between the end of the work and the word of it
+        with pytest.raises(Lost):
+            jobkit.run(job.pk)
+    assert Mask.objects.count() == 1
+    Job.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
+    jobkit.sweep()
+    assert jobkit.run(job.pk)
+    job.refresh_from_db()
+    assert (job.state, job.result["images_known"], job.result["masks_known"]) == ("succeeded", 1, 1)
+    assert not list((storage.root() / "imports").iterdir()), "now it is of no more use"
 
 
 @pytest.mark.django_db(transaction=True)
