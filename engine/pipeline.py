@@ -104,7 +104,15 @@ def _enter(run: TrainingRun, state: str, ctx: JobContext) -> None:
 
 
 def _freeze(run: TrainingRun, ctx: JobContext) -> Snapshot:
-    """The run's snapshot, made once: a second attempt trains on the same masks."""
+    """The run's snapshot, made once: a second attempt trains on the same masks.
+
+    Unless one of its pictures was removed for good meanwhile, and its files with it (engine.forgetting).
+    """
+    if run.snapshot is not None and not storage.exists(run.snapshot.path):
+        ctx.log("A picture of the training set was removed for good: the set is frozen anew.")
+        storage.remove(run_folder(run.pk, run.snapshot))
+        Evaluation.objects.filter(run=run).delete()  # both models are judged on the same masks
+        run.snapshot = None
     if run.snapshot is None:
         _enter(run, TrainingRun.State.FREEZING, ctx)
         ctx.progress(0, "Freezing the training set")

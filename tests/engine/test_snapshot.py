@@ -7,13 +7,17 @@ import uuid
 
 import pytest
 
-from annotation import storage
+from annotation import jobkit, storage
+from annotation.errors import UserError
 from annotation.formats import manifest
 from annotation.models import Mask
 from annotation.services.rights import images_remove
+from engine import jobs as _jobs  # noqa: F401  binds the functions, as a worker does
+from engine import pipeline
 from engine.forgetting import image_forget
 from engine.models import Snapshot
-from engine.snapshots import FOLDERS, manifest_lines, snapshot_freeze
+from engine.retraining import run_start
+from engine.snapshots import FOLDERS, manifest_lines, run_folder, snapshot_freeze
 from modelzoo import rle
 from modelzoo.training.data import read_sa1b
 from tests.cast import add_image, add_mask, ellipse, mask_body
@@ -149,6 +153,38 @@ def test_a_picture_removed_for_good_meanwhile_is_in_no_training_set(cast, pictur
     }
     everything = storage.full(snapshot.path).parent.rglob("*")
     assert f"sa_{gone.pk}.json" not in {path.name for path in everything}
+
+
+def test_a_run_goes_on_without_a_picture_that_is_removed_for_good_meanwhile(
+    cast, base, pictures, settings, monkeypatch
+):
+    settings.ANYMASK_TRAIN_MIN_MASKS = settings.ANYMASK_GATE_MIN_MASKS = 1
+    settings.ANYMASK_PROPOSAL_MINUTES = 0
+    monkeypatch.setattr(jobkit, "RETRY_SECONDS", 0)
+    extra = add_image(cast.dataset, seed=8, split="train")
+    for image in (*pictures.values(), extra):
+        add_mask(image)
+    trained = []
+
+    def train(run, snapshot, ctx):
+        """Reads its set; the picture goes while it does so for the first time."""
+        trained.append({line["sha256"] for line in manifest_lines(snapshot)})
+        if len(trained) == 1:
+            storage.write_atomic(f"{run_folder(run.pk, snapshot)}/state.pt", b"half a model")
+            images_remove(dataset=cast.dataset, image_ids=[extra.pk], user=cast.ana, reason="asked for")
+            image_forget(dataset=cast.dataset, image_id=extra.pk, sha256=extra.sha256)
+            list(manifest_lines(snapshot))
+        raise UserError("far_enough", "The rest is another test's.")
+
+    monkeypatch.setattr(pipeline, "_train", train)
+    run = run_start(dataset=cast.dataset, trigger="person", by=cast.ana)
+    jobkit.run_pending()
+    run.job.refresh_from_db()
+    assert run.job.error_code == "far_enough"
+    assert trained == [{image.sha256 for image in (*pictures.values(), extra)}, trained[0] - {extra.sha256}]
+    run.refresh_from_db()
+    assert storage.exists(run.snapshot.path)
+    assert not list(storage.full(storage.path_for("runs", "x")).parent.glob("*")), "nothing of the first training stays"
 
 
 def test_two_datasets_do_not_share_a_snapshot(cast, pictures):
