@@ -17,7 +17,7 @@ from rest_framework.views import APIView
 
 from annotation.access import Role, dataset_for
 from annotation.api.session import SignInThrottle
-from annotation.errors import Missing
+from annotation.errors import Conflict, Missing
 from annotation.models import ApiToken, Invitation, Member
 from annotation.services import people
 
@@ -152,9 +152,17 @@ class InvitationView(APIView):
 
     @extend_schema(operation_id="invitation_accept", request=JoinIn, responses=JoinedOut, auth=[])
     def post(self, request: Request, secret: str) -> Response:
-        """Join; without a session by making an account, which is signed in. 404 `invitation_closed`."""
+        """Join; without a session by making an account, which is signed in. 404 `invitation_closed`.
+
+        409 `signed_in` for a new account beside a session: whoever filled in that form did not mean this person.
+        """
         digest = people.digest_of(secret)
         if request.user.is_authenticated:
+            if isinstance(request.data, dict) and "username" in request.data:
+                name = request.user.get_username()
+                raise Conflict(
+                    "signed_in", f"{name} is signed in in this browser now. Sign out first, or join as {name}."
+                )
             member = people.invitation_accept(digest=digest, user=request.user)
         else:
             SessionAuthentication().enforce_csrf(request)

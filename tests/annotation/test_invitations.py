@@ -46,6 +46,13 @@ def test_somebody_with_an_account_joins_as_themselves(cast, invite, as_):
     assert Member.objects.get(user=cast.cyd).role == "viewer"
 
 
+def test_a_new_account_is_not_made_in_the_name_of_whoever_signed_in_meanwhile(cast, invite, as_):
+    answer = as_(cast.cyd).post(invite(), {"username": "nina", "password": STRONG})
+    assert (answer.status_code, answer.json()["code"]) == (409, "signed_in")
+    assert not Member.objects.filter(user=cast.cyd).exists()
+    assert as_(cast.cyd).post(invite(), 5, format="json").status_code == 200
+
+
 def test_a_link_works_as_often_as_it_says(cast, invite):
     url = invite(uses=2)
     for name in ("one", "two"):
