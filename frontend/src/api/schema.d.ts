@@ -1404,7 +1404,11 @@ export interface paths {
         /** @description To which dataset, as what. 404 `invitation_closed`. */
         get: operations["invitation_show"];
         put?: never;
-        /** @description Join; without a session by making an account, which is signed in. 404 `invitation_closed`. */
+        /**
+         * @description Join; without a session by making an account, which is signed in. 404 `invitation_closed`.
+         *
+         *     409 `signed_in` for a new account beside a session: whoever filled in that form did not mean this person.
+         */
         post: operations["invitation_accept"];
         delete?: never;
         options?: never;
