@@ -135,6 +135,7 @@ WHY_NONE = {
     "training.training_prepare": "follows from asking for the next image; the tasks say whose",
     "training.trainee_graduate": "follows from a submission, which is told; the member says when",
     "training.members_excuse": "follows from a change of the training queue's settings, which is told",
+    "uploads.take_in_stopping": "an attempt that a planned stop cut off; the job's row has it",
     "uploads.upload_create": "room for a file that is not there yet",
     "uploads.upload_finish": "the end of upload_append, which tells",
     "uploads.upload_delete": "half a file, or an entry of one's own list; pictures that were added stay",
