@@ -70,6 +70,7 @@ def test_a_mask_accepted_after_somebody_else_signed_in_in_this_browser_waits_for
     editor.post("/api/session/", {"username": "rae", "password": "raerae"})  # as another tab would
     editor.press("Enter")
     expect(editor.page.locator(".stage__banner")).to_contain_text(maker["username"])  # now rae's page, of a held image
+    expect(editor.page.get_by_text("rae has signed in in this browser.")).to_be_visible()
     assert editor.masks() == []
     editor.post("/api/session/", maker)
     expect(editor.rows).to_have_count(1)

@@ -1,6 +1,6 @@
 import { QueryClient, QueryClientProvider, replaceEqualDeep } from "@tanstack/react-query";
 import { Tooltip } from "radix-ui";
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { createBrowserRouter, Outlet, RouterProvider, useMatch } from "react-router";
 import { ApiError, notSignedIn } from "../api/client";
 import type { User } from "../api/types";
@@ -30,7 +30,7 @@ import { FeedbackPage } from "./editor/FeedbackPage";
 import { LabelNext } from "./editor/LabelNext";
 import { JoinPage } from "./JoinPage";
 import { ErrorState, Loading } from "./kit/kit";
-import { ToastProvider } from "./kit/toast";
+import { ToastProvider, useToast } from "./kit/toast";
 import { NotFoundPage } from "./NotFoundPage";
 import { Shell } from "./Shell";
 import { SignInPage } from "./SignInPage";
@@ -70,6 +70,22 @@ function SignedIn() {
   if (asked && asked !== known) setKnown(asked);
   // Nobody is thrown out of an image: what is made there waits in the journal, and a banner says how to go on.
   const user = asked ?? (editing ? known : null);
+  return <Person user={user} />;
+}
+
+/** Everything of one person; whose page it is now is said where somebody else signs in in another tab. */
+function Person({ user }: { user: User | null }) {
+  const toast = useToast();
+  const before = useRef<User | null>(null);
+  useEffect(() => {
+    if (!user) return;
+    if (before.current && before.current.id !== user.id) {
+      toast(
+        `${user.username} has signed in in this browser. What ${before.current.username} did here is kept for them.`,
+      );
+    }
+    before.current = user;
+  }, [user, toast]);
   if (!user) return <ToSignIn />;
   return (
     <SessionContext value={user}>
