@@ -87,10 +87,13 @@ def test_processes_get_the_time_that_was_asked_for(tmp_path):
         command, cwd=ROOT, env={**os.environ, "PYTHONUNBUFFERED": "1"}, stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
-    while "ready" not in process.stdout.readline():
-        pass
+    awaited = {"slow.1 started", "quick.1 started", "ready"}
+    while awaited:
+        line = process.stdout.readline()
+        assert line, "it has ended"
+        awaited -= {word for word in awaited if word in line}
     process.send_signal(signal.SIGTERM)
-    assert "done in time" in process.communicate()[0]
+    assert "done in time" in process.communicate(timeout=120)[0]
 
 
 def test_a_container_waits_longer_than_what_runs_in_it():
