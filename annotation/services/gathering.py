@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,8 @@ def gather(
             **{name: report[name] for name in ("added", "known", "refused")},
             "refusals": report["refusals"][:LISTED],
         }
-    storage.remove(storage.path_for("imports", str(ctx.job.pk)))
+    folder = storage.path_for("imports", str(ctx.job.pk))
+    ctx.afterwards(partial(storage.remove, folder))  # an attempt that is lost at its very end goes on from the ledger
     return result
 
 
