@@ -35,7 +35,7 @@ def test_a_picture_of_100_megapixels_is_clicked(page):
     page.get_by_role("button", name="New dataset").click()
     page.get_by_label("Name").fill("Large")
     page.get_by_role("button", name="Create dataset").click()
-    page.get_by_text("No pictures yet").wait_for()
+    page.get_by_role("heading", name="No pictures yet").wait_for()
     file = {"name": "field.jpg", "mimeType": "image/jpeg", "buffer": field()}
     page.locator("input[type=file]:not([data-folder])").set_input_files([file])
     expect(page.get_by_label("Uploads")).to_contain_text("Uploads finished", timeout=120_000)

@@ -23,7 +23,7 @@ def test_deep_medical_and_geographic_pictures_are_clicked(page):
     page.get_by_role("button", name="New dataset").click()
     page.get_by_label("Name").fill("Kinds")
     page.get_by_role("button", name="Create dataset").click()
-    page.get_by_text("No pictures yet").wait_for()
+    page.get_by_role("heading", name="No pictures yet").wait_for()
     here = page.url
     files = [{"name": name, "mimeType": kind, "buffer": data} for name, (kind, data) in FILES.items()]
     page.locator("input[type=file]:not([data-folder])").set_input_files(files)

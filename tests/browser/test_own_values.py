@@ -55,7 +55,7 @@ def test_a_structure_that_eight_bits_hide_is_seen_and_read(page):
     page.get_by_role("button", name="New dataset").click()
     page.get_by_label("Name").fill("Deep")
     page.get_by_role("button", name="Create dataset").click()
-    page.get_by_text("No pictures yet").wait_for()
+    page.get_by_role("heading", name="No pictures yet").wait_for()
     files = [{"name": "deep.tif", "mimeType": "image/tiff", "buffer": hidden_square()}]
     page.locator("input[type=file]:not([data-folder])").set_input_files(files)
     page.get_by_role("link", name=re.compile("deep.tif")).click(timeout=60_000)

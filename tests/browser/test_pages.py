@@ -41,7 +41,7 @@ def test_a_new_dataset_takes_pictures_and_itemises_what_it_does_not_take(page):
     page.get_by_label("Name").fill("Noise")
     page.get_by_role("button", name="Create dataset").click()
     page.get_by_role("heading", name="Noise").wait_for()
-    expect(page.get_by_text("No pictures yet")).to_be_visible()
+    expect(page.get_by_role("heading", name="No pictures yet")).to_be_visible()
 
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as members:

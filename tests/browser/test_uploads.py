@@ -28,7 +28,7 @@ def new_dataset(page, name):
     page.get_by_role("button", name="New dataset").click()
     page.get_by_label("Name").fill(name)
     page.get_by_role("button", name="Create dataset").click()
-    page.get_by_text("No pictures yet").wait_for()
+    page.get_by_role("heading", name="No pictures yet").wait_for()
 
 
 def let_one_through(route):

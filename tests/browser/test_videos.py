@@ -30,4 +30,4 @@ def test_a_video_comes_in_opens_and_goes(page, tmp_path):
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(page.get_by_text("No videos yet")).to_be_visible()
     page.get_by_role("link", name="Images", exact=True).click()
-    expect(page.get_by_text("No pictures yet")).to_be_visible()
+    expect(page.get_by_role("heading", name="No pictures yet")).to_be_visible()
