@@ -143,14 +143,12 @@ def retry(row: Job) -> Job:
     try:
         with transaction.atomic():
             changed = Job.objects.filter(pk=row.pk, state__in=[Job.State.FAILED, Job.State.CANCELLED]).update(
-                state=Job.State.QUEUED,
+                **_queued(),
                 max_attempts=F("attempts") + (kind.max_attempts if kind else 1),
                 progress=0,
                 message="",
                 error_code="",
                 error_message="",
-                queued_at=timezone.now(),
-                lease_expires_at=None,
                 finished_at=None,
             )
             row.refresh_from_db()
@@ -235,13 +233,18 @@ def _after_refusal(row: Job, error: UserError, extra: dict[str, Any]) -> dict[st
     }
 
 
+def _queued(seconds: float = 0) -> dict[str, Any]:
+    """Of a row that is in the queue again from now on, and may start after so many seconds; 0: at once."""
+    now = timezone.now()
+    start = now + timedelta(seconds=seconds) if seconds else None
+    return {"state": Job.State.QUEUED, "queued_at": now, "lease_expires_at": start}
+
+
 def _after_outage(message: str) -> dict[str, Any]:
     """Queue it again a little later; an attempt that the job could do nothing about does not count."""
     return {
-        "state": Job.State.QUEUED,
-        "queued_at": timezone.now(),
+        **_queued(OUTAGE_SECONDS),
         "sent_at": None,
-        "lease_expires_at": timezone.now() + timedelta(seconds=OUTAGE_SECONDS),
         "max_attempts": F("max_attempts") + 1,
         "message": message,
     }
@@ -261,9 +264,7 @@ def _after_unexpected(context: JobContext, trace: str) -> dict[str, Any]:
         "error_message": UNEXPECTED,
     }
     if context.attempt < row.max_attempts:
-        now = timezone.now()
-        later = now + timedelta(seconds=RETRY_SECONDS * 2 ** (context.attempt - 1))
-        return {**fields, "state": Job.State.QUEUED, "queued_at": now, "sent_at": None, "lease_expires_at": later}
+        return {**fields, **_queued(RETRY_SECONDS * 2 ** (context.attempt - 1)), "sent_at": None}
     return {**fields, "state": Job.State.FAILED, "finished_at": timezone.now()}
 
 
@@ -315,9 +316,7 @@ def _take_back(now: datetime) -> tuple[int, int]:
         error_code="worker_lost",
         error_message="The worker stopped every time it did this job, so the job was set aside.",
     )
-    taken_back = lost.filter(attempts__lt=F("max_attempts")).update(
-        state=Job.State.QUEUED, queued_at=now, lease_expires_at=None, sent_at=None
-    )
+    taken_back = lost.filter(attempts__lt=F("max_attempts")).update(**_queued(), sent_at=None)
     return poison, taken_back
 
 

@@ -34,7 +34,7 @@ from annotation.api.serializers import (
     overlay_version,
 )
 from annotation.errors import UserError
-from annotation.models import Image, Stage, Task
+from annotation.models import Image, Mask, Stage, Task
 from annotation.services import images, intake
 from modelzoo import rle
 
@@ -187,10 +187,9 @@ class ImageOverlayView(APIView):
     def get(self, request: Request, image_id: int) -> HttpResponseBase:
         """Transparent PNG of the thumbnail's size; empty if there are no masks."""
         image = image_for(request.user, image_id)
-        masks = selectors.masks_of_image(image, request.user)
         if selectors.task_begun(image, request.user) is not None:
             # Empty for this person and this while only: nothing of it may be kept under the version's name.
-            content = overlay.render(image, masks)
+            content = overlay.render(image, Mask.objects.none())
             return HttpResponse(content, content_type="image/png", headers={"Cache-Control": "no-store"})
         version = overlay_version(selectors.with_summary(Image.objects.filter(pk=image.pk)).get())
         # Kept for ever only under the address that names this version.
@@ -198,7 +197,7 @@ class ImageOverlayView(APIView):
         tag = f'"{image.sha256[:16]}-{version or "none"}"'
         if is_known(request, tag):
             return tagged(HttpResponse(status=304), tag, cache)
-        content = overlay.render(image, masks)
+        content = overlay.render(image, selectors.masks_of_image(image, request.user))
         return tagged(HttpResponse(content, content_type="image/png"), tag, cache)
 
 

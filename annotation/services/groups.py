@@ -107,11 +107,8 @@ def _write(dataset_id: int, user: int, member: Member | None, by_group: str) -> 
     if not role and member.deactivated_at is None:
         member.delete()
         return
-    if not role:  # closed to them: the row stays, or the next group or link would open the dataset again
-        member.role, member.own_role = Member.Role.VIEWER, ""
-        member.save(update_fields=["role", "own_role"])
-        return
-    member.role, member.own_role = role, own if by_group else None
+    # Without a role, but closed to them: the row stays, or the next group or link would open the dataset again.
+    member.role, member.own_role = role or Member.Role.VIEWER, own if by_group or not role else None
     member.save(update_fields=["role", "own_role"])
 
 

@@ -6,7 +6,7 @@ A record names a picture and holds its masks as validated COCO RLE; pixels are r
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
@@ -138,6 +138,12 @@ def split_off(records: list[Record], share: float) -> tuple[list[Record], list[R
 def group_of(record: Record) -> str:
     """What must stay on one side of a split: the record's group, or its picture where it has none."""
     return record.group or record.image_path.name
+
+
+def spread(records: Sequence[Record], most: int) -> list[Record]:
+    """At most `most` of the records, evenly from all over them: neighbours are often frames of one video."""
+    places = np.linspace(0, len(records) - 1, min(most, len(records))).round().astype(int)
+    return [records[place] for place in places]
 
 
 def load_samples(records: list[Record]) -> Iterator[Sample]:

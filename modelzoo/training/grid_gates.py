@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from modelzoo.automatic import AutomaticMaskGenerator
 from modelzoo.predictor import Predictor
-from modelzoo.training.data import Record, load_picture
+from modelzoo.training.data import Record, load_picture, spread
 from modelzoo.training.detection_metrics import best_ious
 
 FloatArray = npt.NDArray[np.float64]
@@ -70,15 +70,15 @@ def fit_gates(
     until = time.monotonic() + seconds
     rows: list[tuple[float, float, float]] = []
     looked = 0
-    # Spread over all, since neighbours are often frames of one video; and mixed, because time may run out.
-    places = np.linspace(0, len(records) - 1, min(len(records), MOST_PICTURES)).round().astype(int)
-    for record in (records[place] for place in np.random.default_rng(0).permutation(places)):
+    taken = spread(records, MOST_PICTURES)
+    for place in np.random.default_rng(0).permutation(len(taken)):  # mixed, because time may run out
+        record = taken[place]
         found = generator.generate(load_picture(record.image_path))
         ious = best_ious([one["segmentation"] for one in found], record.masks)
         rows += [(one["predicted_iou"], one["stability_score"], iou) for one, iou in zip(found, ious, strict=True)]
         looked += 1
         if progress is not None:
-            progress(looked / len(places))
+            progress(looked / len(taken))
         if time.monotonic() >= until:
             break
     if not rows:

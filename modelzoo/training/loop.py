@@ -26,7 +26,7 @@ from modelzoo.predictor import Predictor
 from modelzoo.training import clicks
 from modelzoo.training.batches import Batch, Corpus, batch_loader, cell_place, load_corpus
 from modelzoo.training.config import WEIGHTS_FILE, ConfigError, TrainConfig, as_json
-from modelzoo.training.data import Record, Sample, load_sample
+from modelzoo.training.data import Record, Sample, load_sample, spread
 from modelzoo.training.devices import Devices, join
 from modelzoo.training.evaluate import evaluate
 from modelzoo.training.losses import interactive_loss, true_iou
@@ -268,8 +268,7 @@ def validation_samples(records: list[Record], most: int) -> list[Sample]:
     """About `most` masks, spread evenly over all records; always the same ones."""
     if not records:
         return []
-    places = np.linspace(0, len(records) - 1, min(most, len(records))).round().astype(int)
-    taken = [records[place] for place in places]
+    taken = spread(records, most)
     share = max(1, most // len(taken))
     samples = []
     for record in taken:
