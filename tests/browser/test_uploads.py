@@ -114,7 +114,7 @@ def test_what_one_person_chose_is_not_sent_for_the_next_one(page, site, tmp_path
     page.request.post("/api/session/", data={"username": "rae", "password": "raerae"}, headers=headers)  # another tab
     come_back_to(page)
     expect(page.get_by_role("banner")).to_contain_text("rae")
-    expect(page.get_by_role("button", name="Add pictures")).to_be_visible()
+    expect(page.get_by_text("Drop pictures, videos, folders or archives")).to_be_visible()  # a lead, too
     expect(uploads).to_have_count(0)
 
 
