@@ -22,7 +22,7 @@ def test_a_video_comes_in_opens_and_goes(page, tmp_path):
     card = page.get_by_role("listitem").filter(has_text="plums.mp4")
     expect(card).to_contain_text("2 s · 160 × 120 · 4 frames, 2 a second")
     card.get_by_role("link", name="Open plums.mp4 in the editor").click()
-    expect(page.get_by_text("plums.mp4 #000000")).to_be_visible()
+    expect(page.get_by_role("heading", name="plums.mp4 #000000")).to_be_visible()
 
     page.go_back()
     page.get_by_role("button", name="Delete plums.mp4").click()
