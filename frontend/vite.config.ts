@@ -1,6 +1,6 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
-import { ortFiles, ortFolder } from "./vite.ort.ts";
+import { runtimeFiles, runtimeFolder } from "./vite.runtime.ts";
 
 const server = "http://127.0.0.1:8000";
 
@@ -12,8 +12,8 @@ const isolation = {
 
 export default defineConfig({
   base: "/",
-  plugins: [react(), ortFiles()],
-  define: { __ORT_FOLDER__: JSON.stringify(ortFolder) },
+  plugins: [react(), runtimeFiles()],
+  define: { __RUNTIME_FOLDER__: JSON.stringify(runtimeFolder) },
   // The build of onnxruntime-web that loads its wasm by URL, so that it is not bundled a second time.
   resolve: { conditions: ["onnxruntime-web-use-extern-wasm", "module", "browser", "development|production"] },
   worker: { format: "es" as const },

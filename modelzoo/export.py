@@ -8,9 +8,9 @@ cost more than everything else (modelzoo.geometry.upscale_masks and its twin in 
 
 A SAM decoder goes to the browser in three parts as well (modelzoo.model.prepared_decoder), for less than half the work
 of a prompt. The views are made once per image from the embedding: named maps. The sketch is made for each prompt, from
-those maps (but for `upscaled`) in the place of the embedding: four named tensors, and `iou_predictions`. The drawing
-takes `upscaled`, the sketch and `window`, int64 (y0, y1, x0, x1) in positions of the embedding, and gives the
-`low_res_masks` of that window.
+those maps (but for `upscaled`) in the place of the embedding: four named tensors, and `iou_predictions`. Of the drawing,
+which makes logits of `upscaled` and the sketch, the browser gets the weights alone, as safetensors: it has a program of
+its own for it (frontend/kernel/drawing.ts).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from modelzoo.checkpoint import replacing
@@ -40,11 +41,9 @@ OPSET = 17
 PROMPT_INPUTS = ("point_coords", "point_labels", "mask_input", "has_mask_input")
 OUTPUTS = ("low_res_masks", "iou_predictions")
 UPSCALED = "upscaled"  # the one of `ImageViews`' maps that the drawing takes
-RUNTIME_OPERATORS = {"com.microsoft": 1}  # ONNX Runtime's, by domain and version
 TOLERANCE = 1e-3  # logits, measured by `check_agreement`
-# Of the logits' standard deviation, measured by `check_parts`: the drawing's GELU moves them by 1e-3, and so does the
-# rounding of stored embeddings to float16 (decision 14).
-PARTS_TOLERANCE = 5e-3
+PARTS_TOLERANCE = 1e-3  # of the logits' standard deviation, measured by `check_parts`
+DRAWN_TOGETHER = 8  # positions; of fewer the browser's program can draw none
 
 
 class CompactGraph(nn.Module):
@@ -104,19 +103,6 @@ class SketchGraph(nn.Module):
         return (*sketch, ious)
 
 
-class DrawingGraph(nn.Module):
-    """The masks of a window, with the inputs of the exported graph."""
-
-    def __init__(self, model: Sam) -> None:
-        super().__init__()
-        self.drawing = Drawing(model.prompt_encoder, model.mask_decoder)
-
-    def forward(self, upscaled: Tensor, *inputs: Tensor) -> Tensor:
-        *sketch, window = inputs
-        masks: Tensor = self.drawing(upscaled, Sketch(*sketch), window)
-        return masks
-
-
 def export_decoder(model: Any, path: Path | str) -> None:
     """Write the ONNX decoder of a Sam or Compact model; it appears whole or not at all.
 
@@ -141,6 +127,8 @@ def export_parts(model: Sam, views: Path, sketch: Path, drawing: Path) -> None:
     """Write the three parts of a SAM decoder. A RuntimeError says by how much they differ from the model."""
     model = model.eval()
     height, width = model.prompt_encoder.image_embedding_size
+    if height * width < DRAWN_TOGETHER:
+        raise RuntimeError(f"An embedding of {height} x {width} positions is too small to be drawn in parts.")
     random = torch.Generator().manual_seed(0)
     embedding = torch.randn(1, model.prompt_encoder.embed_dim, height, width, generator=random)
     first = ViewsGraph(model)
@@ -148,16 +136,13 @@ def export_parts(model: Sam, views: Path, sketch: Path, drawing: Path) -> None:
         maps = first.views(embedding)
     second = SketchGraph(model, [name for name in maps if name != UPSCALED])
     asked = {name: maps[name] for name in second.names} | example_prompts([4 * height, 4 * width])
-    with torch.no_grad():
-        sketched = dict(zip(Sketch._fields, second(*asked.values()), strict=False))
-    drawn = {UPSCALED: maps[UPSCALED]} | sketched | {"window": torch.tensor([0, height, 0, width])}
     columns = {"coefficients": {0: "columns"}, "spread": {1: "columns"}}
-    sides = {OUTPUTS[0]: {2: "mask_height", 3: "mask_width"}}
     with replacing(views) as views_file, replacing(sketch) as sketch_file, replacing(drawing) as drawing_file:
         write_graph(first, {model.tensor_names[0]: embedding}, list(maps), views_file, {})
-        write_graph(second, asked, [*sketched, OUTPUTS[1]], sketch_file, dynamic_axes(model) | columns)
-        write_graph(DrawingGraph(model), drawn, OUTPUTS[:1], drawing_file, columns | sides, RUNTIME_OPERATORS)
-        check_parts(model, (views_file, sketch_file, drawing_file), embedding)
+        write_graph(second, asked, [*Sketch._fields, OUTPUTS[1]], sketch_file, dynamic_axes(model) | columns)
+        weights = Drawing(model.prompt_encoder, model.mask_decoder).weights()
+        save_file({name: tensor.detach().contiguous() for name, tensor in weights.items()}, drawing_file)
+        check_parts(model, (views_file, sketch_file), embedding)
 
 
 def example_prompts(mask_size: Sequence[int]) -> dict[str, Tensor]:
@@ -177,9 +162,8 @@ def write_graph(
     outputs: Sequence[str],
     path: Path,
     axes: dict[str, dict[int, str]],
-    operators: dict[str, int] | None = None,
 ) -> None:
-    """Trace `graph` with named example inputs; `axes`: which of their sides vary; `operators`: beside ONNX's own."""
+    """Trace `graph` with named example inputs; `axes`: which of their sides vary."""
     with warnings.catch_warnings(), torch.no_grad():
         # The tracer warns about sizes it turns into constants; the checks afterwards prove that none mattered.
         warnings.simplefilter("ignore")
@@ -191,7 +175,6 @@ def write_graph(
             output_names=list(outputs),
             dynamic_axes=axes,
             opset_version=OPSET,
-            custom_opsets=operators,
             dynamo=False,
         )
 
@@ -239,14 +222,16 @@ def check_agreement(model: Any, path: Path) -> float:
     return worst
 
 
-def check_parts(model: Sam, paths: tuple[Path, Path, Path], embedding: Tensor) -> float:
+def check_parts(model: Sam, paths: tuple[Path, Path], embedding: Tensor) -> float:
     """Largest difference between the model and the parts of its decoder, drawn in two windows, as a share of the
-    logits' standard deviation. A RuntimeError where that, or a predicted IoU, differs by more than it may."""
-    first, second, third = (
-        onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]) for path in paths
-    )
+    logits' standard deviation. A RuntimeError where that, or a predicted IoU, differs by more than it may.
+
+    paths: of views and sketch. The drawing is the model's own; a test holds the browser's program to it.
+    """
+    first, second = (onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]) for path in paths)
     views = _run(first, {model.tensor_names[0]: embedding.numpy()})
-    graph, worst = SamGraph(model), 0.0
+    upscaled = torch.from_numpy(views[UPSCALED])
+    graph, drawing, worst = SamGraph(model), Drawing(model.prompt_encoder, model.mask_decoder), 0.0
     height, width = model.prompt_encoder.image_embedding_size
     random = torch.Generator().manual_seed(1)
     for count, has, border in ((1, 0.0, 1), (1, 1.0, height // 2), (6, 1.0, height - 1)):
@@ -257,12 +242,13 @@ def check_parts(model: Sam, paths: tuple[Path, Path, Path], embedding: Tensor) -
         prompts["point_labels"] = torch.cat([labels, torch.tensor([[-1.0]])], dim=1)
         prompts["mask_input"] = 3 * torch.randn(prompts["mask_input"].shape, generator=random)
         prompts["has_mask_input"] = torch.tensor([has])
+        got = _run(second, views | {name: value.numpy() for name, value in prompts.items()})
+        sketch = Sketch(*(torch.from_numpy(got[name]) for name in Sketch._fields))
         with torch.inference_mode():
             masks, ious = graph(embedding, *prompts.values())
-        got = _run(second, views | {name: value.numpy() for name, value in prompts.items()})
-        windows = ((0, border, 0, width), (border, height, 0, width))
-        drawn = [_run(third, views | got | {"window": np.array(window)})[OUTPUTS[0]] for window in windows]
-        off = np.abs(masks.numpy() - np.concatenate(drawn, axis=2)).max() / float(masks.std())
+            windows = (torch.tensor(rows) for rows in ((0, border, 0, width), (border, height, 0, width)))
+            drawn = torch.cat([drawing(upscaled, sketch, window) for window in windows], dim=2)
+        off = float((masks - drawn).abs().max() / masks.std())
         worst = float(np.maximum(worst, off))  # NaN stays NaN, and is refused below
         if not np.abs(ious.numpy() - got[OUTPUTS[1]]).max() < TOLERANCE:
             raise RuntimeError("The decoder's parts predict other IoUs than the model.")

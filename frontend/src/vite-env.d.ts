@@ -1,4 +1,4 @@
 /// <reference types="vite/client" />
 
-/** Folder (below the base URL) that serves onnxruntime-web's wasm files; see vite.ort.ts. */
-declare const __ORT_FOLDER__: string;
+/** Folder (below the base URL) that serves what the decoder loads by URL; see vite.runtime.ts. */
+declare const __RUNTIME_FOLDER__: string;

@@ -27,7 +27,7 @@ class PreparedClicks:
         self, prompts: PromptEncoder, decoder: MaskDecoder, embedding: Tensor, frame: Frame, least_iou: float
     ) -> None:
         self.views = ImageViews(prompts, decoder)(embedding)
-        self.sketch, self.drawing = PreparedDecoder(prompts, decoder), Drawing(prompts, decoder, exact=True)
+        self.sketch, self.drawing = PreparedDecoder(prompts, decoder), Drawing(prompts, decoder)
         self.size: Size = (embedding.shape[2], embedding.shape[3])
         self.least_iou = least_iou
         bottom, right = (reach(frame, axis, length) for axis, length in enumerate(self.size))

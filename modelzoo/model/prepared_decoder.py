@@ -12,9 +12,7 @@ beforehand, plus products with a few dozen coefficients. `ImageViews` makes the 
 only when a mask is fed back. It pays for few tokens, as people and grids of clicks (modelzoo.model.prepared_clicks)
 give them; for training and on a GPU the plain form stands.
 
-The same weights and the same masks within rounding (tests), for less than half the arithmetic of each prompt, but for
-one step: the drawing's GELU is the one with tanh, three times as fast in WebAssembly. On random weights it moves
-logits by 9e-5 at most, as much as the rounding of stored embeddings to float16 does (decision 14).
+The same weights and the same masks within rounding (tests), for less than half the arithmetic of each prompt.
 
 Everything here is for one prompt on one image, without a batch axis; maps are channels x positions.
 """
@@ -22,7 +20,7 @@ Everything here is for one prompt on one image, without a batch axis; maps are c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -281,29 +279,46 @@ class PreparedDecoder(_Part):
 
 
 class Drawing(_Part):
-    """A sketch -> the logits of its masks in a window of the image. exact: with the decoder's own GELU."""
+    """A sketch -> the logits of its masks in a window of the image. frontend/kernel/drawing.ts does the same in a
+    browser, with the weights that `weights` names."""
 
-    def __init__(self, prompts: PromptEncoder, decoder: MaskDecoder, *, exact: bool = False) -> None:
+    @torch.no_grad()
+    def __init__(self, prompts: PromptEncoder, decoder: MaskDecoder) -> None:
         super().__init__(prompts, decoder)
-        self.gelu = nn.functional.gelu if exact else _gelu
+        _, norm, _, second, _ = decoder.output_upscaling
+        assert isinstance(norm, LayerNorm2d)
+        assert isinstance(second, nn.ConvTranspose2d)
+        assert second.bias is not None
+        weight, bias = self.first_upscaling()
+        self.first_bias = weight @ self.shift(len(self.blocks)) + bias
+        self.norm = norm
+        self.second_weight = second.weight.permute(2, 3, 1, 0).flatten(0, 2)  # four rows, the 2 x 2 places, of C/8
+        self.second_bias = second.bias
+
+    def weights(self) -> dict[str, Tensor]:
+        """What the drawing knows beforehand, by name: C/4 channels after its first step, C/8 after the second."""
+        return {
+            "first_bias": self.first_bias.flatten(),  # C/4 * 4
+            "norm_weight": self.norm.weight,
+            "norm_bias": self.norm.bias,
+            "norm_epsilon": torch.tensor([self.norm.eps]),
+            "second_weight": self.second_weight,  # 4 * C/8 x C/4
+            "second_bias": self.second_bias,
+        }
 
     def forward(self, upscaled: Tensor, sketch: Sketch, window: Tensor) -> Tensor:
         """As `MaskDecoder.draw`. upscaled: `ImageViews`' map of that name, C x P; window: int64 (y0, y1, x0, x1) in
         positions of the embedding -> 1 x T x 4 (y1 - y0) x 4 (x1 - x0).
         """
-        _, norm, _, second, _ = self.decoder.output_upscaling
-        assert isinstance(norm, LayerNorm2d)
-        assert isinstance(second, nn.ConvTranspose2d)
-        assert second.bias is not None
-        weight, bias = self.first_upscaling()
         base, level, coefficients = (self._cut(rows, window) for rows in (upscaled, sketch.level, sketch.coefficients))
         height, width = base.shape[1:]
-        added = sketch.spread @ coefficients.flatten(1) + (weight @ self.shift(len(self.blocks)) + bias)
-        x = (base.flatten(1) * level.flatten(1) + added).reshape(second.in_channels, -1)  # C/4 x 4 * positions
-        scale = (x.square().mean(0, keepdim=True) + norm.eps).rsqrt()
-        x = self.gelu(x * scale * norm.weight[:, None] + norm.bias[:, None])
-        x = second.weight.permute(2, 3, 1, 0).flatten(0, 2) @ x + second.bias.repeat(4)[:, None]
-        masks = sketch.weights @ self.gelu(x).reshape(4, second.out_channels, -1)  # 4 x T x 4 * positions
+        added = sketch.spread @ coefficients.flatten(1) + self.first_bias
+        channels, hidden = len(self.norm.weight), len(self.second_bias)
+        x = (base.flatten(1) * level.flatten(1) + added).reshape(channels, -1)  # C/4 x 4 * positions
+        scale = (x.square().mean(0, keepdim=True) + self.norm.eps).rsqrt()
+        x = nn.functional.gelu(x * scale * self.norm.weight[:, None] + self.norm.bias[:, None])
+        x = self.second_weight @ x + self.second_bias.repeat(4)[:, None]
+        masks = sketch.weights @ nn.functional.gelu(x).reshape(4, hidden, -1)  # 4 x T x 4 * positions
         parts = masks.view(2, 2, -1, 2, 2, height, width)  # inner (y, x), mask, outer (y, x), y, x
         return parts.permute(2, 5, 3, 0, 6, 4, 1).reshape(1, -1, 4 * height, 4 * width)
 
@@ -311,23 +326,6 @@ class Drawing(_Part):
         """N x P -> N x rows x columns of the window."""
         image = rows.reshape(-1, *self.prompts.image_embedding_size)
         return image[:, window[0] : window[1], window[2] : window[3]]
-
-
-class _FastGelu(torch.autograd.Function):
-    """GELU with tanh, which an exported graph names as one operator of ONNX Runtime's."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        return nn.functional.gelu(x, approximate="tanh")
-
-    @staticmethod
-    def symbolic(graph: Any, x: Any) -> Any:
-        return graph.op("com.microsoft::FastGelu", x).setType(x.type())
-
-
-def _gelu(x: Tensor) -> Tensor:
-    result: Tensor = _FastGelu.apply(x)
-    return result
 
 
 class _Image:

@@ -116,7 +116,7 @@ def test_a_sam_decoder_in_parts(browser, tmp_path):
             editor.click(place[0] - 40, place[1] + 10, button="right")
             editor.press("Enter")
         check(editor, twin_of(editor, tmp_path))
-        assert {url.split("/")[-2] for url in asked if "/decoder/" in url} >= {"views", "sketch", "drawing"}
+        assert {url.split("/")[-2] for url in asked if "/decoder/" in url} >= {"views", "sketch", "drawing_weights"}
         page.context.close()
 
 
@@ -139,7 +139,7 @@ def test_the_server_answers_where_the_browser_cannot(editor):
 
 
 def test_without_webassembly_the_server_takes_over(editor):
-    editor.page.route("**/ort-*/*", lambda route: route.abort())
+    editor.page.route("**/assets/runtime-*/*", lambda route: route.abort())
     editor.page.reload()
     editor.ready()
     editor.click(*PLACES[0])

@@ -134,9 +134,9 @@ def test_the_parts_of_a_decoder_are_named_and_served_where_there_are_some(base, 
     url, client = f"/api/models/{base.digest}/decoder/", as_(cast.cyd)
     assert "X-Decoder-Parts" not in client.head(url).headers
     assert client.get(f"{url}views/").json()["code"] == "no_part"
-    for part in PARTS:
-        storage.write_atomic(storage.path_for("models", base.digest, f"decoder_{part}.onnx"), part.encode())
-    assert client.head(url).headers["X-Decoder-Parts"] == "views, sketch, drawing"
+    for part, name in PARTS.items():
+        storage.write_atomic(storage.path_for("models", base.digest, name), part.encode())
+    assert client.head(url).headers["X-Decoder-Parts"] == "views, sketch, drawing_weights"
     for part in PARTS:
         answer = client.get(f"{url}{part}/")
         assert b"".join(answer.streaming_content) == part.encode()

@@ -122,7 +122,7 @@ def test_put_into_service_it_prepares_pictures_and_answers_clicks(cast, image, r
 def test_its_decoder_comes_in_parts_which_older_versions_get_when_they_are_named_again(db, mobile_file):
     version = outside_model_register(source="mobile_sam")
     parts = decoder_parts(version)
-    assert list(parts) == ["views", "sketch", "drawing"]
+    assert list(parts) == ["views", "sketch", "drawing_weights"]
     storage.full(parts["views"]).unlink()
     assert decoder_parts(version) == {}
     assert outside_model_register(source="mobile_sam") == version

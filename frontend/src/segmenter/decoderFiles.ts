@@ -1,7 +1,9 @@
 import * as ort from "onnxruntime-web/wasm";
 import type { Frame } from "../core/upscale";
 import { decoderInParts, type RawAnswer } from "./decoderParts";
+import { DrawingKernel, startDrawing } from "./drawingKernel";
 import { type Kept, RuntimeMemory, type Tensors } from "./keptTensors";
+import { readSafetensors } from "./safetensors";
 
 /** A decoder ready to run. */
 export interface LoadedDecoder {
@@ -43,9 +45,18 @@ export async function openDecoder(url: string, wasmBase: string): Promise<Loaded
     const [session] = await openSessions([url] as const);
     return whole(session, await RuntimeMemory.of(wasmBase));
   }
-  const [views, sketch, drawing] = await openSessions(parts);
+  const [viewsUrl, sketchUrl, weightsUrl] = parts;
+  const opening = [openSessions([viewsUrl, sketchUrl] as const), openDrawing(weightsUrl, wasmBase)] as const;
+  const [[views, sketch], drawing] = await Promise.all(opening);
   const inParts = decoderInParts({ views, sketch, drawing }, await RuntimeMemory.of(wasmBase));
   return { ...inParts, fixedMaskShape: maskShapeOf(sketch), onePart: false };
+}
+
+/** The program that draws, in the quickest build that runs here, with a decoder's weights. */
+async function openDrawing(weightsUrl: string, wasmBase: string): Promise<DrawingKernel> {
+  const builds = ["drawing-fused.wasm", "drawing.wasm"].map((name) => fetchBytes(wasmBase + name));
+  const [weights, ...programs] = await Promise.all([fetchBytes(weightsUrl), ...builds]);
+  return new DrawingKernel(await startDrawing(programs), readSafetensors(weights));
 }
 
 /** Addresses of the three parts, in the order in which they run; null where the server does not name them. */
@@ -53,8 +64,8 @@ async function partsOf(url: string): Promise<[string, string, string] | null> {
   try {
     const response = await fetch(url, { method: "HEAD", credentials: "same-origin" });
     const names = response.ok ? (response.headers.get("X-Decoder-Parts") ?? "") : "";
-    const [views, sketch, drawing] = names.split(", ").map((name) => `${url}${name}/`);
-    return views && sketch && drawing ? [views, sketch, drawing] : null;
+    const [views, sketch, weights] = names.split(", ").map((name) => `${url}${name}/`);
+    return views && sketch && weights ? [views, sketch, weights] : null;
   } catch {
     return null; // offline: the whole decoder may still lie in the browser's cache
   }

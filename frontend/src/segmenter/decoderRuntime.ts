@@ -53,7 +53,7 @@ export class DecoderRuntime {
   private last: { readonly image: LoadedImage; readonly prompts: string; readonly answer: Answer } | null = null;
 
   constructor(private readonly wasmBase: string) {
-    // A module of ours stands before the runtime's own, so that its memory can be reached (vite.ort.ts).
+    // A module of ours stands before the runtime's own, so that its memory can be reached (vite.runtime.ts).
     ort.env.wasm.wasmPaths = { mjs: `${wasmBase}runtime.mjs`, wasm: `${wasmBase}ort-wasm-simd-threaded.wasm` };
   }
 

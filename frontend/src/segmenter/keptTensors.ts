@@ -1,4 +1,5 @@
 import type * as ort from "onnxruntime-web/wasm";
+import type { Floats } from "./safetensors";
 
 export type Tensors = Record<string, ort.Tensor>;
 
@@ -33,7 +34,7 @@ interface Runtime {
 }
 
 /** ONNX Runtime's numbers for what is used here. */
-const TYPES: Partial<Record<ort.Tensor.Type, number>> = { float32: 1, int64: 7 };
+const FLOAT32 = 1;
 const IN_MEMORY = 1;
 /** Bytes of an address, and of a side of a tensor. */
 const WORD = 4;
@@ -58,9 +59,15 @@ export class Kept {
     return address;
   }
 
-  /** A float tensor, copied out of the runtime's memory. */
-  read(name: string): { readonly dims: readonly number[]; readonly data: Float32Array } {
-    return this.memory.copyOut(this.address(name));
+  /** A tensor in the runtime's memory, to be used before anything is run or freed. */
+  look(name: string): Floats {
+    return this.memory.floatsAt(this.address(name));
+  }
+
+  /** A tensor, copied out of the runtime's memory. */
+  read(name: string): Floats {
+    const { dims, data } = this.look(name);
+    return { dims, data: data.slice() };
   }
 
   free(): void {
@@ -93,7 +100,7 @@ export class RuntimeMemory {
   keep(tensors: Tensors): Kept {
     const data: number[] = [];
     const made = Object.entries(tensors).map(([name, tensor]): [string, number] => {
-      const bytes = tensor.data as Float32Array | BigInt64Array;
+      const bytes = tensor.data as Float32Array;
       const address = this.runtime._malloc(bytes.byteLength);
       data.push(address);
       this.runtime.HEAPU8.set(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength), address);
@@ -123,8 +130,8 @@ export class RuntimeMemory {
     }
   }
 
-  /** The float tensor at an address. */
-  copyOut(tensor: number): { dims: number[]; data: Float32Array } {
+  /** The tensor at an address, where it lies. */
+  floatsAt(tensor: number): Floats {
     const { runtime } = this;
     const stack = runtime.stackSave();
     try {
@@ -133,9 +140,8 @@ export class RuntimeMemory {
       const [address = 0, sides = 0, rank = 0] = [1, 2, 3].map((at) => runtime.getValue(told + at * WORD, "*"));
       const dims = Array.from({ length: rank }, (_, at) => runtime.getValue(sides + at * WORD, "*"));
       this.check(runtime._OrtFree(sides));
-      const data = new Float32Array(dims.reduce((product, side) => product * side, 1));
-      new Uint8Array(data.buffer).set(runtime.HEAPU8.subarray(address, address + data.byteLength));
-      return { dims, data };
+      const count = dims.reduce((product, side) => product * side, 1);
+      return { dims, data: new Float32Array(runtime.HEAPU8.buffer, address, count) };
     } finally {
       runtime.stackRestore(stack);
     }
@@ -146,10 +152,9 @@ export class RuntimeMemory {
     for (const address of data) this.runtime._free(address);
   }
 
-  private tensorAt(address: number, bytes: number, { type, dims }: ort.Tensor): number {
+  private tensorAt(address: number, bytes: number, { dims }: ort.Tensor): number {
     const stack = this.runtime.stackSave();
-    const code = TYPES[type] ?? 0;
-    const tensor = this.runtime._OrtCreateTensor(code, address, bytes, this.words(dims), dims.length, IN_MEMORY);
+    const tensor = this.runtime._OrtCreateTensor(FLOAT32, address, bytes, this.words(dims), dims.length, IN_MEMORY);
     this.runtime.stackRestore(stack);
     if (tensor === 0) this.check(-1);
     return tensor;

@@ -79,7 +79,7 @@ export function Workbench({ user, children }: { user: User; children: ReactNode 
         // Made with the first image that is opened: the other pages need no decoder.
         segmenter: () => {
           segmenter ??= new FallbackSegmenter(
-            new URL(`${import.meta.env.BASE_URL}${__ORT_FOLDER__}`, window.location.href).href,
+            new URL(`${import.meta.env.BASE_URL}${__RUNTIME_FOLDER__}`, window.location.href).href,
             decodePlace(),
             () => toast("This browser cannot run the model itself; the server answers instead."),
           );
