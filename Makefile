@@ -102,7 +102,7 @@ frontend/node_modules/.installed: frontend/package-lock.json | .venv/.node
 	@$(NPM) ci --no-audit --no-fund
 	@touch $@
 
-frontend/dist/index.html: frontend/node_modules/.installed $(shell find frontend -type f \( -path frontend/src/\* -o -path frontend/public/\* -o -name '*.config.ts' -o -name index.html -o -name 'tsconfig*.json' \) -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
+frontend/dist/index.html: frontend/node_modules/.installed $(shell find frontend -type f \( -path frontend/src/\* -o -path frontend/public/\* -o -path frontend/kernel/\* -o -name 'vite.*.ts' -o -name index.html -o -name 'tsconfig*.json' \) -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 	@echo "== Building the browser side"
 	@$(NPM) run --silent build
 	@touch $@

@@ -193,6 +193,13 @@ def _parts_write(model: Any, folder: Path) -> None:
             logger.warning("The decoder of %s stays whole.", model.variant, exc_info=True)
 
 
+def decoders_complete() -> None:
+    """Make the decoder's parts of every version in service that was registered before there were these. Safe to
+    repeat. Workers only."""
+    for version in ModelVersion.objects.filter(serving__isnull=False).distinct():
+        _parts_complete(version)
+
+
 def _parts_complete(version: ModelVersion) -> None:
     """Make the parts of a version that was registered before there were these."""
     from modelzoo.checkpoint import load_checkpoint

@@ -129,6 +129,14 @@ def test_its_decoder_comes_in_parts_which_older_versions_get_when_they_are_named
     assert decoder_parts(version) == parts
 
 
+def test_preparing_a_new_release_makes_what_versions_in_service_lack(cast, real_base, mobile_file):
+    run("mobile_sam", dataset="Fruit")
+    parts = decoder_parts(serving_version(cast.dataset.pk))
+    storage.full(parts["drawing_weights"]).unlink()
+    call_command("prepare", stdout=io.StringIO())
+    assert decoder_parts(serving_version(cast.dataset.pk)) == parts
+
+
 def test_parts_that_disagree_with_the_model_are_left_out_and_the_model_stays(db, mobile_file, monkeypatch):
     def differ(*given):
         raise RuntimeError("The decoder's parts differ from the model by 1 logits.")

@@ -12,7 +12,7 @@ from annotation import storage
 from annotation.models import Dataset, Image
 from annotation.services.tasks import tasks_upcoming
 from engine.embeddings import image_embed
-from engine.serving import base_model_register, serving_version
+from engine.serving import base_model_register, decoders_complete, serving_version
 
 
 class Command(BaseCommand):
@@ -31,6 +31,7 @@ class Command(BaseCommand):
         try:
             storage.moved_into_store(self._moved)
             version = base_model_register(checkpoint=options["checkpoint"], name=options["name"])
+            decoders_complete()
         except (OSError, ValueError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"Base model {version.name} ({version.variant}, {version.short_digest}) is registered.")
