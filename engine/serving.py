@@ -33,8 +33,8 @@ logger = logging.getLogger(__name__)
 
 WHOLE_SECONDS = 600  # until an object store is asked again for the parts of a decoder that has none
 _whole: dict[str, float] = {}  # digest -> until when
-# Files beside a SAM decoder: the same decoder in parts, in the order in which they run (modelzoo.export).
-PARTS = {"views": "decoder_views.onnx", "sketch": "decoder_sketch.onnx", "drawing_weights": "decoder_drawing.safetensors"}
+# Files beside a SAM decoder: what a browser takes instead, the views of an image first (modelzoo.export).
+PARTS = {"views": "decoder_views.onnx", "prompts": "decoder_prompts.safetensors"}
 
 
 class Recent(Generic[T]):

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import type { Plugin } from "vite";
-import { buildDrawing, drawingOrigin } from "./vite.kernel.ts";
+import { buildProgram, programOrigin } from "./vite.kernel.ts";
 
 const dist = dirname(createRequire(import.meta.url).resolve("onnxruntime-web"));
 const { version } = JSON.parse(readFileSync(join(dist, "../package.json"), "utf8")) as { version: string };
@@ -16,12 +16,12 @@ const FILES: Record<string, () => Promise<Uint8Array> | Uint8Array> = {
   "ort-wasm-simd-threaded.mjs": () => readFileSync(join(dist, "ort-wasm-simd-threaded.mjs")),
   "ort-wasm-simd-threaded.wasm": () => readFileSync(join(dist, "ort-wasm-simd-threaded.wasm")),
   "runtime.mjs": () => readFileSync(join(import.meta.dirname, "src/segmenter/runtime.mjs")),
-  "drawing-fused.wasm": () => buildDrawing("fused"),
-  "drawing.wasm": () => buildDrawing("plain"),
+  "decoder-fused.wasm": () => buildProgram("fused"),
+  "decoder.wasm": () => buildProgram("plain"),
 };
 const MEDIA_TYPES: Record<string, string> = { mjs: "text/javascript", wasm: "application/wasm" };
 
-const digest = createHash("sha256").update(drawingOrigin).digest("hex").slice(0, 8);
+const digest = createHash("sha256").update(programOrigin).digest("hex").slice(0, 8);
 
 /** Folder below the site's base that holds them; what they are made of is in its name, so caches keep them for ever. */
 export const runtimeFolder = `assets/runtime-${version}-${digest}/`;

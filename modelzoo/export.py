@@ -6,11 +6,9 @@ logits, `has_mask_input` 1 (0 or 1). Outputs: `low_res_masks` 1 x 4 x hm x wm lo
 1 to 3: candidates) and `iou_predictions` 1 x 4. Enlarging to the picture is left to the caller: in the graph it would
 cost more than everything else (modelzoo.geometry.upscale_masks and its twin in the browser do it).
 
-A SAM decoder goes to the browser in three parts as well (modelzoo.model.prepared_decoder), for less than half the work
-of a prompt. The views are made once per image from the embedding: named maps. The sketch is made for each prompt, from
-those maps (but for `upscaled`) in the place of the embedding: four named tensors, and `iou_predictions`. Of the drawing,
-which makes logits of `upscaled` and the sketch, the browser gets the weights alone, as safetensors: it has a program of
-its own for it (frontend/kernel/drawing.ts).
+A SAM decoder goes to the browser in another form as well (modelzoo.model.prepared_decoder), for less than half the work
+of a prompt: a graph that makes named maps of the embedding, once per image, and as safetensors the weights with which a
+program of our own (frontend/kernel) answers prompts from those maps.
 """
 
 from __future__ import annotations
@@ -32,7 +30,7 @@ from modelzoo.checkpoint import replacing
 from modelzoo.embedding import Embedding
 from modelzoo.geometry import Frame
 from modelzoo.model.compact import Compact
-from modelzoo.model.prepared_decoder import Drawing, ImageViews, PreparedDecoder, Sketch
+from modelzoo.model.prepared_decoder import Drawing, ImageViews, PreparedDecoder
 from modelzoo.model.segmenter import Sam
 from modelzoo.onnx_decoder import OnnxDecoder
 from modelzoo.predictor import Predictor
@@ -40,10 +38,9 @@ from modelzoo.predictor import Predictor
 OPSET = 17
 PROMPT_INPUTS = ("point_coords", "point_labels", "mask_input", "has_mask_input")
 OUTPUTS = ("low_res_masks", "iou_predictions")
-UPSCALED = "upscaled"  # the one of `ImageViews`' maps that the drawing takes
+UPSCALED = "upscaled"  # the one of `ImageViews`' maps that is drawn from
 TOLERANCE = 1e-3  # logits, measured by `check_agreement`
 PARTS_TOLERANCE = 1e-3  # of the logits' standard deviation, measured by `check_parts`
-DRAWN_TOGETHER = 8  # positions; of fewer the browser's program can draw none
 
 
 class CompactGraph(nn.Module):
@@ -89,20 +86,6 @@ class ViewsGraph(nn.Module):
         return tuple(self.views(embedding).values())
 
 
-class SketchGraph(nn.Module):
-    """What a prompt adds, as the exported graph takes and gives it: the maps called `names`, then the prompts."""
-
-    def __init__(self, model: Sam, names: Sequence[str]) -> None:
-        super().__init__()
-        self.names = names
-        self.decoder = PreparedDecoder(model.prompt_encoder, model.mask_decoder)
-
-    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        views = dict(zip(self.names, inputs, strict=False))
-        sketch, ious = self.decoder(views, *inputs[len(self.names) :])
-        return (*sketch, ious)
-
-
 def export_decoder(model: Any, path: Path | str) -> None:
     """Write the ONNX decoder of a Sam or Compact model; it appears whole or not at all.
 
@@ -123,26 +106,36 @@ def export_decoder(model: Any, path: Path | str) -> None:
         check_agreement(model, temporary)
 
 
-def export_parts(model: Sam, views: Path, sketch: Path, drawing: Path) -> None:
-    """Write the three parts of a SAM decoder. A RuntimeError says by how much they differ from the model."""
+def export_parts(model: Sam, views: Path, prompts: Path) -> None:
+    """Write a SAM decoder as the browser's program takes it: the graph of the views, the weights for prompts.
+
+    A RuntimeError says by how much they differ from the model, or why the program cannot take it.
+    """
     model = model.eval()
-    height, width = model.prompt_encoder.image_embedding_size
-    if height * width < DRAWN_TOGETHER:
-        raise RuntimeError(f"An embedding of {height} x {width} positions is too small to be drawn in parts.")
+    encoder, decoder = model.prompt_encoder, model.mask_decoder
+    refused = program_refuses(model)
+    if refused:
+        raise RuntimeError(f"The decoder cannot be run in parts: {refused}.")
     random = torch.Generator().manual_seed(0)
-    embedding = torch.randn(1, model.prompt_encoder.embed_dim, height, width, generator=random)
-    first = ViewsGraph(model)
+    embedding = torch.randn(1, encoder.embed_dim, *encoder.image_embedding_size, generator=random)
+    graph = ViewsGraph(model)
     with torch.no_grad():
-        maps = first.views(embedding)
-    second = SketchGraph(model, [name for name in maps if name != UPSCALED])
-    asked = {name: maps[name] for name in second.names} | example_prompts([4 * height, 4 * width])
-    columns = {"coefficients": {0: "columns"}, "spread": {1: "columns"}}
-    with replacing(views) as views_file, replacing(sketch) as sketch_file, replacing(drawing) as drawing_file:
-        write_graph(first, {model.tensor_names[0]: embedding}, list(maps), views_file, {})
-        write_graph(second, asked, [*Sketch._fields, OUTPUTS[1]], sketch_file, dynamic_axes(model) | columns)
-        weights = Drawing(model.prompt_encoder, model.mask_decoder).weights()
-        save_file({name: tensor.detach().contiguous() for name, tensor in weights.items()}, drawing_file)
-        check_parts(model, (views_file, sketch_file), embedding)
+        names = list(graph.views(embedding))
+    weights = PreparedDecoder(encoder, decoder).weights() | Drawing(encoder, decoder).weights()
+    with replacing(views) as views_file, replacing(prompts) as prompts_file:
+        write_graph(graph, {model.tensor_names[0]: embedding}, names, views_file, {})
+        save_file({name: values.detach().float().contiguous() for name, values in weights.items()}, prompts_file)
+        check_parts(model, views_file, embedding)
+
+
+def program_refuses(model: Sam) -> str | None:
+    """What of a decoder's shape frontend/kernel, which takes numbers by fours, does not take; or None."""
+    look = model.mask_decoder.transformer.final_attn_token_to_image
+    if look.width % 4:
+        return f"its heads have {look.width} channels, no multiple of 4"
+    if model.mask_decoder.num_mask_tokens % 4:
+        return f"it makes {model.mask_decoder.num_mask_tokens} masks, no multiple of 4"
+    return None
 
 
 def example_prompts(mask_size: Sequence[int]) -> dict[str, Tensor]:
@@ -222,47 +215,41 @@ def check_agreement(model: Any, path: Path) -> float:
     return worst
 
 
-def check_parts(model: Sam, paths: tuple[Path, Path], embedding: Tensor) -> float:
-    """Largest difference between the model and the parts of its decoder, drawn in two windows, as a share of the
+def check_parts(model: Sam, path: Path, embedding: Tensor) -> float:
+    """Largest difference between the model and its prepared form on the views of the graph at `path`, as a share of the
     logits' standard deviation. A RuntimeError where that, or a predicted IoU, differs by more than it may.
 
-    paths: of views and sketch. The drawing is the model's own; a test holds the browser's program to it.
+    What is compared are the formulas in torch; tests hold the browser's program to them.
     """
-    first, second = (onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]) for path in paths)
-    views = _run(first, {model.tensor_names[0]: embedding.numpy()})
-    upscaled = torch.from_numpy(views[UPSCALED])
-    graph, drawing, worst = SamGraph(model), Drawing(model.prompt_encoder, model.mask_decoder), 0.0
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    views = dict(
+        zip(names, map(torch.from_numpy, session.run(names, {model.tensor_names[0]: embedding.numpy()})), strict=True)
+    )
+    graph, worst = SamGraph(model), 0.0
+    prepared = PreparedDecoder(model.prompt_encoder, model.mask_decoder)
+    drawing = Drawing(model.prompt_encoder, model.mask_decoder)
     height, width = model.prompt_encoder.image_embedding_size
     random = torch.Generator().manual_seed(1)
     for count, has, border in ((1, 0.0, 1), (1, 1.0, height // 2), (6, 1.0, height - 1)):
         prompts = example_prompts([4 * height, 4 * width])
-        coords = torch.rand(1, count + 1, 2, generator=random) * model.image_encoder.img_size
+        prompts["point_coords"] = torch.rand(1, count + 1, 2, generator=random) * model.image_encoder.img_size
         labels = torch.tensor([[1.0, 0.0] * 3])[:, :count]
-        prompts["point_coords"] = coords
         prompts["point_labels"] = torch.cat([labels, torch.tensor([[-1.0]])], dim=1)
         prompts["mask_input"] = 3 * torch.randn(prompts["mask_input"].shape, generator=random)
         prompts["has_mask_input"] = torch.tensor([has])
-        got = _run(second, views | {name: value.numpy() for name, value in prompts.items()})
-        sketch = Sketch(*(torch.from_numpy(got[name]) for name in Sketch._fields))
         with torch.inference_mode():
             masks, ious = graph(embedding, *prompts.values())
+            sketch, said = prepared(views, *prompts.values())
             windows = (torch.tensor(rows) for rows in ((0, border, 0, width), (border, height, 0, width)))
-            drawn = torch.cat([drawing(upscaled, sketch, window) for window in windows], dim=2)
+            drawn = torch.cat([drawing(views[UPSCALED], sketch, window) for window in windows], dim=2)
         off = float((masks - drawn).abs().max() / masks.std())
         worst = float(np.maximum(worst, off))  # NaN stays NaN, and is refused below
-        if not np.abs(ious.numpy() - got[OUTPUTS[1]]).max() < TOLERANCE:
+        if not (ious - said).abs().max() < TOLERANCE:
             raise RuntimeError("The decoder's parts predict other IoUs than the model.")
     if not worst < PARTS_TOLERANCE:
         raise RuntimeError(f"The decoder's parts differ from the model by {worst:.2g} of its logits' spread.")
     return worst
-
-
-def _run(session: onnxruntime.InferenceSession, known: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The outputs of a graph by name; of `known` it takes what it asks for."""
-    names = [one.name for one in session.get_outputs()]
-    return dict(
-        zip(names, session.run(names, {one.name: known[one.name] for one in session.get_inputs()}), strict=True)
-    )
 
 
 def trial_prompts(embedding: Embedding, random: np.random.Generator) -> list[dict[str, Any]]:

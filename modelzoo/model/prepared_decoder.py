@@ -12,7 +12,9 @@ beforehand, plus products with a few dozen coefficients. `ImageViews` makes the 
 only when a mask is fed back. It pays for few tokens, as people and grids of clicks (modelzoo.model.prepared_clicks)
 give them; for training and on a GPU the plain form stands.
 
-The same weights and the same masks within rounding (tests), for less than half the arithmetic of each prompt.
+The same weights and the same masks within rounding (tests), for less than half the arithmetic of each prompt. A browser
+does what `PreparedDecoder` and `Drawing` do by a program of its own: frontend/src/segmenter/sketching.ts, and
+frontend/kernel for what has positions.
 
 Everything here is for one prompt on one image, without a batch axis; maps are channels x positions.
 """
@@ -148,6 +150,30 @@ class PreparedDecoder(_Part):
         """heads x c x P."""
         return split(projection.weight @ (self.positions + self.shift(level)) + projection.bias[:, None], layer)
 
+    def weights(self) -> dict[str, Tensor]:
+        """What a browser's program for this class knows beforehand: the decoder's weights by their own names, and what
+        is made of them here. Its numbers (heads, epsilons, sizes) are tensors, too."""
+        prompts, decoder = self.prompts, self.decoder
+        numbers = {"token_epsilon": decoder.transformer.norm_final_attn.eps, "heads": self.looks[0].heads}
+        named = {name: values for name, values in decoder.state_dict().items() if "output_upscaling" not in name}
+        named |= {f"mask_downscaling.{name}": values for name, values in prompts.mask_downscaling.state_dict().items()}
+        named |= {name: torch.tensor([float(value)]) for name, value in numbers.items()}
+        for level, look in enumerate(self.looks):
+            named[f"value_shift_{level}"] = (look.v_proj.weight @ self.shift(level))[:, 0] + look.v_proj.bias
+        for level in range(len(self.blocks)):
+            both = self.shift(level) + self.answer_bias(level)
+            named[f"answer_shift_{level}"] = both[:, 0] if level else torch.zeros_like(both[:, 0])
+        for kind, placed in (("keys", self.placed_keys), ("queries", self.placed_queries)):
+            # Nothing is added to the first ones, which see the image as it came.
+            named |= {f"placed_{kind}_{level}": values.flatten(0, 1) for level, values in enumerate(placed) if level}
+        return named | {
+            "gaussian": prompts.pe_layer.positional_encoding_gaussian_matrix,
+            "kinds": prompts.kinds(),
+            "input_size": torch.tensor([float(side) for side in prompts.input_image_size]),
+            "mask_columns": self.mask_columns,
+            "first_upscaling": self.first_upscaling()[0],
+        }
+
     def forward(
         self, views: Views, coords: Tensor, labels: Tensor, mask: Tensor, has_mask: Tensor
     ) -> tuple[Sketch, Tensor]:
@@ -165,17 +191,15 @@ class PreparedDecoder(_Part):
         sketch = Sketch(image.level, image.coefficients, self.first_upscaling()[0] @ image.columns, weights)
         return sketch, decoder.iou_prediction_head(tokens[0])[None, :own]
 
-    def _masked(self, mask: Tensor, has_mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Coefficients of `mask_columns`, K x P, and their number K: one, all zero, is enough without a mask, of which
-        then no more than a corner is looked at."""
-        height, width = ((4 + has_mask[0] * (4 * side - 4)).long() for side in self.prompts.image_embedding_size)
-        hidden = self.prompts.mask_downscaling[:-1](mask[:, :, :height, :width])[0].flatten(1)
-        codes = has_mask * torch.cat([hidden, torch.ones_like(hidden[:1])])
-        count = (1 + has_mask[0] * (codes.shape[0] - 1)).long()
-        return codes[:count] * torch.ones_like(self.positions[:1]), count
+    def _masked(self, mask: Tensor, has_mask: Tensor) -> tuple[Tensor, int]:
+        """Coefficients of `mask_columns`, K x P, and their number K: one, all zero, is enough without a mask."""
+        if not has_mask[0]:
+            return torch.zeros_like(self.positions[:1]), 1
+        hidden = self.prompts.mask_downscaling[:-1](mask)[0].flatten(1)
+        return torch.cat([hidden, torch.ones_like(hidden[:1])]), len(hidden) + 1
 
     def _transformed(
-        self, views: Views, position: Tensor, told: int, masked: Tensor, masks: Tensor
+        self, views: Views, position: Tensor, told: int, masked: Tensor, masks: int
     ) -> tuple[Tensor, _Image]:
         """As `TwoWayTransformer.forward`: of the tokens, N x C, the first `told` after everything, and the image after
         the last block. Nobody asks for the other tokens."""
@@ -235,7 +259,7 @@ class PreparedDecoder(_Part):
         return others, split(layer.v_proj(values).T, layer).transpose(1, 2)
 
     def _normalised(
-        self, views: Views, level: int, image: _Image, weights: Tensor, answers: list[Tensor], masks: Tensor
+        self, views: Views, level: int, image: _Image, weights: Tensor, answers: list[Tensor], masks: int
     ) -> _Image:
         """The image plus the answers of block `level`, after its norm. `answers`: values of all blocks so far.
 
@@ -264,7 +288,7 @@ class PreparedDecoder(_Part):
         lifted = scale if image.level is None else scale * image.level
         return _Image(lifted, columns * norm.weight[:, None], coefficients * scale)
 
-    def _cross(self, views: Views, level: int, answers: list[Tensor], masks: Tensor) -> Tensor:
+    def _cross(self, views: Views, level: int, answers: list[Tensor], masks: int) -> Tensor:
         """Products of the columns with the base of norm `level`, in the order of the columns."""
         fixed = views[f"fixed_{level}"]
         parts = [fixed[:masks]]
@@ -279,8 +303,7 @@ class PreparedDecoder(_Part):
 
 
 class Drawing(_Part):
-    """A sketch -> the logits of its masks in a window of the image. frontend/kernel/drawing.ts does the same in a
-    browser, with the weights that `weights` names."""
+    """A sketch -> the logits of its masks in a window of the image."""
 
     @torch.no_grad()
     def __init__(self, prompts: PromptEncoder, decoder: MaskDecoder) -> None:
@@ -296,7 +319,8 @@ class Drawing(_Part):
         self.second_bias = second.bias
 
     def weights(self) -> dict[str, Tensor]:
-        """What the drawing knows beforehand, by name: C/4 channels after its first step, C/8 after the second."""
+        """What a browser's program for this class knows beforehand: C/4 channels after its first step, C/8 after the
+        second."""
         return {
             "first_bias": self.first_bias.flatten(),  # C/4 * 4
             "norm_weight": self.norm.weight,

@@ -78,6 +78,11 @@ class PromptEncoder(nn.Module):
         """Position code of the image embedding, 1 x C x h x w."""
         return self.pe_layer.grid(*self.image_embedding_size)[None]
 
+    def kinds(self) -> Tensor:
+        """5 x C: what each label adds, from -1 to 3."""
+        embeddings = [self.not_a_point_embed, *(cast(nn.Embedding, kind) for kind in self.point_embeddings)]
+        return torch.cat([embedding.weight for embedding in embeddings])
+
     def embed_points(self, coords: Tensor, labels: Tensor) -> Tensor:
         """coords B x N x 2 in input pixels, labels B x N in -1..3 -> B x N x C.
 
@@ -87,9 +92,7 @@ class PromptEncoder(nn.Module):
         shifted = coords.to(torch.float32) + 0.5
         code = self.pe_layer.at(shifted / shifted.new_tensor([width, height]))
         kinds = labels.to(torch.int64)
-        embeddings = [self.not_a_point_embed, *(cast(nn.Embedding, kind) for kind in self.point_embeddings)]
-        table = torch.cat([embedding.weight for embedding in embeddings])
-        return code * (kinds != PADDING)[..., None] + table[kinds + 1]
+        return code * (kinds != PADDING)[..., None] + self.kinds()[kinds + 1]
 
     def embed_masks(self, masks: Tensor) -> Tensor:
         """B x 1 x 4h x 4w logits -> B x C x h x w."""

@@ -116,7 +116,7 @@ def test_a_sam_decoder_in_parts(browser, tmp_path):
             editor.click(place[0] - 40, place[1] + 10, button="right")
             editor.press("Enter")
         check(editor, twin_of(editor, tmp_path))
-        assert {url.split("/")[-2] for url in asked if "/decoder/" in url} >= {"views", "sketch", "drawing_weights"}
+        assert {url.split("/")[-2] for url in asked if "/decoder/" in url} >= {"views", "prompts"}
         page.context.close()
 
 

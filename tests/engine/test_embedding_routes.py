@@ -136,7 +136,7 @@ def test_the_parts_of_a_decoder_are_named_and_served_where_there_are_some(base, 
     assert client.get(f"{url}views/").json()["code"] == "no_part"
     for part, name in PARTS.items():
         storage.write_atomic(storage.path_for("models", base.digest, name), part.encode())
-    assert client.head(url).headers["X-Decoder-Parts"] == "views, sketch, drawing_weights"
+    assert client.head(url).headers["X-Decoder-Parts"] == "views, prompts"
     for part in PARTS:
         answer = client.get(f"{url}{part}/")
         assert b"".join(answer.streaming_content) == part.encode()

@@ -48,10 +48,10 @@ def small_mobile_sam(monkeypatch):
         "num_heads": [1, 1, 1, 1],
         "depths": [1] * 4,
     }
-    config["image_encoder"] |= {"num_classes": 3, "out_chans": 16}
-    config["prompt_encoder"] |= {"embed_dim": 16, "image_embedding_size": [4, 4], "input_image_size": [64, 64]}
-    config["mask_decoder"] |= {"transformer_dim": 16, "iou_head_hidden_dim": 16}
-    config["mask_decoder"]["transformer"] |= {"embedding_dim": 16, "mlp_dim": 32, "num_heads": 2}
+    config["image_encoder"] |= {"num_classes": 3, "out_chans": 32}
+    config["prompt_encoder"] |= {"embed_dim": 32, "image_embedding_size": [4, 4], "input_image_size": [64, 64]}
+    config["mask_decoder"] |= {"transformer_dim": 32, "iou_head_hidden_dim": 16}
+    config["mask_decoder"]["transformer"] |= {"embedding_dim": 32, "mlp_dim": 32, "num_heads": 2}
     monkeypatch.setitem(registry.BUILDERS, "mobile_sam", lambda: segmenter.build_sam(config))
     torch.manual_seed(11)
     return registry.build("mobile_sam")
@@ -110,7 +110,7 @@ def test_put_into_service_it_prepares_pictures_and_answers_clicks(cast, image, r
     assert version.variant == "mobile_sam"
     assert Promotion.objects.get().from_version == real_base
     row = embeddings.image_embed(image=image, version=version)
-    assert row.layout == [{"name": "image_embeddings", "shape": [16, 4, 4]}]
+    assert row.layout == [{"name": "image_embeddings", "shape": [32, 4, 4]}]
     answer = OnnxSegmenter().predict(image.pk, **POINT, mask_input=None)
     expected = predictor_for(version).decode(OnnxSegmenter()._embedding(row, version), **POINT)
     assert answer.model == version.digest
@@ -122,7 +122,7 @@ def test_put_into_service_it_prepares_pictures_and_answers_clicks(cast, image, r
 def test_its_decoder_comes_in_parts_which_older_versions_get_when_they_are_named_again(db, mobile_file):
     version = outside_model_register(source="mobile_sam")
     parts = decoder_parts(version)
-    assert list(parts) == ["views", "sketch", "drawing_weights"]
+    assert list(parts) == ["views", "prompts"]
     storage.full(parts["views"]).unlink()
     assert decoder_parts(version) == {}
     assert outside_model_register(source="mobile_sam") == version
@@ -132,7 +132,7 @@ def test_its_decoder_comes_in_parts_which_older_versions_get_when_they_are_named
 def test_preparing_a_new_release_makes_what_versions_in_service_lack(cast, real_base, mobile_file):
     run("mobile_sam", dataset="Fruit")
     parts = decoder_parts(serving_version(cast.dataset.pk))
-    storage.full(parts["drawing_weights"]).unlink()
+    storage.full(parts["prompts"]).unlink()
     call_command("prepare", stdout=io.StringIO())
     assert decoder_parts(serving_version(cast.dataset.pk)) == parts
 

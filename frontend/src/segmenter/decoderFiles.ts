@@ -1,16 +1,22 @@
 import * as ort from "onnxruntime-web/wasm";
 import type { Frame } from "../core/upscale";
-import { decoderInParts, type RawAnswer } from "./decoderParts";
-import { DrawingKernel, startDrawing } from "./drawingKernel";
-import { type Kept, RuntimeMemory, type Tensors } from "./keptTensors";
+import { pictureFirst, type RawAnswer } from "./decoderParts";
+import { RuntimeMemory, type Tensors } from "./keptTensors";
+import { PreparedDecoder, SCALE } from "./preparedDecoder";
+import { startProgram } from "./program";
 import { readSafetensors } from "./safetensors";
+import type { Prompts } from "./sketching";
+
+/** What a decoder has made of an image; it answers until it is freed. */
+export interface ViewedImage {
+  /** A decoder in parts waits for `between` before it draws, and gives up if that throws. */
+  answer(prompts: Tensors, frame: Frame, between: () => Promise<void>): Promise<RawAnswer>;
+  free(): void;
+}
 
 /** A decoder ready to run. */
 export interface LoadedDecoder {
-  /** What `answer` takes of an image, from its embedding: the same, or what the first of its parts makes of it. */
-  readonly viewsOf: (embedding: Tensors) => Kept;
-  /** A decoder in parts waits for `between` after the first of them, and gives up if that throws. */
-  readonly answer: (views: Kept, prompts: Tensors, frame: Frame, between: () => Promise<void>) => Promise<RawAnswer>;
+  readonly view: (embedding: Tensors) => ViewedImage;
   /** Height and width of `mask_input` where the graph fixes them; SAM's does, the compact model follows the frame. */
   readonly fixedMaskShape: readonly [number, number] | null;
   /**
@@ -41,48 +47,57 @@ export async function fetchBytes(url: string): Promise<ArrayBuffer> {
 /** A SAM decoder comes in parts, which are quicker. Others, and those registered before there were parts, come whole. */
 export async function openDecoder(url: string, wasmBase: string): Promise<LoadedDecoder> {
   const parts = await partsOf(url);
-  if (parts === null) {
-    const [session] = await openSessions([url] as const);
-    return whole(session, await RuntimeMemory.of(wasmBase));
-  }
-  const [viewsUrl, sketchUrl, weightsUrl] = parts;
-  const opening = [openSessions([viewsUrl, sketchUrl] as const), openDrawing(weightsUrl, wasmBase)] as const;
-  const [[views, sketch], drawing] = await Promise.all(opening);
-  const inParts = decoderInParts({ views, sketch, drawing }, await RuntimeMemory.of(wasmBase));
-  return { ...inParts, fixedMaskShape: maskShapeOf(sketch), onePart: false };
+  if (parts === null) return whole(await openSession(await fetchBytes(url)), await RuntimeMemory.of(wasmBase));
+  const [viewsUrl, promptsUrl] = parts;
+  const builds = ["decoder-fused.wasm", "decoder.wasm"].map((name) => fetchBytes(wasmBase + name));
+  const [graph, weights, ...programs] = await Promise.all([viewsUrl, promptsUrl].map(fetchBytes).concat(builds));
+  if (!graph || !weights) throw new TypeError("The decoder's parts are not all there.");
+  const views = await openSession(graph);
+  const decoder = new PreparedDecoder(await startProgram(programs), readSafetensors(weights), sidesOf(views));
+  return inParts(views, decoder, await RuntimeMemory.of(wasmBase));
 }
 
-/** The program that draws, in the quickest build that runs here, with a decoder's weights. */
-async function openDrawing(weightsUrl: string, wasmBase: string): Promise<DrawingKernel> {
-  const builds = ["drawing-fused.wasm", "drawing.wasm"].map((name) => fetchBytes(wasmBase + name));
-  const [weights, ...programs] = await Promise.all([fetchBytes(weightsUrl), ...builds]);
-  return new DrawingKernel(await startDrawing(programs), readSafetensors(weights));
+function inParts(views: ort.InferenceSession, decoder: PreparedDecoder, memory: RuntimeMemory): LoadedDecoder {
+  const view = (embedding: Tensors): ViewedImage => {
+    const made = memory.run(views, [], embedding);
+    const image = decoder.hold(made);
+    made.free();
+    return {
+      answer: (prompts, frame, between) => pictureFirst(decoder, image, promptsOf(prompts), frame, between),
+      free: () => decoder.free(image),
+    };
+  };
+  const [height, width] = decoder.shape;
+  return { view, fixedMaskShape: [SCALE * height, SCALE * width], onePart: false };
 }
 
-/** Addresses of the three parts, in the order in which they run; null where the server does not name them. */
-async function partsOf(url: string): Promise<[string, string, string] | null> {
+function promptsOf({ point_coords, point_labels, mask_input, has_mask_input }: Tensors): Prompts {
+  const values = (tensor: ort.Tensor | undefined) => (tensor?.data ?? new Float32Array()) as Float32Array;
+  const mask = values(has_mask_input)[0] ? values(mask_input) : null;
+  return { coords: values(point_coords), labels: values(point_labels), mask };
+}
+
+/** Rows and columns of the embedding that the views are made of. */
+function sidesOf(views: ort.InferenceSession): [number, number] {
+  const [embedding] = views.inputMetadata;
+  const [, , height, width] = embedding?.isTensor ? embedding.shape : [];
+  return [Number(height), Number(width)];
+}
+
+/** Addresses of the graph of the views and of the weights for prompts; null where the server does not name them. */
+async function partsOf(url: string): Promise<[string, string] | null> {
   try {
     const response = await fetch(url, { method: "HEAD", credentials: "same-origin" });
     const names = response.ok ? (response.headers.get("X-Decoder-Parts") ?? "") : "";
-    const [views, sketch, weights] = names.split(", ").map((name) => `${url}${name}/`);
-    return views && sketch && weights ? [views, sketch, weights] : null;
+    const [views, prompts] = names.split(", ").map((name) => `${url}${name}/`);
+    return views && prompts ? [views, prompts] : null;
   } catch {
     return null; // offline: the whole decoder may still lie in the browser's cache
   }
 }
 
-/** A session for each file, in their order. */
-async function openSessions<Urls extends readonly string[]>(
-  urls: Urls,
-): Promise<{ [Index in keyof Urls]: ort.InferenceSession }> {
-  const files = await Promise.all(urls.map(fetchBytes));
-  chooseThreads();
-  const sessions: ort.InferenceSession[] = [];
-  for (const bytes of files) sessions.push(await openSession(bytes));
-  return sessions as { [Index in keyof Urls]: ort.InferenceSession };
-}
-
 function openSession(bytes: ArrayBuffer): Promise<ort.InferenceSession> {
+  chooseThreads();
   return ort.InferenceSession.create(new Uint8Array(bytes), {
     executionProviders: ["wasm"],
     graphOptimizationLevel: "all",
@@ -90,17 +105,19 @@ function openSession(bytes: ArrayBuffer): Promise<ort.InferenceSession> {
 }
 
 function whole(session: ort.InferenceSession, memory: RuntimeMemory): LoadedDecoder {
-  return {
-    viewsOf: (embedding) => memory.keep(embedding),
-    answer: async (views, prompts) => {
-      const answer = memory.run(session, [views], prompts);
-      const [masks, ious] = [answer.read("low_res_masks"), answer.read("iou_predictions").data];
-      answer.free();
-      return { masks, ious, complete: () => undefined, free: () => undefined };
-    },
-    fixedMaskShape: maskShapeOf(session),
-    onePart: session.inputNames.includes("fine"),
+  const view = (embedding: Tensors): ViewedImage => {
+    const kept = memory.keep(embedding);
+    return {
+      answer: async (prompts) => {
+        const answer = memory.run(session, [kept], prompts);
+        const [masks, ious] = [answer.read("low_res_masks"), answer.read("iou_predictions").data];
+        answer.free();
+        return { masks, ious, complete: () => undefined };
+      },
+      free: () => kept.free(),
+    };
   };
+  return { view, fixedMaskShape: maskShapeOf(session), onePart: session.inputNames.includes("fine") };
 }
 
 function maskShapeOf(session: ort.InferenceSession): readonly [number, number] | null {

@@ -4,10 +4,10 @@ import { maskPromptLogits } from "../core/maskPrompt";
 import { Overtaken } from "../core/newestWins";
 import { decodePatch } from "../core/rle";
 import { type Frame, Upscaler } from "../core/upscale";
-import { fetchBytes, type LoadedDecoder, openDecoder } from "./decoderFiles";
+import { fetchBytes, type LoadedDecoder, openDecoder, type ViewedImage } from "./decoderFiles";
 import type { RawAnswer } from "./decoderParts";
 import { halvesToFloats } from "./float16";
-import type { Kept, Tensors } from "./keptTensors";
+import type { Tensors } from "./keptTensors";
 import type { EmbeddingSource } from "./protocol";
 import { type Candidate, type DecodeRequest, isSinglePoint } from "./segmenter";
 
@@ -22,7 +22,7 @@ interface LoadedImage {
   readonly source: EmbeddingSource;
   readonly tensors: Tensors;
   /** What the decoder takes of the image; null: not made yet, or made room for others. */
-  views: Kept | null;
+  views: ViewedImage | null;
   upscaler: Upscaler | null;
 }
 
@@ -103,25 +103,19 @@ export class DecoderRuntime {
       feed: null,
       rough: null,
     };
-    const answer = await this.ask({ ...click, imageId: image.source.imageId, purpose: "hover" }, image, turn);
-    answer.free();
+    await this.ask({ ...click, imageId: image.source.imageId, purpose: "hover" }, image, turn);
   }
 
-  private async viewsOf(image: LoadedImage): Promise<Kept> {
+  private async viewsOf(image: LoadedImage): Promise<ViewedImage> {
     const decoder = await this.decoder(image.source.decoderUrl);
-    image.views ??= decoder.viewsOf(image.tensors);
+    image.views ??= decoder.view(image.tensors);
     return image.views;
   }
 
   private freeViews(image: LoadedImage): void {
-    if (this.last?.image === image) this.remember(null);
+    if (this.last?.image === image) this.last = null;
     image.views?.free();
     image.views = null;
-  }
-
-  private remember(last: typeof this.last): void {
-    if (this.last?.answer !== last?.answer) this.last?.answer.free();
-    this.last = last;
   }
 
   /** Loads runtime and decoder without an image. */
@@ -142,12 +136,8 @@ export class DecoderRuntime {
     const known = this.last?.image === image && this.last.prompts === prompts ? this.last.answer : null;
     const between = request.purpose === "hover" ? () => this.letOthersIn() : async () => undefined;
     const answer = known ?? (await this.ask(request, image, between));
-    if (prompts !== null) this.remember({ image, prompts, answer });
-    try {
-      return this.candidates(request, image, answer, onBest);
-    } finally {
-      if (prompts === null) answer.free();
-    }
+    if (prompts !== null) this.last = { image, prompts, answer };
+    return this.candidates(request, image, answer, onBest);
   }
 
   /** A click waits for the preview of another place: what of that has not been begun is not done any more. */
@@ -161,7 +151,7 @@ export class DecoderRuntime {
     const maskShape = decoder.fixedMaskShape ?? ([paddedHeight / MASK_STRIDE, paddedWidth / MASK_STRIDE] as const);
     const prompts = promptFeeds(request, image.source, maskShape, this.blank(maskShape));
     const { frame } = image.source;
-    const answer = await decoder.answer(await this.viewsOf(image), prompts, frame, between);
+    const answer = await (await this.viewsOf(image)).answer(prompts, frame, between);
     return {
       ...answer,
       ious: answer.ious.map((iou) => Math.min(1, Math.max(0, iou))),
