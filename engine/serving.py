@@ -195,9 +195,14 @@ def _parts_write(model: Any, folder: Path) -> None:
 
 def decoders_complete() -> None:
     """Make the decoder's parts of every version in service that was registered before there were these. Safe to
-    repeat. Workers only."""
+    repeat. Weights that cannot be read leave their decoder whole: they are no reason not to start. Workers only."""
+    from modelzoo.checkpoint import CheckpointError
+
     for version in ModelVersion.objects.filter(serving__isnull=False).distinct():
-        _parts_complete(version)
+        try:
+            _parts_complete(version)
+        except (CheckpointError, OSError):
+            logger.warning("The decoder of %s stays whole.", version.name, exc_info=True)
 
 
 def _parts_complete(version: ModelVersion) -> None:

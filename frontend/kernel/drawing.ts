@@ -5,13 +5,13 @@
  * A panel is taken through all steps before the next one, so that what is made of it on the way stays in the nearest
  * cache.
  */
-import { fused, gelu, LANES, multiply, ROW } from "./panels";
+import { fused, gelu, LANES, multiply, normal, ROW } from "./panels";
 import { Image } from "./sketch";
 
 /** A transposed convolution makes 2 x 2 of each position. */
 const PARTS: usize = 4;
 
-/** Twin: `Drawing` of src/segmenter/sketchKernel.ts. */
+/** Written by `PreparedDecoder.drawing` (src/segmenter/preparedDecoder.ts), in this order. */
 @unmanaged
 class Drawing {
   width: usize; // of the embedding
@@ -46,8 +46,7 @@ function finishFirst(task: Drawing, level: usize, base: usize, first: usize): vo
         v128.store(at, x);
         squares = fused(x, x, squares);
       }
-      const mean = f32x4.div(squares, f32x4.splat(<f32>task.channels));
-      const scale = f32x4.div(f32x4.splat(1), f32x4.sqrt(f32x4.add(mean, f32x4.splat(task.epsilon))));
+      const scale = normal(squares, task.channels, task.epsilon);
       for (let channel: usize = 0; channel < task.channels; channel++) {
         const at = first + (channel * PARTS + part) * ROW + half;
         const gain = v128.load32_splat(task.normWeight + (channel << 2));

@@ -56,6 +56,12 @@ export function exponential(y: v128): v128 {
   return f32x4.mul(sum, power);
 }
 
+/** What a norm multiplies by: one over the deviation of `count` numbers without their mean, told their squares' sum. */
+export function normal(squares: v128, count: usize, epsilon: f32): v128 {
+  const variance = f32x4.add(f32x4.div(squares, f32x4.splat(<f32>count)), f32x4.splat(epsilon));
+  return f32x4.div(f32x4.splat(1), f32x4.sqrt(variance));
+}
+
 /** A map of rows x depth times a panel of `depth` rows -> a panel of `rows` rows, a multiple of 4; `more`: added. */
 export function multiply(
   map: usize,

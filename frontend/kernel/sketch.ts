@@ -1,12 +1,13 @@
 /**
  * What the positions of an image add to a prompt's sketch: `PreparedDecoder` of modelzoo/model/prepared_decoder.py,
- * which has the formulas. What has no positions (tokens, columns) is computed by src/segmenter/promptTokens.ts.
+ * which has the formulas. What has no positions (tokens, columns) is computed by src/segmenter/sketching.ts,
+ * which writes the classes of this file, in their order.
  *
  * Everything that has positions lies in panels of eight, one after the other.
  */
-import { exponential, fused, gelu, LANES, multiply, ROW } from "./panels";
+import { exponential, fused, gelu, LANES, multiply, normal, ROW } from "./panels";
 
-/** What a prompt has made of the image so far. Twin: `ImageState` of src/segmenter/sketchKernel.ts. */
+/** What a prompt has made of the image so far. */
 @unmanaged
 export class Image {
   positions: usize;
@@ -18,9 +19,9 @@ export class Image {
   coefficients: usize; // `room` rows in each panel
 }
 
-/** Attention between tokens and image. Twin: `Attention` of src/segmenter/sketchKernel.ts. */
+/** Attention between tokens and image. */
 @unmanaged
-export class Attention {
+class Attention {
   heads: usize;
   width: usize; // channels of a head, a multiple of 4
   filled: usize; // the same, filled up to a multiple of 8: so wide are values
@@ -166,9 +167,9 @@ function scale(from: usize, count: usize, by: v128): void {
   for (let at = from; at < from + (count << 2); at += 16) v128.store(at, f32x4.mul(v128.load(at), by));
 }
 
-/** What a block adds to the image, and the norm after it. Twin: `Answer` of src/segmenter/sketchKernel.ts. */
+/** What a block adds to the image, and the norm after it. */
 @unmanaged
-export class Answer {
+class Answer {
   channels: usize;
   epsilon: f32;
   masks: usize; // columns of a mask that was given, the first of all
@@ -274,8 +275,7 @@ function normalise(image: Image, told: Answer, panel: usize, columns: usize, cro
       const both = fused(twice, v128.load(crossed + row), v128.load(squared + row));
       sum = fused(both, v128.load(coefficients + row), sum);
     }
-    const mean = f32x4.div(f32x4.pmax(f32x4.splat(0), sum), f32x4.splat(<f32>told.channels));
-    const scale = f32x4.div(f32x4.splat(1), f32x4.sqrt(f32x4.add(mean, f32x4.splat(told.epsilon))));
+    const scale = normal(f32x4.pmax(f32x4.splat(0), sum), told.channels, told.epsilon);
     v128.store(at, f32x4.mul(level, scale));
     for (let row = half; row < columns * ROW; row += ROW) {
       v128.store(coefficients + row, f32x4.mul(v128.load(coefficients + row), scale));
@@ -297,24 +297,22 @@ export function addBias(map: usize, rows: usize, columns: usize, bias: usize, po
 /** Layer normalisation of every column of rows x columns, in place; gain and bias for each row. */
 export function normColumns(map: usize, rows: usize, columns: usize, gain: usize, bias: usize, epsilon: f32): void {
   const step = columns << 2;
-  const count = f32x4.splat(<f32>rows);
   for (let start = map; start < map + step; start += 16) {
     const end = start + rows * step;
     let sum = f32x4.splat(0);
     for (let at = start; at < end; at += step) sum = f32x4.add(sum, v128.load(at));
-    const mean = f32x4.div(sum, count);
+    const mean = f32x4.div(sum, f32x4.splat(<f32>rows));
     let squares = f32x4.splat(0);
     for (let at = start; at < end; at += step) {
       const centred = f32x4.sub(v128.load(at), mean);
       squares = fused(centred, centred, squares);
     }
-    const deviation = f32x4.sqrt(f32x4.add(f32x4.div(squares, count), f32x4.splat(epsilon)));
-    const scale = f32x4.div(f32x4.splat(1), deviation);
+    const scale = normal(squares, rows, epsilon);
     let weight = gain;
     let shift = bias;
     for (let at = start; at < end; at += step) {
-      const normal = f32x4.mul(f32x4.sub(v128.load(at), mean), scale);
-      v128.store(at, fused(normal, v128.load32_splat(weight), v128.load32_splat(shift)));
+      const centred = f32x4.mul(f32x4.sub(v128.load(at), mean), scale);
+      v128.store(at, fused(centred, v128.load32_splat(weight), v128.load32_splat(shift)));
       weight += 4;
       shift += 4;
     }
@@ -322,11 +320,11 @@ export function normColumns(map: usize, rows: usize, columns: usize, gain: usize
 }
 
 /** GELU of `count` numbers in place, a multiple of 4. */
-export function geluOf(from: usize, count: usize): void {
+function geluOf(from: usize, count: usize): void {
   for (let at = from; at < from + (count << 2); at += 16) v128.store(at, gelu(v128.load(at)));
 }
 
-/** Weights of the convolutions that a mask goes through. Twin: `MaskWeights` of src/segmenter/sketchKernel.ts. */
+/** Weights of the convolutions that a mask goes through. */
 @unmanaged
 class MaskWeights {
   channels: usize; // after the second convolution; a quarter of them after the first, a multiple of 4

@@ -137,6 +137,16 @@ def test_preparing_a_new_release_makes_what_versions_in_service_lack(cast, real_
     assert decoder_parts(serving_version(cast.dataset.pk)) == parts
 
 
+def test_a_damaged_version_in_service_does_not_keep_a_release_from_starting(cast, real_base, mobile_file, caplog):
+    run("mobile_sam", dataset="Fruit")
+    version = serving_version(cast.dataset.pk)
+    storage.full(decoder_parts(version)["prompts"]).unlink()
+    storage.full(version.checkpoint_path).write_bytes(b"cut off")
+    call_command("prepare", stdout=io.StringIO())
+    assert decoder_parts(version) == {}
+    assert "stays whole" in caplog.text
+
+
 def test_parts_that_disagree_with_the_model_are_left_out_and_the_model_stays(db, mobile_file, monkeypatch):
     def differ(*given):
         raise RuntimeError("The decoder's parts differ from the model by 1 logits.")

@@ -82,8 +82,8 @@ export class Kept {
 }
 
 /**
- * Runs sessions on tensors that stay in the runtime's memory. `InferenceSession.run` copies every input into it and
- * every output out of it, which for a decoder in parts is 30 MiB at every click.
+ * Runs sessions on tensors that stay in the runtime's memory. `InferenceSession.run` copies every input into it, the
+ * embedding at every click, and every output out of it.
  */
 export class RuntimeMemory {
   private readonly names = new Map<string, number>();

@@ -1,4 +1,5 @@
-const WORD = 4;
+/** Bytes of a number, and of an address. */
+export const WORD = 4;
 const PAGE = 65536;
 /** Bytes to which vectors are aligned. */
 const VECTOR = 16;
@@ -50,10 +51,6 @@ export class KernelMemory {
       else view.setUint32(at * WORD, value, true);
     }
     return address;
-  }
-
-  word(address: number, at: number): number {
-    return new DataView(this.memory.buffer).getUint32(address + at * WORD, true);
   }
 
   /** To be used before anything else is put anywhere: memory that grows leaves it behind. */

@@ -1,5 +1,5 @@
 import { DecoderWeights, filled, LANES } from "./decoderWeights";
-import { Float, KernelMemory } from "./kernelMemory";
+import { Float, KernelMemory, WORD } from "./kernelMemory";
 import type { Program, Window } from "./program";
 import type { Floats } from "./safetensors";
 import { type Prompts, type Sizes, type Sketch, Sketching } from "./sketching";
@@ -16,16 +16,23 @@ export interface PreparedAnswer {
   readonly draw: (masks: Floats, window: Window) => void;
 }
 
+/** A sketch that is ready to be drawn: predicted IoUs, addresses of the program's `Image`, `Drawing` and logits. */
+interface Drawable {
+  readonly ious: Float32Array;
+  readonly state: number;
+  readonly task: number;
+  readonly logits: number;
+}
+
 /** Low-resolution logits per position of the embedding, in either direction. */
 export const SCALE = 4;
 /** Places that a transposed convolution makes of each position. */
 const PARTS = 4;
 /** From where on a program's memory is free. */
 const START = 1024;
-const WORD = 4;
 
 /**
- * A SAM decoder on images whose views are made (modelzoo/model/prepared_decoder.py), by a program of our own: a third
+ * A SAM decoder on images whose views are made (modelzoo/model/prepared_decoder.py), by a program of our own: half
  * of ONNX Runtime's time (decision 21). In its memory lie the weights, then the images, then the last prompt's sketch.
  */
 export class PreparedDecoder {
@@ -37,7 +44,7 @@ export class PreparedDecoder {
   /** Places for images, and whose they are. */
   private readonly slots: (HeldImage | null)[] = [];
   private slotSize = 0;
-  private last: { readonly image: HeldImage; readonly prompts: Prompts; readonly sketch: Sketch } | null = null;
+  private last: { readonly image: HeldImage; readonly prompts: Prompts; readonly sketch: Drawable } | null = null;
 
   /** weights: `PreparedDecoder.weights` and `Drawing.weights`; shape: rows and columns of the embedding. */
   constructor(
@@ -47,11 +54,9 @@ export class PreparedDecoder {
   ) {
     this.memory = new KernelMemory(program.memory, START);
     this.weights = new DecoderWeights(this.memory);
-    const [plain, placed] = [
-      [...weights].filter(([name]) => !isPlaced(name)),
-      [...weights].filter(([name]) => isPlaced(name)),
-    ];
-    for (const [name, tensor] of plain) this.weights.add(name, tensor, this.memory.put(tensor.data));
+    for (const [name, tensor] of weights) {
+      if (!isPlaced(name)) this.weights.add(name, tensor, this.memory.put(tensor.data));
+    }
     const heads = this.weights.number("heads");
     const positions = shape[0] * shape[1];
     this.sizes = {
@@ -64,7 +69,9 @@ export class PreparedDecoder {
       depth: this.blocks(),
       masks: this.weights.side("mask_tokens.weight", 0),
     };
-    for (const [name, tensor] of placed) this.weights.add(name, tensor, this.packed(tensor.data));
+    for (const [name, tensor] of weights) {
+      if (isPlaced(name)) this.weights.add(name, tensor, this.packed(tensor.data));
+    }
     this.images = this.memory.end;
   }
 
@@ -98,37 +105,41 @@ export class PreparedDecoder {
   answer(image: HeldImage, prompts: Prompts): PreparedAnswer {
     const { ious } = this.sketch(image, prompts);
     const draw = (masks: Floats, window: Window) => {
-      const sketch = this.sketch(image, prompts); // made again where another prompt came between
-      const mark = this.memory.end;
-      this.drawn(image, sketch, masks, window);
-      this.memory.end = mark;
+      const { state, task, logits } = this.sketch(image, prompts); // made again where another prompt came between
+      this.program.draw(task, state, ...window);
+      copyWindow(this.memory.floats(logits, this.logitsCount), masks, window);
     };
     return { ious, draw };
   }
 
-  private sketch(image: HeldImage, prompts: Prompts): Sketch {
+  private sketch(image: HeldImage, prompts: Prompts): Drawable {
     if (this.slots[image.slot] !== image) throw new Error("The image that the decoder works on was given up.");
     if (this.last?.image === image && this.last.prompts === prompts) return this.last.sketch;
     this.memory.end = this.images + this.slots.length * this.slotSize;
     const views = (name: string) => address(image, name);
-    const sketch = new Sketching(this.program, this.memory, this.weights, this.sizes, views, prompts).run();
+    const made = new Sketching(this.program, this.memory, this.weights, this.sizes, views, prompts).run();
+    const logits = this.memory.room(this.logitsCount);
+    const sketch = { ious: made.ious, state: made.image, task: this.drawing(image, made, logits), logits };
     this.last = { image, prompts, sketch };
     return sketch;
   }
 
-  private drawn(image: HeldImage, { columns, ...sketch }: Sketch, masks: Floats, window: Window): void {
-    const { memory, program, weights } = this;
-    const { channels, positions, shape } = this.sizes;
+  private get logitsCount(): number {
+    return this.masks * this.sizes.positions * SCALE ** 2;
+  }
+
+  /** The program's `Drawing` of a sketch. */
+  private drawing(image: HeldImage, { columns, weights: told }: Sketch, logits: number): number {
+    const { memory, weights } = this;
+    const { channels, shape } = this.sizes;
     const [upscaled, hidden] = [weights.side("norm_weight", 0), weights.side("second_bias", 0)];
-    const spread = memory.room(upscaled * PARTS * columns.width);
-    const first = weights.address("first_upscaling");
-    const step = columns.width * WORD;
-    program.product(first, channels * WORD, upscaled * PARTS, channels, columns.address, columns.width, spread, false);
-    const told = memory.put(sketch.weights.flatMap((each) => [...each]));
+    const [first, rows] = [weights.address("first_upscaling"), upscaled * PARTS];
+    const spread = memory.room(rows * columns.width);
+    this.program.product(first, channels * WORD, rows, channels, columns.address, columns.width, spread, false);
+    const kernels = memory.put(told.flatMap((each) => [...each]));
     const scratch = memory.room(((upscaled + hidden) * PARTS + this.masks) * LANES);
-    const logits = memory.room(this.masks * positions * SCALE ** 2);
     const names = ["first_bias", "norm_weight", "norm_bias", "second_weight", "second_bias"];
-    const task = memory.task([
+    return memory.task([
       shape[1],
       upscaled,
       hidden,
@@ -136,14 +147,12 @@ export class PreparedDecoder {
       new Float(weights.number("norm_epsilon")),
       address(image, "upscaled"),
       spread,
-      step,
-      told,
+      columns.width * WORD,
+      kernels,
       ...names.map((name) => weights.address(name)),
       scratch,
       logits,
     ]);
-    program.draw(task, sketch.image, ...window);
-    copyWindow(memory.floats(logits, this.masks * positions * SCALE ** 2), masks, window);
   }
 
   private blocks(): number {

@@ -1,5 +1,5 @@
 import { type Columns, columnsIn, type DecoderWeights, filled, LANES } from "./decoderWeights";
-import { Float, type KernelMemory } from "./kernelMemory";
+import { Float, type KernelMemory, WORD } from "./kernelMemory";
 import type { Program } from "./program";
 import { embedPoints, type PointPrompts } from "./promptTokens";
 import { TokenMaths } from "./tokenMaths";
@@ -22,7 +22,6 @@ export interface Sketch {
 /** Addresses of an image's views by name. */
 export type Views = (name: string) => number;
 
-const WORD = 4;
 /** Epsilon of the norms over the channels of a map (`LayerNorm2d`). */
 const MAP_EPSILON = 1e-6;
 

@@ -1,8 +1,6 @@
 import { type Columns, columnsIn, type DecoderWeights } from "./decoderWeights";
-import type { KernelMemory } from "./kernelMemory";
+import { type KernelMemory, WORD } from "./kernelMemory";
 import type { Program } from "./program";
-
-const WORD = 4;
 
 /** Layers of a decoder on maps of channels x tokens, each of which is made anew. */
 export class TokenMaths {
