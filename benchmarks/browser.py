@@ -30,6 +30,7 @@ ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
 VIEWPORT = {"width": 1440, "height": 900}
 PATIENCE = 120_000  # milliseconds; a busy machine is slow, not broken
 PROMPTS = 40
+ALONE_PROMPTS, WARM_UP = 200, 15
 QUIET = 3000  # milliseconds in which what was fetched ahead is made ready
 REST = 300  # milliseconds that a hand holds the pointer still before it clicks
 SAVES = 12
@@ -44,6 +45,38 @@ FRAMES = """() => {
     let last = performance.now();
     const tick = (now) => { times.push(now - last); last = now; window.frameHandle = requestAnimationFrame(tick); };
     window.frameHandle = requestAnimationFrame(tick);
+}"""
+
+# Keeps what the page tells its decoder's worker about the runtime and its pictures.
+TOLD = """
+    const post = Worker.prototype.postMessage;
+    Worker.prototype.postMessage = function (message, ...rest) {
+        if (["start", "load"].includes(message?.kind)) (window.toldWorker ??= []).push(message);
+        return post.call(this, message, ...rest);
+    };
+"""
+# Asks a worker of its own, one click after the other, and gives what each took of the decoder, in milliseconds.
+ALONE = """async ({ clicks, imageId }) => {
+    const [url] = performance.getEntriesByType("resource").map(({ name }) => name)
+        .filter((name) => name.includes("decoder.worker"));
+    const worker = new Worker(url, { type: "module" });
+    const told = (message) => new Promise((resolve, reject) => {
+        worker.onmessage = ({ data }) => {
+            if (data.kind === "failed") reject(new Error(data.message));
+            else if (data.kind !== "best") resolve(data);
+        };
+        worker.postMessage(message);
+    });
+    worker.postMessage(window.toldWorker.find(({ kind }) => kind === "start"));
+    await told(window.toldWorker.find(({ source }) => source?.imageId === imageId));
+    const request = { imageId, labels: [1], box: null, feed: null, rough: null, purpose: "prompt" };
+    const taken = [];
+    for (const [x, y] of clicks) {
+        const answer = await told({ kind: "decode", call: 1, request: { ...request, points: [{ x, y }] } });
+        taken.push(answer.decoding);
+    }
+    worker.terminate();
+    return taken;
 }"""
 
 
@@ -80,6 +113,7 @@ def product(**environment: str) -> Iterator[tuple[Site, Any]]:
 def signed_in(site: Site, browser: Any) -> Any:
     """A page of the demo account."""
     page = browser.new_context(base_url=site.url, viewport=VIEWPORT).new_page()
+    page.add_init_script(TOLD)
     page.set_default_timeout(PATIENCE)
     return as_demo(page)
 
@@ -154,8 +188,9 @@ def counted_anew(editor: Editor) -> None:
     editor.page.get_by_role("button", name="Count anew").click()
 
 
-def clicks(editor: Editor, model: str, target: str) -> list[Row]:
-    """Prompt to painted: right after the pointer came, and after it rested; and what the decoder takes of it."""
+def clicks(editor: Editor, model: str, target: str, aim: str) -> list[Row]:
+    """Prompt to painted (`target`): right after the pointer came, and after it rested; and what the decoder takes of it
+    (`aim`)."""
     found = [first(f"browser: prompt to painted, {model}", editor)]
     prompts(editor, 2)
     editor.page.wait_for_timeout(QUIET)
@@ -165,12 +200,27 @@ def clicks(editor: Editor, model: str, target: str) -> list[Row]:
     spent = round((processor_time(editor.page) - before) / PROMPTS, 1)
     found += pair(f"browser: prompt to painted, {model}", editor, "promptToPainted", target)
     found += pair(f"browser: decode, {model}", editor, "decode")
+    found += pair(f"browser: answer with all masks, {model}", editor, "answer")
     found.append(
         Row(f"browser: processor time per prompt, all threads of the page, {model}", spent, "ms", spent, PROMPTS)
     )
+    found += decoder_alone(editor, model, aim)
     counted_anew(editor)
     rested(editor, PROMPTS)
     return found + pair(f"browser: prompt to painted after {REST / 1000} s at rest, {model}", editor, "promptToPainted")
+
+
+def decoder_alone(editor: Editor, model: str, aim: str) -> list[Row]:
+    """The decoder in a worker while the page is still: the same clicks that others measure, with nobody drawing."""
+    clicks = places(editor, ALONE_PROMPTS + WARM_UP, seed=3)
+    taken = editor.page.evaluate(ALONE, {"clicks": clicks, "imageId": editor.image["id"]})[WARM_UP:]
+    middle, high = (round(float(np.percentile(taken, share, method="higher")), 1) for share in (50, 95))
+    load = f"load {os.getloadavg()[0]:.1f}"
+    title = f"browser: decode with the page at rest, {model}"
+    return [
+        Row(f"{title}, p50", middle, "ms", middle, len(taken), note=load),
+        Row(f"{title}, p95", high, "ms", high, len(taken), note=f"{aim}; {load}"),
+    ]
 
 
 def processor_time(page: Any) -> float:
@@ -185,7 +235,7 @@ def default_model(site: Site, browser: Any) -> list[Row]:
     editor = opened(page)
     isolated = bool(page.evaluate("crossOriginIsolated"))
     found = [Row("browser: WebAssembly threads (isolated page)", float(isolated), "yes/no", float(isolated), 1)]
-    found += clicks(editor, "default model", "target: under 50 ms")
+    found += clicks(editor, "default model", "target: under 50 ms", "aim: under 16 ms")
     accepted(editor, SAVES)
     found += pair("browser: accept to saved", editor, "save")
     found += pair("browser: next image, prefetched", through_the_queue(editor), "nextImage", "target: under 300 ms")
@@ -245,7 +295,7 @@ def sam_shaped(site: Site, browser: Any) -> list[Row]:
     """The same clicks with a decoder of SAM's size."""
     page = signed_in(site, browser)
     editor = opened(page)
-    found = clicks(editor, "SAM-shaped decoder, random weights", "target: under 100 ms")
+    found = clicks(editor, "SAM-shaped decoder, random weights", "target: under 100 ms", "aim: under 50 ms")
     page.context.close()
     return found
 

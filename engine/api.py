@@ -156,7 +156,7 @@ class DecoderFileView(APIView):
 
 
 class DecoderPartView(APIView):
-    """One part of a version's decoder: the graph of what an image fixes, or the weights that answer prompts from it."""
+    """One part of a version's decoder, as a browser takes it: a graph or weights."""
 
     @extend_schema(operation_id="decoder_part", responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
     def get(self, request: Request, digest: str, part: str) -> HttpResponseBase:

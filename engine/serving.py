@@ -33,8 +33,9 @@ logger = logging.getLogger(__name__)
 
 WHOLE_SECONDS = 600  # until an object store is asked again for the parts of a decoder that has none
 _whole: dict[str, float] = {}  # digest -> until when
-# Files beside a SAM decoder: what a browser takes instead, the views of an image first (modelzoo.export).
+# Files beside a decoder: what a browser takes instead (modelzoo.export), of a SAM and of the default model.
 PARTS = {"views": "decoder_views.onnx", "prompts": "decoder_prompts.safetensors"}
+WEIGHTS = {"weights": "decoder_weights.safetensors"}
 
 
 class Recent(Generic[T]):
@@ -92,15 +93,17 @@ def version_by_digest(digest: str) -> ModelVersion:
 
 
 def decoder_parts(version: ModelVersion) -> dict[str, str]:
-    """Relative paths of a decoder's parts by name; empty where it has none (the compact model, older versions)."""
+    """Relative paths of a decoder's parts by name; empty where it has none, as versions of earlier releases."""
     folder = PurePosixPath(version.decoder_path).parent
-    paths = {part: str(folder / name) for part, name in PARTS.items()}
-    if all(storage.full(path).is_file() for path in paths.values()):
-        return paths
+    forms = [{part: str(folder / name) for part, name in names.items()} for names in (WEIGHTS, PARTS)]
+    for paths in forms:
+        if all(storage.full(path).is_file() for path in paths.values()):
+            return paths
     if time.monotonic() < _whole.get(version.digest, 0):
         return {}
-    if all(storage.exists(path) for path in paths.values()):
-        return paths
+    for paths in forms:
+        if all(storage.exists(path) for path in paths.values()):
+            return paths
     _whole[version.digest] = time.monotonic() + WHOLE_SECONDS
     return {}
 
@@ -182,15 +185,17 @@ def version_register(
 
 
 def _parts_write(model: Any, folder: Path) -> None:
-    """The parts of a SAM decoder into ``folder``. They are a favour: without them the whole decoder is used."""
-    from modelzoo.export import export_parts
+    """A decoder's parts into ``folder``. They are a favour: without them the whole decoder is used."""
+    from modelzoo.export import export_parts, export_weights
     from modelzoo.model.segmenter import Sam
 
-    if isinstance(model, Sam):
-        try:
+    try:
+        if isinstance(model, Sam):
             export_parts(model, *(folder / name for name in PARTS.values()))
-        except RuntimeError:
-            logger.warning("The decoder of %s stays whole.", model.variant, exc_info=True)
+        else:
+            export_weights(model, *(folder / name for name in WEIGHTS.values()))
+    except RuntimeError:
+        logger.warning("The decoder of %s stays whole.", model.variant, exc_info=True)
 
 
 def decoders_complete() -> None:
@@ -208,10 +213,9 @@ def decoders_complete() -> None:
 def _parts_complete(version: ModelVersion) -> None:
     """Make the parts of a version that was registered before there were these."""
     from modelzoo.checkpoint import load_checkpoint
-    from modelzoo.model.compact import Compact
 
     checkpoint = storage.found(version.checkpoint_path)
-    if version.variant != Compact.variant and checkpoint.is_file() and not decoder_parts(version):
+    if checkpoint.is_file() and not decoder_parts(version):
         with storage.work_folder() as work:
             _parts_write(load_checkpoint(checkpoint), work)
             for path in work.iterdir():

@@ -6,9 +6,9 @@ logits, `has_mask_input` 1 (0 or 1). Outputs: `low_res_masks` 1 x 4 x hm x wm lo
 1 to 3: candidates) and `iou_predictions` 1 x 4. Enlarging to the picture is left to the caller: in the graph it would
 cost more than everything else (modelzoo.geometry.upscale_masks and its twin in the browser do it).
 
-A SAM decoder goes to the browser in another form as well (modelzoo.model.prepared_decoder), for less than half the work
-of a prompt: a graph that makes named maps of the embedding, once per image, and as safetensors the weights with which a
-program of our own (frontend/kernel) answers prompts from those maps.
+A browser takes other files, with which a program of our own (frontend/kernel) answers prompts in half the time: the
+default model's decoder as its weights (modelzoo.model.compact_weights); a SAM decoder as a graph that makes named maps
+of the embedding, once per image, and the weights that go on from these (modelzoo.model.prepared_decoder).
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from modelzoo.checkpoint import replacing
 from modelzoo.embedding import Embedding
 from modelzoo.geometry import Frame
+from modelzoo.model import compact_weights
 from modelzoo.model.compact import Compact
 from modelzoo.model.prepared_decoder import Drawing, ImageViews, PreparedDecoder
 from modelzoo.model.segmenter import Sam
@@ -124,8 +125,21 @@ def export_parts(model: Sam, views: Path, prompts: Path) -> None:
     weights = PreparedDecoder(encoder, decoder).weights() | Drawing(encoder, decoder).weights()
     with replacing(views) as views_file, replacing(prompts) as prompts_file:
         write_graph(graph, {model.tensor_names[0]: embedding}, names, views_file, {})
-        save_file({name: values.detach().float().contiguous() for name, values in weights.items()}, prompts_file)
+        write_weights(weights, prompts_file)
         check_parts(model, views_file, embedding)
+
+
+def export_weights(model: Compact, path: Path) -> None:
+    """Write the default model's decoder as the browser's program takes it. A RuntimeError says why it cannot."""
+    refused = compact_weights.program_refuses(model.decoder)
+    if refused:
+        raise RuntimeError(f"The browser's program does not take the decoder: {refused}.")
+    with replacing(path) as temporary:
+        write_weights(compact_weights.program_weights(model.eval().decoder), temporary)
+
+
+def write_weights(weights: Mapping[str, Tensor], path: Path) -> None:
+    save_file({name: values.detach().float().contiguous() for name, values in weights.items()}, path)
 
 
 def program_refuses(model: Sam) -> str | None:

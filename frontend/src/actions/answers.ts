@@ -1,11 +1,11 @@
 import { disobeys, heldByMask, type PromptStep, promptsOf, stepsKey } from "../core/draft";
-import type { Latency } from "../core/latency";
+import type { Timings } from "../core/latency";
 import { bestOf, type Candidate, type Decoded, type Segmenter } from "../segmenter/segmenter";
 
 export interface AnswersOptions {
   readonly segmenter: Segmenter;
   readonly imageId: number;
-  readonly decodes: Latency;
+  readonly timings: Timings;
 }
 
 /** `letGo`: the rough mask that the prompts began from held the answer back, and goes along no longer (decision 13). */
@@ -65,9 +65,9 @@ export class Answers {
   }
 
   private async decode(steps: readonly PromptStep[], feed: Candidate | null, onBest?: OnBest): Promise<Decoded> {
-    const { imageId, segmenter, decodes } = this.options;
+    const { imageId, segmenter, timings } = this.options;
     const answer = await segmenter.decode({ imageId, ...promptsOf(steps), feed, purpose: "prompt" }, onBest);
-    decodes.add(answer.milliseconds);
+    timings.answered(answer);
     return answer;
   }
 }

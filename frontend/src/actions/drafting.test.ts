@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { EMPTY_DRAFT } from "../core/draft";
 import { type ImagePoint, imagePoint } from "../core/geometry";
 import { History } from "../core/history";
-import { Latency } from "../core/latency";
+import { Timings } from "../core/latency";
 import { MaskStore } from "../core/maskStore";
 import { EMPTY_PATCH, paintStroke, patchArea, patchHas } from "../core/patch";
 import { sharedArea } from "../core/pixels";
@@ -41,7 +41,7 @@ function fresh(from: MaskStore = new MaskStore(), stubborn = false): void {
     size,
     stage: "assisted",
     author: "ben",
-    decodes: new Latency(),
+    timings: new Timings(),
     changed: () => undefined,
     notice: (message) => notices.push(message),
     newId: () => `id-${++ids}`,

@@ -12,7 +12,7 @@ import {
   withPoints,
 } from "../core/draft";
 import type { Box, ImagePoint } from "../core/geometry";
-import type { Latency } from "../core/latency";
+import type { Timings } from "../core/latency";
 import { isCurrent, type MaskItem } from "../core/maskStore";
 import { Overtaken } from "../core/newestWins";
 import { EMPTY_PATCH, type Patch, paintStroke, patchArea, type StrokePoint } from "../core/patch";
@@ -26,7 +26,7 @@ import { HoverPreview } from "./hoverPreview";
 import { candidateRecords } from "./records";
 
 export interface DraftingOptions extends ModelWorkOptions {
-  readonly decodes: Latency;
+  readonly timings: Timings;
   /** Whether masks may not share pixels. */
   readonly exclusive: () => boolean;
 }
@@ -50,15 +50,15 @@ export class Drafting {
   private readonly off: () => void;
 
   constructor(private readonly options: DraftingOptions) {
-    const { segmenter, imageId, decodes, changed } = options;
-    this.answers = new Answers({ segmenter, imageId, decodes });
+    const { segmenter, imageId, timings, changed } = options;
+    this.answers = new Answers({ segmenter, imageId, timings });
     const wanted = () => this.empty && this.ready;
     // A preview that was under way when the click came is its answer: it need not be asked for a second time.
     const answered = () => {
       if (this.busy) this.early ??= this.foretold(this.draft.steps);
       changed();
     };
-    this.preview = new HoverPreview({ segmenter, imageId, decodes, changed: answered, wanted });
+    this.preview = new HoverPreview({ segmenter, imageId, timings, changed: answered, wanted });
     this.off = options.store.changed.on((set) => {
       if (!set.changes.some((change) => change.kind === "draft")) return;
       this.onAnswer = null;

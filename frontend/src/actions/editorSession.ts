@@ -111,7 +111,7 @@ export class EditorSession extends ToolHand {
       notice: (message: string) => this.notices.emit(message),
     };
     const exclusive = () => this.preferences.current.exclusive;
-    this.drafting = new Drafting({ ...work, decodes: options.timings.decode, exclusive });
+    this.drafting = new Drafting({ ...work, timings: options.timings, exclusive });
     this.pixels = new PixelWork(this, corrections);
     const seconds = () => this.time.takeMask();
     this.proposals = new Proposals({ ...work, model: () => this.drafting.model, seconds });

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { imagePoint } from "../core/geometry";
-import { Latency } from "../core/latency";
+import { Timings } from "../core/latency";
 import { FakeSegmenter } from "../segmenter/fakeSegmenter";
 import type { Decoded, DecodeRequest } from "../segmenter/segmenter";
 import { HoverPreview } from "./hoverPreview";
@@ -23,7 +23,7 @@ beforeEach(() => {
   vi.useFakeTimers();
   segmenter = new TimedSegmenter(size);
   const noop = () => undefined;
-  preview = new HoverPreview({ segmenter, imageId: 1, decodes: new Latency(), wanted: () => true, changed: noop });
+  preview = new HoverPreview({ segmenter, imageId: 1, timings: new Timings(), wanted: () => true, changed: noop });
 });
 
 afterEach(() => vi.useRealTimers());

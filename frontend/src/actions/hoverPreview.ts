@@ -1,12 +1,12 @@
 import type { ImagePoint } from "../core/geometry";
-import type { Latency } from "../core/latency";
+import type { Timings } from "../core/latency";
 import type { Patch } from "../core/patch";
 import { bestOf, type Candidate, type Segmenter } from "../segmenter/segmenter";
 
 interface HoverOptions {
   readonly segmenter: Segmenter;
   readonly imageId: number;
-  readonly decodes: Latency;
+  readonly timings: Timings;
   readonly wanted: () => boolean;
   readonly changed: () => void;
 }
@@ -70,15 +70,15 @@ export class HoverPreview {
   private async run(): Promise<void> {
     const point = this.next;
     if (!point || this.running) return;
-    const { segmenter, imageId, decodes, wanted, changed } = this.options;
+    const { segmenter, imageId, timings, wanted, changed } = this.options;
     this.next = null;
     this.running = true;
     try {
       const prompt = { points: [point], labels: [1 as const], box: null, feed: null, rough: null };
-      const { candidates, milliseconds } = await segmenter.decode({ imageId, ...prompt, purpose: "hover" });
-      decodes.add(milliseconds);
-      this.slow = milliseconds > SLOW;
-      const candidate = bestOf(candidates);
+      const answer = await segmenter.decode({ imageId, ...prompt, purpose: "hover" });
+      timings.answered(answer);
+      this.slow = answer.milliseconds > SLOW;
+      const candidate = bestOf(answer.candidates);
       this.answer = candidate && { point, candidate };
       this.visible = wanted();
       changed();

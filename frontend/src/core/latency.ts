@@ -25,8 +25,10 @@ export class Latency {
 
 /** The durations that an annotator feels, measured where they happen. */
 export class Timings {
-  /** One answer of the decoder, from the request to the masks. */
+  /** The decoder itself: from a prompt in its worker to low-resolution logits and predicted IoUs. */
   readonly decode = new Latency();
+  /** One answer, from the request to all masks in image pixels. */
+  readonly answer = new Latency();
   /** From the gesture that gave a prompt to its mask on the canvas. */
   readonly promptToPainted = new Latency();
   /** One frame of the canvases. */
@@ -38,9 +40,15 @@ export class Timings {
   /** From "submit and next" until the next image can be clicked. */
   readonly nextImage = new Latency();
 
+  /** A prompt was answered; `decoding` is null where that was known before, or was not done here. */
+  answered({ milliseconds, decoding }: { readonly milliseconds: number; readonly decoding: number | null }): void {
+    this.answer.add(milliseconds);
+    if (decoding !== null) this.decode.add(decoding);
+  }
+
   /** Counts anew. */
   clear(): void {
-    const { decode, promptToPainted, paint, embeddingWait, save, nextImage } = this;
-    for (const one of [decode, promptToPainted, paint, embeddingWait, save, nextImage]) one.clear();
+    const { decode, answer, promptToPainted, paint, embeddingWait, save, nextImage } = this;
+    for (const one of [decode, answer, promptToPainted, paint, embeddingWait, save, nextImage]) one.clear();
   }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ActiveClock } from "./clock";
-import { Latency } from "./latency";
+import { Latency, Timings } from "./latency";
 import { NewestWins, Overtaken } from "./newestWins";
 import { uuidFrom } from "./uuid";
 
@@ -31,6 +31,16 @@ describe("latency", () => {
     expect(latency.summary()).toBeNull();
     for (let i = 1; i <= 200; i++) latency.add(i);
     expect(latency.summary()).toEqual({ count: 100, p50: 150, p95: 195, last: 200 });
+  });
+
+  it("counts an answer that was known as an answer, and not as one of the decoder's", () => {
+    const timings = new Timings();
+    timings.answered({ milliseconds: 20, decoding: 9 });
+    timings.answered({ milliseconds: 4, decoding: null });
+    expect(timings.answer.summary()).toMatchObject({ count: 2, p50: 4, last: 4 });
+    expect(timings.decode.summary()).toMatchObject({ count: 1, last: 9 });
+    timings.clear();
+    expect(timings.decode.summary()).toBeNull();
   });
 });
 

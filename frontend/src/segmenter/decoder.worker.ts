@@ -29,10 +29,10 @@ async function handle(message: ToWorker): Promise<void> {
     return;
   }
   const { call, request } = message;
-  const { candidates, bestLogits } = await runtime.decode(request, (candidate) => {
+  const { candidates, bestLogits, decoding } = await runtime.decode(request, (candidate) => {
     reply({ kind: "best", call, candidate }, movable([candidate]));
   });
-  reply({ kind: "decoded", call, candidates, bestLogits }, [
+  reply({ kind: "decoded", call, candidates, bestLogits, decoding }, [
     ...movable(candidates),
     ...(bestLogits ? [bestLogits.buffer] : []),
   ]);

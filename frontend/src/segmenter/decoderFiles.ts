@@ -1,10 +1,12 @@
 import * as ort from "onnxruntime-web/wasm";
 import type { Frame } from "../core/upscale";
+import { CompactDecoder } from "./compactDecoder";
 import { pictureFirst, type RawAnswer } from "./decoderParts";
 import { RuntimeMemory, type Tensors } from "./keptTensors";
+import type { CompactEmbedding } from "./placedImage";
 import { PreparedDecoder, SCALE } from "./preparedDecoder";
-import { startProgram } from "./program";
-import { readSafetensors } from "./safetensors";
+import { type Program, startProgram } from "./program";
+import { type Floats, readSafetensors } from "./safetensors";
 import type { Prompts } from "./sketching";
 
 /** What a decoder has made of an image; it answers until it is freed. */
@@ -20,8 +22,8 @@ export interface LoadedDecoder {
   /** Height and width of `mask_input` where the graph fixes them; SAM's does, the compact model follows the frame. */
   readonly fixedMaskShape: readonly [number, number] | null;
   /**
-   * A lone click is answered by what hangs together under it. The file says so in its metadata, which this runtime does
-   * not show; only the compact model's decoders, which do so, take a map named "fine".
+   * A lone click is answered by what hangs together under it, as the compact model's decoders do. A graph says so in
+   * its metadata, which this runtime does not show; only theirs take a map named "fine".
    */
   readonly onePart: boolean;
 }
@@ -44,17 +46,50 @@ export async function fetchBytes(url: string): Promise<ArrayBuffer> {
   return response.arrayBuffer();
 }
 
-/** A SAM decoder comes in parts, which are quicker. Others, and those registered before there were parts, come whole. */
+/**
+ * What the program of our own takes is quicker: the weights of the default model's decoder, or a SAM decoder in parts.
+ * Others, and those registered before there were these, come as one graph.
+ */
 export async function openDecoder(url: string, wasmBase: string): Promise<LoadedDecoder> {
   const parts = await partsOf(url);
-  if (parts === null) return whole(await openSession(await fetchBytes(url)), await RuntimeMemory.of(wasmBase));
-  const [viewsUrl, promptsUrl] = parts;
-  const builds = ["decoder-fused.wasm", "decoder.wasm"].map((name) => fetchBytes(wasmBase + name));
-  const [graph, weights, ...programs] = await Promise.all([viewsUrl, promptsUrl].map(fetchBytes).concat(builds));
-  if (!graph || !weights) throw new TypeError("The decoder's parts are not all there.");
+  const part = (name: string) => fetchBytes(`${url}${name}/`);
+  if (parts.includes("weights")) {
+    const [weights, program] = await Promise.all([part("weights"), ownProgram(wasmBase)]);
+    return compact(new CompactDecoder(program, readSafetensors(weights)));
+  }
+  if (!parts.includes("views"))
+    return whole(await openSession(await fetchBytes(url)), await RuntimeMemory.of(wasmBase));
+  const [graph, weights, program] = await Promise.all([part("views"), part("prompts"), ownProgram(wasmBase)]);
   const views = await openSession(graph);
-  const decoder = new PreparedDecoder(await startProgram(programs), readSafetensors(weights), sidesOf(views));
+  const decoder = new PreparedDecoder(program, readSafetensors(weights), sidesOf(views));
   return inParts(views, decoder, await RuntimeMemory.of(wasmBase));
+}
+
+async function ownProgram(wasmBase: string): Promise<Program> {
+  return startProgram(
+    await Promise.all(["decoder-fused.wasm", "decoder.wasm"].map((name) => fetchBytes(wasmBase + name))),
+  );
+}
+
+function compact(decoder: CompactDecoder): LoadedDecoder {
+  const view = (embedding: Tensors): ViewedImage => {
+    const maps = compactEmbedding(embedding);
+    const answer = async (prompts: Tensors) => ({
+      ...decoder.answer(maps, promptsOf(prompts)),
+      complete: () => undefined,
+    });
+    return { answer, free: () => undefined };
+  };
+  return { view, fixedMaskShape: null, onePart: true };
+}
+
+function compactEmbedding(embedding: Tensors): CompactEmbedding {
+  const map = (name: string): Floats => {
+    const tensor = embedding[name];
+    if (!tensor) throw new TypeError(`The stored embedding has no ${name}.`);
+    return { dims: tensor.dims, data: tensor.data as Float32Array };
+  };
+  return { coarse: map("coarse"), middle: map("middle"), fine: map("fine") };
 }
 
 function inParts(views: ort.InferenceSession, decoder: PreparedDecoder, memory: RuntimeMemory): LoadedDecoder {
@@ -84,15 +119,13 @@ function sidesOf(views: ort.InferenceSession): [number, number] {
   return [Number(height), Number(width)];
 }
 
-/** Addresses of the graph of the views and of the weights for prompts; null where the server does not name them. */
-async function partsOf(url: string): Promise<[string, string] | null> {
+/** Names of what is served below a decoder's address instead of it. */
+async function partsOf(url: string): Promise<string[]> {
   try {
     const response = await fetch(url, { method: "HEAD", credentials: "same-origin" });
-    const names = response.ok ? (response.headers.get("X-Decoder-Parts") ?? "") : "";
-    const [views, prompts] = names.split(", ").map((name) => `${url}${name}/`);
-    return views && prompts ? [views, prompts] : null;
+    return response.ok ? (response.headers.get("X-Decoder-Parts") ?? "").split(", ") : [];
   } catch {
-    return null; // offline: the whole decoder may still lie in the browser's cache
+    return []; // offline: the whole decoder may still lie in the browser's cache
   }
 }
 

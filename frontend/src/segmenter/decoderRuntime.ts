@@ -35,6 +35,8 @@ interface Answer extends RawAnswer {
 export interface Made {
   readonly candidates: Candidate[];
   readonly bestLogits: Float32Array | null;
+  /** Milliseconds from the prompt to logits of what lies in the picture; null where the answer was known. */
+  readonly decoding: number | null;
 }
 
 /** Padded pixels per pixel of the low-resolution logits, in every model so far. */
@@ -135,9 +137,11 @@ export class DecoderRuntime {
     const prompts = feed || rough ? null : JSON.stringify([points, labels, box]);
     const known = this.last?.image === image && this.last.prompts === prompts ? this.last.answer : null;
     const between = request.purpose === "hover" ? () => this.letOthersIn() : async () => undefined;
+    const started = performance.now();
     const answer = known ?? (await this.ask(request, image, between));
+    const decoding = known ? null : performance.now() - started;
     if (prompts !== null) this.last = { image, prompts, answer };
-    return this.candidates(request, image, answer, onBest);
+    return { ...this.candidates(request, image, answer, onBest), decoding };
   }
 
   /** A click waits for the preview of another place: what of that has not been begun is not done any more. */
@@ -175,7 +179,7 @@ export class DecoderRuntime {
     image: LoadedImage,
     answer: Answer,
     onBest: (best: Candidate) => void,
-  ): Made {
+  ): Omit<Made, "decoding"> {
     const { ious } = answer;
     const [, count = 0, height = 0, width = 0] = answer.masks.dims;
     const upscaler = image.upscaler ?? new Upscaler(image.source.frame, height, width);
@@ -187,7 +191,7 @@ export class DecoderRuntime {
     };
     const single = isSinglePoint(request);
     const tokens = Array.from({ length: count }, (_, token) => token).filter((token) => !single || token > 0);
-    const all = (some: readonly number[]): Made => ({ candidates: some.map(make), bestLogits: null });
+    const all = (some: readonly number[]) => ({ candidates: some.map(make), bestLogits: null });
     if (purpose === "grid") return all(tokens.filter((token) => (ious[token] ?? 0) >= atLeastIou));
     const best = bestTokens(tokens, ious, single);
     if (purpose === "hover") return all(best.slice(0, 1));

@@ -29,7 +29,7 @@ export class FakeSegmenter implements Segmenter {
   async decode(request: DecodeRequest): Promise<Decoded> {
     this.requests.push(request);
     const all = [0, 1, 2, 3].map((token) => this.disc(request, token));
-    return { candidates: offered(all, isSinglePoint(request)), model: "fake", milliseconds: 1 };
+    return { candidates: offered(all, isSinglePoint(request)), model: "fake", milliseconds: 1, decoding: 1 };
   }
 
   warm(): void {}

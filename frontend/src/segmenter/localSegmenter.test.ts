@@ -16,7 +16,7 @@ class ObedientWorker extends EventTarget {
     if (message.kind === "start" || message.kind === "overtake") return;
     const answer: FromWorker =
       message.kind === "decode"
-        ? { kind: "decoded", call: message.call, candidates: [], bestLogits: null }
+        ? { kind: "decoded", call: message.call, candidates: [], bestLogits: null, decoding: 5 }
         : { kind: "loaded", call: message.call };
     queueMicrotask(() => this.dispatchEvent(new MessageEvent("message", { data: answer })));
   }

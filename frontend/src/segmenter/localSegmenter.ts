@@ -86,12 +86,13 @@ export class LocalSegmenter implements Segmenter {
       return this.call((call) => ({ kind: "decode", call, request: { ...request, feed } }), early);
     });
     if (message.kind !== "decoded") throw new Error("The decoder gave an unexpected answer.");
-    const { bestLogits, candidates } = message;
+    const { bestLogits, candidates, decoding } = message;
     const all = [...ahead.map((best) => ({ ...best, logits: bestLogits })), ...candidates];
     return {
       candidates: offered(all, isSinglePoint(request)),
       model: this.sources.get(request.imageId)?.model ?? "",
       milliseconds: performance.now() - started,
+      decoding,
     };
   }
 

@@ -15,6 +15,18 @@ export interface Program {
     out: number,
     more: boolean,
   ): void;
+  /** One panel of a product: eight columns of `panel` and `out`, whose rows are so many bytes apart. */
+  multiply(
+    map: number,
+    mapStep: number,
+    rows: number,
+    depth: number,
+    panel: number,
+    step: number,
+    out: number,
+    outStep: number,
+    more: boolean,
+  ): void;
   addBias(map: number, rows: number, columns: number, bias: number, positive: boolean): void;
   normColumns(map: number, rows: number, columns: number, gain: number, bias: number, epsilon: number): void;
   look(
@@ -29,6 +41,14 @@ export interface Program {
   answer(attention: number, image: number, told: number, scratch: number): void;
   maskCodes(weights: number, image: number, mask: number, width: number, scratch: number): void;
   draw(task: number, image: number, ...window: Window): void;
+  convolve(task: number, from: number, more: number, to: number): void;
+  enlarge(task: number, from: number, more: number, to: number): void;
+  toPanels(from: number, to: number): void;
+  toPlanes(from: number, to: number): void;
+  gaze(asked: number, places: number, mixed: number, sums: number, scratch: number): void;
+  reply(asked: number, places: number, told: number, scratch: number): void;
+  masks(task: number, from: number): void;
+  weighted(panels: number, count: number, rows: number, weights: number, out: number): void;
 }
 
 /** Starts the first of the builds that this browser can run. */

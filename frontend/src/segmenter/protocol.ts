@@ -30,6 +30,8 @@ export type FromWorker =
       readonly call: number;
       readonly candidates: Candidate[];
       readonly bestLogits: Float32Array | null;
+      /** Milliseconds of the decoder itself; null where the answer was known. */
+      readonly decoding: number | null;
     }
   /** A preview that was given up for a click. */
   | { readonly kind: "overtaken"; readonly call: number }

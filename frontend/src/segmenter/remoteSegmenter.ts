@@ -39,7 +39,8 @@ export class RemoteSegmenter implements Segmenter {
       ...(sole?.candidates.slice(0, 1).map((one) => candidateFrom(one, 0)) ?? []),
       ...readings.candidates.map((one, index) => candidateFrom(one, index + 1)),
     ];
-    return { candidates: offered(all, single), model: readings.model, milliseconds: performance.now() - started };
+    const milliseconds = performance.now() - started;
+    return { candidates: offered(all, single), model: readings.model, milliseconds, decoding: null };
   }
 
   warm(): void {}

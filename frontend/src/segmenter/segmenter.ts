@@ -42,6 +42,8 @@ export interface Decoded {
   readonly model: string;
   /** Milliseconds from the request to the masks. */
   readonly milliseconds: number;
+  /** Of these, the decoder's own; null where it was not run, or not here. */
+  readonly decoding: number | null;
 }
 
 /** How far an image is on its way to being clickable. */

@@ -3,6 +3,7 @@ import { Float, type KernelMemory, WORD } from "./kernelMemory";
 import type { Program } from "./program";
 import { embedPoints, type PointPrompts } from "./promptTokens";
 import { TokenMaths } from "./tokenMaths";
+import { type TwoWayImage, twoWay } from "./twoWay";
 
 /** What is asked of an image. */
 export interface Prompts extends PointPrompts {
@@ -43,7 +44,7 @@ export interface Sizes {
  * One prompt on one image, from its points to what the drawing takes: `PreparedDecoder.forward` of
  * modelzoo/model/prepared_decoder.py, which says what is computed and why. What has positions is the program's part.
  */
-export class Sketching {
+export class Sketching implements TwoWayImage {
   private readonly maths: TokenMaths;
   private readonly inner: number;
   /** Of every block so far: addresses of what its answer was made of. */
@@ -77,22 +78,7 @@ export class Sketching {
   }
 
   run(): Sketch {
-    const { maths, tokens } = this;
-    let x = tokens;
-    for (let level = 0; level < this.sizes.depth; level++) {
-      const name = `transformer.layers.${level}`;
-      const placed = () => maths.sum(x, tokens);
-      x = level
-        ? maths.sum(x, maths.attended(`${name}.self_attn`, placed(), x))
-        : maths.attended(`${name}.self_attn`, x, x);
-      x = maths.norm(`${name}.norm1`, x);
-      const seen = this.looked(level, `${name}.cross_attn_token_to_image`, placed());
-      x = maths.norm(`${name}.norm2`, maths.sum(x, seen));
-      x = maths.norm(`${name}.norm3`, maths.sum(x, maths.mlp(`${name}.mlp`, x)));
-      this.answered(level, name, placed(), x);
-    }
-    const seen = this.looked(this.sizes.depth, "transformer.final_attn_token_to_image", maths.sum(x, tokens));
-    x = maths.norm("transformer.norm_final_attn", maths.sum(x, seen));
+    const x = twoWay(this.maths, this.sizes.depth, this.tokens, this);
     const weights = Array.from({ length: this.sizes.masks }, (_, mask) =>
       this.head(`output_hypernetworks_mlps.${mask}`, x, 1 + mask),
     );
@@ -154,7 +140,7 @@ export class Sketching {
   }
 
   /** Attention of the tokens to the image. */
-  private looked(level: number, name: string, placed: Columns): Columns {
+  looked(level: number, name: string, placed: Columns): Columns {
     const { maths, memory, columns } = this;
     const { heads, headWidth, panels } = this.sizes;
     const asked = maths.linear(`${name}.q_proj`, placed);
@@ -208,7 +194,7 @@ export class Sketching {
   }
 
   /** The image answers the tokens and is normalised. */
-  private answered(level: number, block: string, placed: Columns, x: Columns): void {
+  answered(level: number, block: string, placed: Columns, x: Columns): void {
     const { maths, memory, weights } = this;
     const name = `${block}.cross_attn_image_to_token`;
     const asked = maths.linear(`${name}.k_proj`, placed);

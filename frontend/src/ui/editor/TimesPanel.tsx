@@ -4,8 +4,9 @@ import type { Latency, Timings } from "../../core/latency";
 import { Button } from "../kit/kit";
 import { setDecodePlace } from "../workbench";
 
-const ROWS: [string, Exclude<keyof Timings, "clear">][] = [
+const ROWS: [string, Exclude<keyof Timings, "clear" | "answered">][] = [
   ["decode", "decode"],
+  ["answer", "answer"],
   ["prompt to painted", "promptToPainted"],
   ["frame", "paint"],
   ["embedding wait", "embeddingWait"],

@@ -1,0 +1,100 @@
+import { coarseCentre, positionCode, unit } from "./compactPrompts";
+import { type DecoderWeights, filled, LANES } from "./decoderWeights";
+import type { KernelMemory } from "./kernelMemory";
+import { Planes } from "./planes";
+import type { Floats } from "./safetensors";
+
+/** What the default model's encoder says of a picture, at strides 16, 8 and 4, each 1 x channels x height x width. */
+export interface CompactEmbedding {
+  readonly coarse: Floats;
+  readonly middle: Floats;
+  readonly fine: Floats;
+}
+
+const COARSE_STRIDE = 16;
+
+/** An image in the program's memory, with room for all that a prompt makes of it. */
+export class PlacedImage {
+  readonly maps: readonly [Floats, Floats, Floats];
+  /** Height and width of the padded frame in input pixels. */
+  readonly frame: readonly [number, number];
+  readonly positions: number;
+  readonly panels: number;
+  readonly coarse: Planes;
+  readonly middle: Planes;
+  readonly fine: Planes;
+  /** Last channels of the fine map, of length one at every place: `affinityChannels` x `affinityWidth`. */
+  readonly alike: number;
+  readonly affinityChannels: number;
+  /** Places of a plane of the fine map, filled up to whole panels. */
+  readonly affinityWidth: number;
+  /** Codes of all positions, as panels. */
+  readonly codes: number;
+  /** The image as the tokens change it, plain and with the codes added, as panels. */
+  readonly image: number;
+  readonly placed: number;
+
+  // Maps on the way, made anew by every prompt.
+  readonly prompts: Planes;
+  readonly promptsHalf: Planes;
+  readonly promptsQuarter: Planes;
+  readonly source: Planes;
+  readonly middleMade: Planes;
+  readonly middleRefined: Planes;
+  readonly fineMade: Planes;
+  readonly fineRefined: Planes;
+
+  constructor(memory: KernelMemory, weights: DecoderWeights, { coarse, middle, fine }: CompactEmbedding) {
+    this.maps = [coarse, middle, fine];
+    const [, channels = 0, height = 0, width = 0] = coarse.dims;
+    this.frame = [COARSE_STRIDE * height, COARSE_STRIDE * width];
+    this.positions = height * width;
+    this.panels = Math.ceil(this.positions / LANES);
+    const fineChannels = weights.side("to_fine.bias", 0);
+    this.affinityChannels = (fine.dims[1] ?? 0) - fineChannels;
+    this.coarse = Planes.of(memory, coarse, channels);
+    this.middle = Planes.of(memory, middle, middle.dims[1] ?? 0);
+    this.fine = Planes.of(memory, fine, fineChannels);
+    this.affinityWidth = filled(this.fine.plane);
+    this.alike = memory.zeros(this.affinityChannels * this.affinityWidth);
+    this.normaliseAffinity(memory.floats(this.alike, this.affinityChannels * this.affinityWidth), fine, fineChannels);
+    const all = this.panels * channels * LANES;
+    this.codes = memory.put(positionCodes(this.panels, width, weights.values("position.frequencies")));
+    this.image = memory.room(all);
+    this.placed = memory.room(all);
+    const maps = (name: string, scale: number) =>
+      new Planes(memory, weights.side(`${name}.bias`, 0), scale * height, scale * width);
+    this.prompts = new Planes(memory, 6, 4 * height, 4 * width);
+    this.promptsHalf = maps("maps_to_coarse.0", 2);
+    this.promptsQuarter = maps("maps_to_coarse.1", 1);
+    this.source = maps("maps_to_coarse.2", 1);
+    this.middleMade = maps("to_middle", 2);
+    this.middleRefined = maps("refine_middle.first", 2);
+    this.fineMade = maps("to_fine", 4);
+    this.fineRefined = maps("refine_fine", 4);
+  }
+
+  private normaliseAffinity(to: Float32Array, { dims, data }: Floats, first: number): void {
+    const [, channels = 0, height = 0, width = 0] = dims;
+    for (let y = 0; y < height; y++) {
+      for (let x = 0; x < width; x++) {
+        const value = (channel: number) => data[(channel * height + y) * width + x] ?? 0;
+        const own = unit(Array.from({ length: channels - first }, (_, channel) => value(first + channel)));
+        const at = this.fine.at(0, y, x);
+        for (const [channel, one] of own.entries()) to[channel * this.affinityWidth + at] = one;
+      }
+    }
+  }
+}
+
+/** The code of every position, counted row by row, as panels; beyond the last one as if they went on. */
+function positionCodes(panels: number, width: number, frequencies: Float32Array): Float32Array {
+  const channels = frequencies.length;
+  const codes = new Float32Array(panels * channels * LANES);
+  for (let position = 0; position < panels * LANES; position++) {
+    const start = Math.floor(position / LANES) * channels * LANES + (position % LANES);
+    const code = positionCode(coarseCentre(position % width), coarseCentre(Math.floor(position / width)), frequencies);
+    for (const [channel, value] of code.entries()) codes[start + channel * LANES] = value;
+  }
+  return codes;
+}
