@@ -42,8 +42,8 @@ def program_weights(decoder: CompactDecoder) -> dict[str, Tensor]:
         named[name] = filled(named[name])
     first, second, project = decoder.maps_to_coarse
     layers = {
-        "maps_to_coarse.0": folded(*first),
-        "maps_to_coarse.1": folded(*second),
+        "maps_to_coarse.0": folded(*first.children()),
+        "maps_to_coarse.1": folded(*second.children()),
         "maps_to_coarse.2": folded(project),
         "refine_middle.first": folded(*decoder.refine_middle.first),
         "refine_middle.second": folded(*decoder.refine_middle.second),
@@ -70,7 +70,9 @@ def folded(convolution: nn.Module, norm: nn.Module | None = None, *activation: n
     bias = convolution.bias if convolution.bias is not None else weight.new_zeros(len(weight))
     if norm is None:
         return weight, bias
-    assert isinstance(norm, nn.BatchNorm2d) and norm.running_mean is not None and norm.running_var is not None
+    assert isinstance(norm, nn.BatchNorm2d)
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
     scale = norm.weight / (norm.running_var + norm.eps).sqrt()
     return weight * scale[:, None], (bias - norm.running_mean) * scale + norm.bias
 

@@ -21,8 +21,7 @@ def decode(editor, tmp_path):
 
 
 def twin_of(editor, folder):
-    """Decodes a mask's recorded prompts in Python from the very files that the browser used, or from the whole decoder
-    where the browser has it in parts."""
+    """Decodes a mask's recorded prompts in Python, with the graph of the whole decoder."""
     answer = editor.get(f"/api/images/{editor.image['id']}/embedding/")
     path = folder / "decoder.onnx"
     path.write_bytes(editor.page.request.get(answer["decoder_url"]).body())
@@ -98,6 +97,37 @@ def test_several_clicks_with_the_previous_mask_fed_back(editor, decode):
     fed = [prompt["fed"] for prompt in editor.masks()[0]["prompts"]]
     assert fed[0] is None
     assert None not in fed[1:]
+
+
+def test_a_decoder_that_comes_as_one_graph(editor, decode):
+    """As those of versions that an earlier release registered."""
+
+    def without_parts(route):
+        answer = route.fetch()
+        route.fulfill(response=answer, headers={k: v for k, v in answer.headers.items() if k != "x-decoder-parts"})
+
+    asked = []
+    editor.page.on("request", lambda request: asked.append(request.url))
+    editor.page.route("**/decoder/", lambda route: without_parts(route))
+    editor.page.reload()
+    editor.ready()
+    editor.click(*PLACES[0])
+    editor.click(PLACES[0][0] + 20, PLACES[0][1])
+    editor.press("Enter")
+    check(editor, decode)
+    assert any(url.endswith(".wasm") and "ort-" in url for url in asked)
+
+
+def test_the_default_model_needs_no_runtime_but_our_own_program(editor):
+    asked = []
+    editor.page.on("request", lambda request: asked.append(request.url))
+    editor.page.reload()
+    editor.ready()
+    editor.click(*PLACES[0])
+    editor.press("Enter")
+    editor.saved()
+    assert [url for url in asked if url.endswith("/decoder/weights/")]
+    assert not [url for url in asked if "ort-" in url]
 
 
 def test_a_sam_decoder_in_parts(browser, tmp_path):

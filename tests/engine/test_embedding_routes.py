@@ -12,7 +12,7 @@ from annotation import jobkit, storage
 from annotation.models import Job
 from engine import embeddings, jobs  # noqa: F401  binds the functions of the jobs
 from engine.models import ModelVersion
-from engine.serving import PARTS
+from engine.serving import PARTS, WEIGHTS
 from modelzoo.embedding import Embedding as Value
 from modelzoo.geometry import Frame
 from tests.cast import client_of
@@ -142,6 +142,17 @@ def test_the_parts_of_a_decoder_are_named_and_served_where_there_are_some(base, 
         assert b"".join(answer.streaming_content) == part.encode()
         assert "immutable" in answer.headers["Cache-Control"]
     assert client.get(f"{url}other/").status_code == 404
+
+
+def test_the_weights_of_the_default_model_s_decoder_are_one_part(base, cast, as_):
+    path = storage.path_for("models", base.digest, *WEIGHTS.values())
+    storage.write_atomic(path, b"weights")
+    ModelVersion.objects.update(decoder_path=storage.path_for("models", base.digest, "decoder.onnx"))
+    storage.write_atomic(storage.path_for("models", base.digest, "decoder.onnx"), b"onnx")
+    url, client = f"/api/models/{base.digest}/decoder/", as_(cast.cyd)
+    assert client.head(url).headers["X-Decoder-Parts"] == "weights"
+    assert b"".join(client.get(f"{url}weights/").streaming_content) == b"weights"
+    assert client.get(f"{url}prompts/").json()["code"] == "no_part"
 
 
 def test_the_parts_of_a_dataset_s_own_version_are_for_its_members(cast, as_):

@@ -137,6 +137,16 @@ def test_preparing_a_new_release_makes_what_versions_in_service_lack(cast, real_
     assert decoder_parts(serving_version(cast.dataset.pk)) == parts
 
 
+def test_so_it_does_for_the_default_model_whose_decoder_comes_as_weights(real_base, small_model, settings):
+    settings.ANYMASK_MODEL = str(small_model / "model.safetensors")
+    parts = decoder_parts(real_base)
+    assert list(parts) == ["weights"]
+    storage.full(parts["weights"]).unlink()
+    assert decoder_parts(real_base) == {}
+    call_command("prepare", stdout=io.StringIO())
+    assert decoder_parts(real_base) == parts
+
+
 def test_a_damaged_version_in_service_does_not_keep_a_release_from_starting(cast, real_base, mobile_file, caplog):
     run("mobile_sam", dataset="Fruit")
     version = serving_version(cast.dataset.pk)

@@ -11,6 +11,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 
+from modelzoo.build import build
+from modelzoo.export import export_weights
 from modelzoo.model.compact_decoder import CompactDecoder
 from modelzoo.model.compact_encoder import ConvNormAct
 from modelzoo.model.compact_weights import folded, program_refuses, program_weights, transposed
@@ -91,9 +93,9 @@ def test_a_transposed_convolution_is_a_product_for_each_place():
 
 
 @pytest.mark.parametrize(
-    "channels, why",
+    ("channels", "why"),
     [
-        ((24, 8, 8, 5), "3 channels of a head"),
+        ((24, 8, 8, 5), "3 channels of a head, no multiple of 4"),
         ((36, 8, 8, 5), "36 channels at stride 16"),
         ((32, 6, 8, 5), "6 channels at stride 8"),
         ((32, 8, 10, 5), "10 channels at stride 4"),
@@ -110,6 +112,23 @@ def test_so_is_one_that_makes_another_number_of_masks():
 
 def test_the_shipped_shape_is_taken():
     assert program_refuses(CompactDecoder(128, 32, 16, 12)) is None
+
+
+def test_what_is_written_is_read_as_it_was(tmp_path):
+    model = build("anymask_compact", long_side=64).eval()
+    export_weights(model, tmp_path / "weights.safetensors")
+    expected = program_weights(model.decoder)
+    stored = load_file(tmp_path / "weights.safetensors")
+    assert stored.keys() == expected.keys()
+    assert all(torch.equal(stored[name], values) for name, values in expected.items())
+
+
+def test_nothing_is_written_of_a_decoder_that_is_not_taken(tmp_path):
+    model = build("anymask_compact", long_side=64)
+    model.decoder = CompactDecoder(24, 8, 8, 5)
+    with pytest.raises(RuntimeError, match="3 channels of a head, no multiple of 4"):
+        export_weights(model, tmp_path / "weights.safetensors")
+    assert list(tmp_path.iterdir()) == []
 
 
 if __name__ == "__main__":

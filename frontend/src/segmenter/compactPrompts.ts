@@ -61,9 +61,12 @@ export function sampleAt({ dims, data }: Floats, { x, y }: PromptPoint, frame: r
 
 const within = (at: number, length: number) => Math.min(Math.max(at, 0), length - 1);
 
+/** Shorter vectors stay shorter than one: `F.normalize`. */
+export const LEAST_LENGTH = 1e-12;
+
 /** A vector of length one in the same direction. */
 export function unit(values: readonly number[]): number[] {
-  const length = Math.max(Math.hypot(...values), 1e-12);
+  const length = Math.max(Math.hypot(...values), LEAST_LENGTH);
   return values.map((value) => value / length);
 }
 

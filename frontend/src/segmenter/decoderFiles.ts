@@ -65,10 +65,13 @@ export async function openDecoder(url: string, wasmBase: string): Promise<Loaded
   return inParts(views, decoder, await RuntimeMemory.of(wasmBase));
 }
 
+/** Builds that do not come although the model's data does (some networks let no WebAssembly in) cannot run here. */
 async function ownProgram(wasmBase: string): Promise<Program> {
-  return startProgram(
-    await Promise.all(["decoder-fused.wasm", "decoder.wasm"].map((name) => fetchBytes(wasmBase + name))),
-  );
+  const names = ["decoder-fused.wasm", "decoder.wasm"];
+  const builds = await Promise.all(names.map((name) => fetchBytes(wasmBase + name))).catch((error: TypeError) => {
+    throw new Error("The decoder's program could not be loaded.", { cause: error });
+  });
+  return startProgram(builds);
 }
 
 function compact(decoder: CompactDecoder): LoadedDecoder {

@@ -1,4 +1,4 @@
-import { coarseCentre, positionCode, unit } from "./compactPrompts";
+import { coarseCentre, LEAST_LENGTH, positionCode } from "./compactPrompts";
 import { type DecoderWeights, filled, LANES } from "./decoderWeights";
 import type { KernelMemory } from "./kernelMemory";
 import { Planes } from "./planes";
@@ -76,13 +76,17 @@ export class PlacedImage {
 
   private normaliseAffinity(to: Float32Array, { dims, data }: Floats, first: number): void {
     const [, channels = 0, height = 0, width = 0] = dims;
-    for (let y = 0; y < height; y++) {
-      for (let x = 0; x < width; x++) {
-        const value = (channel: number) => data[(channel * height + y) * width + x] ?? 0;
-        const own = unit(Array.from({ length: channels - first }, (_, channel) => value(first + channel)));
-        const at = this.fine.at(0, y, x);
-        for (const [channel, one] of own.entries()) to[channel * this.affinityWidth + at] = one;
-      }
+    const area = height * width;
+    const squares = new Float32Array(area);
+    for (let at = first * area; at < channels * area; at++) {
+      squares[at % area] = (squares[at % area] as number) + (data[at] as number) ** 2;
+    }
+    const shares = squares.map((square) => 1 / Math.max(Math.sqrt(square), LEAST_LENGTH));
+    for (let at = first * area; at < channels * area; at++) {
+      const place = at % area;
+      const out = this.fine.at(0, Math.floor(place / width), place % width);
+      const channel = Math.floor(at / area) - first;
+      to[channel * this.affinityWidth + out] = (data[at] as number) * (shares[place] as number);
     }
   }
 }
