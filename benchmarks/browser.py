@@ -199,7 +199,7 @@ def clicks(editor: Editor, model: str, target: str, aim: str) -> list[Row]:
     prompts(editor, PROMPTS)
     spent = round((processor_time(editor.page) - before) / PROMPTS, 1)
     found += pair(f"browser: prompt to painted, {model}", editor, "promptToPainted", target)
-    found += pair(f"browser: decode, {model}", editor, "decode")
+    found += pair(f"browser: decode while the page draws, {model}", editor, "decode")
     found += pair(f"browser: answer with all masks, {model}", editor, "answer")
     found.append(
         Row(f"browser: processor time per prompt, all threads of the page, {model}", spent, "ms", spent, PROMPTS)

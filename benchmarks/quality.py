@@ -1,4 +1,5 @@
-"""How good the shipped weights are on pictures that they were not trained on, beside the filled box and other people.
+"""How good the shipped weights are on pictures that they were not trained on, beside the filled box and other people,
+and what it costs them to see with their attention in whole numbers (modelzoo.model.int8).
 
 Needs the labelled sets beside those that the training configurations name (build/training-data); without them there
 are no rows. `python -m modelzoo evaluate` gives the whole report; these are its main figures, by the same code.
@@ -6,11 +7,13 @@ are no rows. `python -m modelzoo evaluate` gives the whole report; these are its
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
 from benchmarks.measure import Row
 from modelzoo.catalogue import SHIPPED
+from modelzoo.checkpoint import load_checkpoint, save_checkpoint
 from modelzoo.commands.common import cores
 from modelzoo.comparison.baselines import FilledBox
 from modelzoo.comparison.compare import compare
@@ -33,11 +36,23 @@ def rows() -> list[Row]:
         configs = read_stages(described)
         folders = labelled_sets(configs)
         if weights.is_file() and folders:
-            plan = Plan({described.stem: weights}, tuple(OTHERS))
-            comparison = compare(plan, folders, configs, MASKS_PER_SET, processes=cores())
+            with tempfile.TemporaryDirectory() as work:
+                models = {described.stem: weights, in_int8(described.stem): quantised(weights, Path(work))}
+                comparison = compare(Plan(models, tuple(OTHERS)), folders, configs, MASKS_PER_SET, processes=cores())
             for one in comparison.sets:
                 found += set_rows(described.stem, one)
     return found
+
+
+def in_int8(model: str) -> str:
+    return f"{model} in int8"
+
+
+def quantised(weights: Path, folder: Path) -> Path:
+    """The same weights as a file that asks for an encoder in whole numbers."""
+    path = folder / "int8.safetensors"
+    save_checkpoint(load_checkpoint(weights), path, int8=True)
+    return path
 
 
 def labelled_sets(configs: Iterable[TrainConfig]) -> list[SetFolder]:
@@ -51,6 +66,8 @@ def set_rows(model: str, one: SetSummary) -> list[Row]:
     """The rows of one model on one set."""
     method = one.methods[model]
     result = [figure_row(f"{model}, {one.name}: {key}", method.figures[key], unit_of(key)) for key in FIGURES]
+    whole = one.methods[in_int8(model)]
+    result += [figure_row(f"{in_int8(model)}, {one.name}: {key}", whole.figures[key], unit_of(key)) for key in FIGURES]
     for other, keys in OTHERS.items():
         figures = one.methods[other].figures if other in one.methods else {}
         result += [

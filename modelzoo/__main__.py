@@ -10,13 +10,13 @@ import sys
 from collections.abc import Sequence
 
 from modelzoo.checkpoint import CheckpointError
-from modelzoo.commands import evaluate, export, fetch, list_models, segment, train, train_proposals
+from modelzoo.commands import evaluate, export, fetch, list_models, quantise, segment, train, train_proposals
 from modelzoo.comparison.baselines import MissingLibrary
 from modelzoo.fetching import FetchError
 from modelzoo.training.config import ConfigError
 from modelzoo.training.data import DataError
 
-COMMANDS = (list_models, fetch, segment, evaluate, train, train_proposals, export)
+COMMANDS = (list_models, fetch, segment, evaluate, train, train_proposals, export, quantise)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -17,15 +17,19 @@ import torch
 from safetensors.torch import save_file
 
 from modelzoo.build import build, rebuild
+from modelzoo.model.int8 import quantise_encoder
 from modelzoo.weight_files import CheckpointError as CheckpointError
 from modelzoo.weight_files import TensorSpec, WeightFile, bounded, first_line
 
 
-def save_checkpoint(model: Any, path: Path | str, metadata: Mapping[str, Any] | None = None, half: bool = False) -> str:
+def save_checkpoint(
+    model: Any, path: Path | str, metadata: Mapping[str, Any] | None = None, half: bool = False, int8: bool = False
+) -> str:
     """Write a model's weights, variant and configuration; return the file's SHA-256.
 
     `metadata` is any JSON-able mapping and comes back from `read_metadata`. `half` stores floats as float16, which
-    halves the file and costs about 1e-3 relative precision. The file appears whole or not at all.
+    halves the file and costs about 1e-3 relative precision. `int8`: whoever loads the file to use it gets an encoder in
+    whole numbers (modelzoo.model.int8); the weights inside stay what they are. The file appears whole or not at all.
     """
     path = Path(path)
     state = {}
@@ -33,23 +37,31 @@ def save_checkpoint(model: Any, path: Path | str, metadata: Mapping[str, Any] | 
         kept = tensor.detach().cpu().contiguous()
         state[name] = kept.half() if half and kept.is_floating_point() else kept
     header = {"variant": model.variant, "config": model.config, "metadata": dict(metadata or {})}
+    if int8:
+        header["int8"] = True
     with replacing(path) as temporary:
         save_file(state, temporary, metadata={"anymask": json.dumps(header, sort_keys=True)})
     return checkpoint_digest(path)
 
 
-def load_checkpoint(path: Path | str, map_location: str = "cpu", variant: str | None = None) -> Any:
+def load_checkpoint(
+    path: Path | str, map_location: str = "cpu", variant: str | None = None, exact: bool = False
+) -> Any:
     """The model stored at `path`, in evaluation mode, float32.
 
     Own files say themselves what they are. Official files (SAM ViT-B, L and H, MobileSAM; `.pth`, `.pt`, or the same
     tensors as safetensors) are recognised by their keys; `variant` overrules. The file's names, shapes and kinds are
     compared with the model before any weight is read, so memory stays within the file and the model. CheckpointError
-    for what does not fit exactly, and for weights that are not finite.
+    for what does not fit exactly, and for weights that are not finite. `exact`: float32 also where the file asks for an
+    encoder in whole numbers, as training needs it.
     """
     path = Path(path)
     stored = WeightFile(path)
     header = stored.header or {"variant": variant or _recognise(stored), "config": None}
-    return load_state(stored, lambda: build_from(header, path)).to(map_location)
+    model = load_state(stored, lambda: build_from(header, path))
+    if header.get("int8") and not exact:
+        quantise_encoder(model)
+    return model.to(map_location)
 
 
 def load_state(stored: WeightFile, build_empty: Callable[[], Any]) -> Any:

@@ -70,7 +70,8 @@ class TensorSpec:
 class WeightFile:
     """The tensors of a checked file by name: `specs` without reading them, `tensors()` with.
 
-    `header` is what our own files say of themselves ({"variant", "config", "metadata"}), None for anybody else's.
+    `header` is what our own files say of themselves ({"variant", "config", "metadata"}, perhaps "int8"); None
+    for anybody else's.
     Raises CheckpointError for whatever is not a regular, complete file of one of the two formats.
     """
 

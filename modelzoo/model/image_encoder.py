@@ -61,18 +61,13 @@ def _relative_table(positions: Tensor, size: int) -> Tensor:
 
 
 def _attention_block(q: Tensor, k: Tensor, v: Tensor, by_row: Tensor, by_column: Tensor) -> Tensor:
-    """Attention of the queries q (G x n x c, scaled) over k and v (G x HW x c), made in place in one scratch map.
+    """Attention of the queries q (G x n x c, scaled) over k and v (G x HW x c).
 
     by_row G x n x H and by_column G x n x W are the relative-position terms of each query.
     """
-    scores = torch.bmm(q, k.transpose(1, 2))
-    grid = scores.view(*scores.shape[:2], by_row.shape[-1], by_column.shape[-1])
-    grid += by_row[..., None]
-    grid += by_column[..., None, :]
-    scores -= scores.amax(dim=-1, keepdim=True)
-    scores.exp_()
-    scores /= scores.sum(dim=-1, keepdim=True)
-    return torch.bmm(scores, v)
+    scores = (by_row[..., None] + by_column[..., None, :]).flatten(2)
+    scores.baddbmm_(q, k.transpose(1, 2))
+    return torch.bmm(torch.softmax(scores, dim=-1), v)
 
 
 def _attention_in_blocks(q: Tensor, k: Tensor, v: Tensor, by_row: Tensor, by_column: Tensor) -> Tensor:

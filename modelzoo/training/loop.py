@@ -199,7 +199,7 @@ def update_average(ema: Any, model: Any, keep: float) -> None:
 def start_or_resume(config: TrainConfig, devices: Devices) -> Run:
     """A fresh run, or the one whose state lies in `config.out`."""
     if config.init is not None:
-        model = load_checkpoint(config.init)
+        model = load_checkpoint(config.init, exact=True)
         model.look_at(config.long_side)
     else:
         model = build(config.model, long_side=config.long_side)
