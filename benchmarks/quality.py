@@ -1,5 +1,5 @@
 """How good the shipped weights are on pictures that they were not trained on, beside the filled box and other people,
-and what it costs them to see with their attention in whole numbers (modelzoo.model.int8).
+and what it costs them when the linear layers of their encoder work in whole numbers (modelzoo.model.int8).
 
 Needs the labelled sets beside those that the training configurations name (build/training-data); without them there
 are no rows. `python -m modelzoo evaluate` gives the whole report; these are its main figures, by the same code.

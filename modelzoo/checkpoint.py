@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import save_file
 
 from modelzoo.build import build, rebuild
-from modelzoo.model.int8 import quantise_encoder
+from modelzoo.model.int8 import Int8Linear, quantise_encoder
 from modelzoo.weight_files import CheckpointError as CheckpointError
 from modelzoo.weight_files import TensorSpec, WeightFile, bounded, first_line
 
@@ -30,8 +30,11 @@ def save_checkpoint(
     `metadata` is any JSON-able mapping and comes back from `read_metadata`. `half` stores floats as float16, which
     halves the file and costs about 1e-3 relative precision. `int8`: whoever loads the file to use it gets an encoder in
     whole numbers (modelzoo.model.int8); the weights inside stay what they are. The file appears whole or not at all.
+    ValueError for a model that was loaded so.
     """
     path = Path(path)
+    if any(isinstance(part, Int8Linear) for part in model.modules()):
+        raise ValueError("This model's weights were rounded: load it with `exact` to save it.")
     state = {}
     for name, tensor in model.state_dict().items():
         kept = tensor.detach().cpu().contiguous()

@@ -10,7 +10,7 @@ import { LANES, multiply, ROW } from "./panels";
 /** Places that a transposed convolution makes of each. */
 const PARTS: usize = 4;
 
-/** Written by src/segmenter/planes.ts, in this order, as are the others. */
+/** Written by src/segmenter/planes.ts, in this order; other tasks by compactDecoder.ts and foldedImage.ts there. */
 @unmanaged
 export class Planes {
   data: usize;

@@ -35,20 +35,20 @@ def program_refuses(decoder: CompactDecoder) -> str | None:
 
 
 def program_weights(decoder: CompactDecoder) -> dict[str, Tensor]:
-    """Weights by name, float32; numbers are tensors, too. The decoder must be in evaluation mode."""
+    """Weights by name; numbers are tensors, too. The decoder must be in evaluation mode."""
     named = {name: values for name, values in decoder.state_dict().items() if name.startswith(PLAIN)}
     last = [f"kernels.{mask}.2" for mask in range(decoder.masks)] + ["iou_from_mask.2"]
     for name in (f"{layer}.{kind}" for layer in last for kind in ("weight", "bias")):
         named[name] = filled(named[name])
     first, second, project = decoder.maps_to_coarse
     layers = {
-        "maps_to_coarse.0": folded(*first.children()),
-        "maps_to_coarse.1": folded(*second.children()),
+        "maps_to_coarse.0": folded(*pair(first)),
+        "maps_to_coarse.1": folded(*pair(second)),
         "maps_to_coarse.2": folded(project),
-        "refine_middle.first": folded(*decoder.refine_middle.first),
+        "refine_middle.first": folded(*pair(decoder.refine_middle.first)),
         "refine_middle.second": folded(*decoder.refine_middle.second),
         "maps_to_fine": folded(decoder.maps_to_fine),
-        "refine_fine": folded(*decoder.refine_fine),
+        "refine_fine": folded(*pair(decoder.refine_fine)),
         "to_middle": transposed(decoder.to_middle),
         "to_fine": transposed(decoder.to_fine),
     }
@@ -62,9 +62,8 @@ def program_weights(decoder: CompactDecoder) -> dict[str, Tensor]:
     return named | {"affinity_gain": decoder.affinity_gain.reshape(1)}
 
 
-def folded(convolution: nn.Module, norm: nn.Module | None = None, *activation: nn.Module) -> tuple[Tensor, Tensor]:
-    """Weight O x (I * kernel height * width) and bias O of a convolution, and of the batch norm after it. What comes
-    after that is the program's to do."""
+def folded(convolution: nn.Module, norm: nn.Module | None = None) -> tuple[Tensor, Tensor]:
+    """Weight O x (I * kernel height * width) and bias O of a convolution, and of the batch norm after it."""
     assert isinstance(convolution, nn.Conv2d)
     weight = convolution.weight.flatten(1)
     bias = convolution.bias if convolution.bias is not None else weight.new_zeros(len(weight))
@@ -75,6 +74,12 @@ def folded(convolution: nn.Module, norm: nn.Module | None = None, *activation: n
     assert norm.running_var is not None
     scale = norm.weight / (norm.running_var + norm.eps).sqrt()
     return weight * scale[:, None], (bias - norm.running_mean) * scale + norm.bias
+
+
+def pair(layers: nn.Module) -> tuple[nn.Module, nn.Module]:
+    """The convolution and the norm of a ConvNormAct."""
+    convolution, norm, _ = layers.children()
+    return convolution, norm
 
 
 def transposed(convolution: nn.ConvTranspose2d) -> tuple[Tensor, Tensor]:

@@ -45,7 +45,7 @@ class Int8Linear(nn.Module):
             scale = scales(part)
             product = torch._int_mm(rounded(part, scale), self.weight)
             torch.mul(product, self.scale, out=out[start : start + ROWS]).mul_(scale).add_(self.bias)
-        return out.view(*x.shape[:-1], -1)
+        return out.view(*x.shape[:-1], self.weight.shape[1])
 
 
 def scales(rows: Tensor) -> Tensor:
@@ -69,6 +69,6 @@ def quantise(module: nn.Module) -> int:
     return replaced
 
 
-def quantise_encoder(model: Any) -> int:
+def quantise_encoder(model: Any) -> None:
     """The same for the image encoder of a Sam or Compact model. Decoders stay as they are: they run in browsers."""
-    return quantise(model.image_encoder if hasattr(model, "image_encoder") else model.encoder)
+    quantise(model.image_encoder if hasattr(model, "image_encoder") else model.encoder)

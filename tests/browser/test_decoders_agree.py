@@ -128,6 +128,9 @@ def test_the_default_model_needs_no_runtime_but_our_own_program(editor):
     editor.saved()
     assert [url for url in asked if url.endswith("/decoder/weights/")]
     assert not [url for url in asked if "ort-" in url]
+    (fused,) = {url for url in asked if url.endswith("decoder-fused.wasm")}
+    # So it is this build that the tests of this file compare with Python.
+    assert editor.page.evaluate("async (url) => WebAssembly.validate(await (await fetch(url)).arrayBuffer())", fused)
 
 
 def test_a_sam_decoder_in_parts(browser, tmp_path):

@@ -15,7 +15,7 @@ from modelzoo.build import build
 from modelzoo.export import export_weights
 from modelzoo.model.compact_decoder import CompactDecoder
 from modelzoo.model.compact_encoder import ConvNormAct
-from modelzoo.model.compact_weights import folded, program_refuses, program_weights, transposed
+from modelzoo.model.compact_weights import folded, pair, program_refuses, program_weights, transposed
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "compact_decoder.safetensors"
 CHANNELS = (32, 8, 8, 5)  # coarse, middle, fine, affinity
@@ -80,7 +80,7 @@ def test_a_batch_norm_is_folded_into_its_convolution():
     torch.nn.init.normal_(layers[1].running_mean)
     torch.nn.init.normal_(layers[1].bias)
     picture = torch.randn(2, 6, 10, 12)
-    weight, bias = folded(*layers)
+    weight, bias = folded(*pair(layers))
     assert torch.allclose(layers(picture), F.relu(F.conv2d(picture, weight.view(8, 6, 3, 3), bias, 2, 1)), atol=1e-5)
 
 

@@ -56,6 +56,43 @@ describe("the default model's decoder by the program of our own", () => {
     expect(one.answer(embedding, prompts("fed"))).toEqual(first);
   });
 
+  it.each([
+    [3, 8],
+    [8, 3],
+    [1, 1],
+    [5, 9],
+    [12, 12],
+  ])("answers the same the first time, when its memory grows, on %i x %i positions", async (height, width) => {
+    const filled = (dims: number[]) => {
+      const length = dims.reduce((product, side) => product * side, 1);
+      return { dims, data: Float32Array.from({ length }, (_, at) => Math.sin(at)) };
+    };
+    const picture = {
+      coarse: filled([1, 32, height, width]),
+      middle: filled([1, 8, 2 * height, 2 * width]),
+      fine: filled([1, 13, 4 * height, 4 * width]),
+    };
+    for (const name of ["click", "box", "many"]) {
+      const one = await decoder();
+      const first = one.answer(picture, prompts(name));
+      expect(one.answer(picture, prompts(name))).toEqual(first);
+    }
+  });
+
+  it.each([
+    ["coarse", [1, 31, 3, 5]],
+    ["middle", [1, 8, 3, 5]],
+    ["fine", [1, 8, 12, 20]],
+    ["fine", [1, 13, 6, 10]],
+  ])("takes no %s map of shape %j, and goes on with the image before", async (name, dims) => {
+    const one = await decoder();
+    const before = one.answer(embedding, prompts("click"));
+    const data = new Float32Array(dims.reduce((product, side) => product * side, 1));
+    const odd = { ...embedding, [name]: { dims, data } };
+    expect(() => one.answer(odd, prompts("click"))).toThrow("not of this decoder's model");
+    expect(one.answer(embedding, prompts("click"))).toEqual(before);
+  });
+
   it("answers on the narrowest picture", async () => {
     const { masks, ious } = (await decoder()).answer(blank, prompts("click"));
     expect(masks.dims).toEqual([1, 4, 4, 8]);

@@ -10,7 +10,7 @@ import type { Prompts } from "./sketching";
 import { TokenMaths } from "./tokenMaths";
 import { twoWay } from "./twoWay";
 
-export interface CompactAnswer {
+interface CompactAnswer {
   /** Logits of the whole frame, 1 x masks x height x width at stride 4, row-major. */
   readonly masks: Floats;
   readonly ious: Float32Array;
@@ -73,6 +73,7 @@ export class CompactDecoder {
 
   private place(embedding: CompactEmbedding): PlacedImage {
     if (this.last?.embedding === embedding) return this.last.image;
+    this.last = null; // what is placed goes over it, whether it fits or not
     this.memory.end = this.imageStart;
     const image = new PlacedImage(this.memory, this.weights, embedding);
     this.promptStart = this.memory.end;
@@ -191,8 +192,8 @@ export class CompactDecoder {
       const shape = [Math.log(area / (height * width)), Math.log(rimArea / area), shrunk / grown, highest];
       return [...own, ...features(inside, area), ...features(rim, rimArea), ...shape];
     });
-    const byMask = maths.values(this.mlp("iou_from_mask", looked));
     const byToken = maths.column(this.mlp("iou_from_token", [maths.column(tokens, 0)]), 0);
+    const byMask = maths.values(this.mlp("iou_from_mask", looked));
     return Float32Array.from({ length: MASKS }, (_, mask) => logistic((byToken[mask] ?? 0) + (byMask[mask] ?? 0)));
   }
 

@@ -8,7 +8,7 @@ import type { Prompts } from "./sketching";
 const POSITION_UNIT = 256;
 const CLICK_RADIUS = 6;
 const FINE_STRIDE = 4;
-const COARSE_STRIDE = 16;
+export const COARSE_STRIDE = 16;
 const LOGIT_SCALE = 4;
 const NEGATIVE = 0;
 const POSITIVE = 1;
@@ -45,7 +45,7 @@ export function positionCode(x: number, y: number, frequencies: Float32Array): F
 export const coarseCentre = (cell: number) => (cell + 0.5) * COARSE_STRIDE;
 
 /** Bilinear samples of 1 x channels x height x width at a place, whose frame the map covers: `sample_at`. */
-export function sampleAt({ dims, data }: Floats, { x, y }: PromptPoint, frame: readonly [number, number]): number[] {
+function sampleAt({ dims, data }: Floats, { x, y }: PromptPoint, frame: readonly [number, number]): number[] {
   const [, channels = 0, height = 0, width = 0] = dims;
   const [column, row] = [within((x * width) / frame[1] - 0.5, width), within((y * height) / frame[0] - 0.5, height)];
   const [left, top] = [Math.floor(column), Math.floor(row)];
@@ -65,7 +65,7 @@ const within = (at: number, length: number) => Math.min(Math.max(at, 0), length 
 export const LEAST_LENGTH = 1e-12;
 
 /** A vector of length one in the same direction. */
-export function unit(values: readonly number[]): number[] {
+function unit(values: readonly number[]): number[] {
   const length = Math.max(Math.hypot(...values), LEAST_LENGTH);
   return values.map((value) => value / length);
 }
@@ -121,14 +121,12 @@ function drawAffinity(
   alike: readonly Float32Array[],
   gain: number,
 ): void {
-  const start = channel * maps.plane;
-  values.fill(0, start, start + maps.plane);
+  const plane = values.subarray(channel * maps.plane, (channel + 1) * maps.plane);
+  plane.fill(0);
   for (const one of alike) {
-    for (let at = 0; at < maps.plane; at++) {
-      const value = gain * (one[at] as number);
-      if (value > (values[start + at] as number)) values[start + at] = value;
-    }
+    for (let at = 0; at < plane.length; at++) plane[at] = Math.max(plane[at] as number, one[at] as number);
   }
+  for (let at = 0; at < plane.length; at++) plane[at] = gain * (plane[at] as number);
 }
 
 /** +1 inside the box, -1 outside, 0 without one. */

@@ -54,24 +54,30 @@ export async function openDecoder(url: string, wasmBase: string): Promise<Loaded
   const parts = await partsOf(url);
   const part = (name: string) => fetchBytes(`${url}${name}/`);
   if (parts.includes("weights")) {
-    const [weights, program] = await Promise.all([part("weights"), ownProgram(wasmBase)]);
-    return compact(new CompactDecoder(program, readSafetensors(weights)));
+    const program = ownProgram(wasmBase);
+    const weights = await part("weights");
+    return compact(new CompactDecoder(await program, readSafetensors(weights)));
   }
   if (!parts.includes("views"))
     return whole(await openSession(await fetchBytes(url)), await RuntimeMemory.of(wasmBase));
-  const [graph, weights, program] = await Promise.all([part("views"), part("prompts"), ownProgram(wasmBase)]);
+  const program = ownProgram(wasmBase);
+  const [graph, weights] = await Promise.all([part("views"), part("prompts")]);
   const views = await openSession(graph);
-  const decoder = new PreparedDecoder(program, readSafetensors(weights), sidesOf(views));
+  const decoder = new PreparedDecoder(await program, readSafetensors(weights), sidesOf(views));
   return inParts(views, decoder, await RuntimeMemory.of(wasmBase));
 }
 
-/** Builds that do not come although the model's data does (some networks let no WebAssembly in) cannot run here. */
-async function ownProgram(wasmBase: string): Promise<Program> {
-  const names = ["decoder-fused.wasm", "decoder.wasm"];
-  const builds = await Promise.all(names.map((name) => fetchBytes(wasmBase + name))).catch((error: TypeError) => {
+/**
+ * To be awaited after the model's data: builds that do not come although that does (some networks let no WebAssembly
+ * in) cannot run here; where nothing comes, all is tried again.
+ */
+function ownProgram(wasmBase: string): Promise<Program> {
+  const builds = Promise.all(["decoder-fused.wasm", "decoder.wasm"].map((name) => fetchBytes(wasmBase + name)));
+  const started = builds.then(startProgram, (error: TypeError) => {
     throw new Error("The decoder's program could not be loaded.", { cause: error });
   });
-  return startProgram(builds);
+  started.catch(() => undefined); // whoever awaits it hears of it, unless the data failed before
+  return started;
 }
 
 function compact(decoder: CompactDecoder): LoadedDecoder {
@@ -125,10 +131,11 @@ function sidesOf(views: ort.InferenceSession): [number, number] {
 /** Names of what is served below a decoder's address instead of it. */
 async function partsOf(url: string): Promise<string[]> {
   try {
-    const response = await fetch(url, { method: "HEAD", credentials: "same-origin" });
+    // Not from the cache: what it keeps for a year may be of a release that had no parts.
+    const response = await fetch(url, { method: "HEAD", credentials: "same-origin", cache: "no-store" });
     return response.ok ? (response.headers.get("X-Decoder-Parts") ?? "").split(", ") : [];
   } catch {
-    return []; // offline: the whole decoder may still lie in the browser's cache
+    return []; // offline: a decoder that came whole may still lie in the browser's cache
   }
 }
 

@@ -15,6 +15,8 @@ import { type Candidate, type DecodeRequest, isSinglePoint } from "./segmenter";
 const KEEP = 6;
 /** Of these, how many with what a decoder in parts has made of them: 27 MiB each with SAM's. */
 const KEEP_VIEWS = 4;
+/** Clicks of a rehearsal: the browser takes a few to compile what it runs often. */
+const REHEARSALS = 4;
 /** Milliseconds without a prompt after which the decoder is free for what nobody waits for. */
 const QUIET = 1000;
 
@@ -42,7 +44,7 @@ export interface Made {
 /** Padded pixels per pixel of the low-resolution logits, in every model so far. */
 const MASK_STRIDE = 4;
 
-/** ONNX decoder on stored embeddings. Lives in the worker; one per page. */
+/** The decoder on stored embeddings. Lives in the worker; one per page. */
 export class DecoderRuntime {
   private readonly images = new Map<number, LoadedImage>();
   private readonly decoders = new Map<string, Promise<LoadedDecoder>>();
@@ -88,7 +90,7 @@ export class DecoderRuntime {
     setTimeout(() => (this.quietIn() === 0 ? work() : this.whenQuiet(work)), this.quietIn());
   }
 
-  /** The first click on a frame of new size allocates and compiles: a click on its middle that nobody waits for. */
+  /** The first clicks on a frame of new size allocate and compile: some on its middle that nobody waits for. */
   private async rehearse(image: LoadedImage): Promise<void> {
     const { decoderUrl, frame } = image.source;
     const key = `${decoderUrl} ${frame.paddedSize.join()}`;
@@ -96,16 +98,28 @@ export class DecoderRuntime {
     await this.viewsOf(image);
     if (this.rehearsed.has(key)) return;
     this.rehearsed.add(key);
-    await turn();
     const [height, width] = frame.originalSize;
-    const click = {
+    const click: DecodeRequest = {
+      imageId: image.source.imageId,
       points: [{ x: width / 2, y: height / 2 }],
-      labels: [1 as const],
+      labels: [1],
       box: null,
       feed: null,
       rough: null,
+      purpose: "hover",
     };
-    await this.ask({ ...click, imageId: image.source.imageId, purpose: "hover" }, image, turn);
+    await turn();
+    await this.ask(click, image, turn);
+    void this.rehearseAgain(click, image).catch(() => undefined); // a click would say why
+  }
+
+  /** Gives way to whoever asks. */
+  private async rehearseAgain(click: DecodeRequest, image: LoadedImage): Promise<void> {
+    for (let times = 1; times < REHEARSALS; times++) {
+      await turn();
+      if (this.quietIn() > 0 || this.images.get(click.imageId) !== image) return;
+      await this.ask(click, image, turn);
+    }
   }
 
   private async viewsOf(image: LoadedImage): Promise<ViewedImage> {

@@ -26,7 +26,7 @@ interface Call {
   readonly onBest?: (best: Candidate) => void;
 }
 
-/** ONNX decoder in a Web Worker of this browser, on the embedding that the server's encoder stored. */
+/** The decoder in a Web Worker of this browser, on the embedding that the server's encoder stored. */
 export class LocalSegmenter implements Segmenter {
   readonly place = "browser";
   private readonly worker: Worker;

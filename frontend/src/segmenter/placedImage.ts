@@ -1,4 +1,4 @@
-import { coarseCentre, LEAST_LENGTH, positionCode } from "./compactPrompts";
+import { COARSE_STRIDE, coarseCentre, LEAST_LENGTH, positionCode } from "./compactPrompts";
 import { type DecoderWeights, filled, LANES } from "./decoderWeights";
 import type { KernelMemory } from "./kernelMemory";
 import { Planes } from "./planes";
@@ -10,8 +10,6 @@ export interface CompactEmbedding {
   readonly middle: Floats;
   readonly fine: Floats;
 }
-
-const COARSE_STRIDE = 16;
 
 /** An image in the program's memory, with room for all that a prompt makes of it. */
 export class PlacedImage {
@@ -46,6 +44,7 @@ export class PlacedImage {
 
   constructor(memory: KernelMemory, weights: DecoderWeights, { coarse, middle, fine }: CompactEmbedding) {
     this.maps = [coarse, middle, fine];
+    check(weights, this.maps);
     const [, channels = 0, height = 0, width = 0] = coarse.dims;
     this.frame = [COARSE_STRIDE * height, COARSE_STRIDE * width];
     this.positions = height * width;
@@ -88,6 +87,19 @@ export class PlacedImage {
       const channel = Math.floor(at / area) - first;
       to[channel * this.affinityWidth + out] = (data[at] as number) * (shares[place] as number);
     }
+  }
+}
+
+/** TypeError for maps that are not those of this decoder's encoder. */
+function check(weights: DecoderWeights, maps: readonly Floats[]): void {
+  const [coarse, middle] = ["maps_to_coarse.2.bias", "to_middle.bias"].map((name) => weights.side(name, 0));
+  const channels = [coarse, middle, weights.side("feature_token.weight", 1) - (coarse ?? 0) - (middle ?? 0)];
+  const [, , height = 0, width = 0] = maps[0]?.dims ?? [];
+  for (const [at, { dims, data }] of maps.entries()) {
+    const expected = [1, channels[at] ?? 0, height * 2 ** at, width * 2 ** at];
+    const length = expected.reduce((product, side) => product * side, 1);
+    if (length === 0 || dims.join() !== expected.join() || data.length !== length)
+      throw new TypeError("The stored embedding is not of this decoder's model.");
   }
 }
 
